@@ -1,0 +1,522 @@
+//! The writing connection on PostgreSQL: one statement per batch, on a runtime of its own that only the writer's thread drives.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::BufMut;
+use bytes::BytesMut;
+use futures_util::future::try_join_all;
+use kernel::{BootId, Source, Timestamp};
+use tokio::runtime::Runtime;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Row, Statement};
+
+use super::postgres_texts::{flush, line_kinds, load, parts};
+use super::{Begun, Engine, Flush, Mode, Trouble};
+use crate::clock::PlatformClock;
+use crate::connect::Connector;
+use crate::node::LEASE_MICROS;
+use crate::rows::{Load, StoredRow};
+use crate::value::{Kind, Value};
+
+/// Set-based texts prepared on small tables turn into scans and hash joins and stay so; these forbid them. JIT would be tempted by the
+/// costs that forbidding adds.
+const WRITER_OPTIONS: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off \
+     -c plan_cache_mode=force_generic_plan -c jit=off -c idle_in_transaction_session_timeout=30s -c statement_timeout=30s";
+/// How long the database time and the sandbox offset learned from one answer are believed.
+const CLOCK_BELIEVED: Duration = Duration::from_secs(1);
+/// After a failed connection attempt, batches are refused at once for this long.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+/// How long the writer tries to learn what became of a commit whose answer was lost.
+const RESOLVE_COMMIT: Duration = Duration::from_secs(30);
+/// Prepared statements kept; a batch's shape is the set of its parts, of which a product has a few dozen.
+const STATEMENTS: usize = 512;
+
+/// One column of many lines as a PostgreSQL array in binary form.
+#[derive(Debug)]
+struct ColumnArray<'a> {
+    lines: &'a [Vec<Value>],
+    column: usize,
+    kind: Kind,
+}
+
+impl ColumnArray<'_> {
+    fn element_type(&self) -> Type {
+        match self.kind {
+            Kind::Int => Type::INT8,
+            Kind::Bool => Type::BOOL,
+            Kind::Id => Type::UUID,
+            Kind::Text => Type::TEXT,
+            Kind::Bytes => Type::BYTEA,
+        }
+    }
+}
+
+fn put_length(length: usize, out: &mut BytesMut) -> Result<(), Box<dyn std::error::Error + Sync + Send>> {
+    out.put_i32(i32::try_from(length)?);
+    Ok(())
+}
+
+impl ToSql for ColumnArray<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        let values = self.lines.iter().map(|line| &line[self.column]);
+        out.put_i32(1);
+        out.put_i32(i32::from(values.clone().any(|value| *value == Value::Null)));
+        out.put_u32(self.element_type().oid());
+        put_length(self.lines.len(), out)?;
+        out.put_i32(1);
+        for value in values {
+            match value {
+                Value::Null => out.put_i32(-1),
+                Value::Int(int) => {
+                    out.put_i32(8);
+                    out.put_i64(*int);
+                }
+                Value::Bool(truth) => {
+                    out.put_i32(1);
+                    out.put_u8(u8::from(*truth));
+                }
+                Value::Id(id) => {
+                    out.put_i32(16);
+                    out.put_slice(id);
+                }
+                Value::Text(text) => {
+                    put_length(text.len(), out)?;
+                    out.put_slice(text.as_bytes());
+                }
+                Value::Bytes(bytes) => {
+                    put_length(bytes.len(), out)?;
+                    out.put_slice(bytes);
+                }
+            }
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// A parameter that is one value.
+impl ToSql for Value {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Value::Null => return Ok(IsNull::Yes),
+            Value::Int(int) if *kind == Type::INT4 => out.put_i32(i32::try_from(*int)?),
+            Value::Int(int) => out.put_i64(*int),
+            Value::Bool(truth) => out.put_u8(u8::from(*truth)),
+            Value::Id(id) => out.put_slice(id),
+            Value::Text(text) => out.put_slice(text.as_bytes()),
+            Value::Bytes(bytes) => out.put_slice(bytes),
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// The 16 bytes of a `uuid` column.
+struct IdBytes([u8; 16]);
+
+impl<'a> FromSql<'a> for IdBytes {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(raw.try_into()?))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::UUID
+    }
+}
+
+/// A column of an answer; PostgreSQL says itself what it holds.
+pub(crate) fn read_value(row: &Row, index: usize) -> Result<Value, tokio_postgres::Error> {
+    fn or_null<T>(value: Option<T>, wrap: impl Fn(T) -> Value) -> Value {
+        value.map_or(Value::Null, wrap)
+    }
+    Ok(match *row.columns()[index].type_() {
+        Type::INT8 => or_null(row.try_get(index)?, Value::Int),
+        Type::INT4 => or_null(row.try_get::<_, Option<i32>>(index)?, |int| Value::Int(int.into())),
+        Type::BOOL => or_null(row.try_get(index)?, Value::Bool),
+        Type::UUID => or_null(row.try_get::<_, Option<IdBytes>>(index)?, |id| Value::Id(id.0)),
+        Type::BYTEA => or_null(row.try_get::<_, Option<&[u8]>>(index)?, |bytes| Value::Bytes(bytes.into())),
+        _ => or_null(row.try_get::<_, Option<&str>>(index)?, |text| Value::Text(text.into())),
+    })
+}
+
+impl Trouble {
+    pub(crate) fn of_postgres(error: &tokio_postgres::Error) -> Self {
+        let Some(code) = error.code() else { return Trouble::Away("the connection to PostgreSQL was lost") };
+        match code.code() {
+            "40001" | "40P01" | "22012" | "55P03" => Trouble::Conflict,
+            code if code.starts_with("08") || code.starts_with("57P") => Trouble::Away("PostgreSQL ended the connection"),
+            code if code.starts_with("53") => Trouble::Away("PostgreSQL has no room left"),
+            "25006" => Trouble::Away("this PostgreSQL is read-only"),
+            _ => Trouble::Broken(format!("PostgreSQL refused the batch: SQLSTATE {}", code.code())),
+        }
+    }
+}
+
+struct Connection {
+    client: Client,
+    statements: HashMap<String, Statement>,
+}
+
+impl Connection {
+    async fn prepare(&mut self, text: String) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(statement) = self.statements.get(&text) {
+            return Ok(statement.clone());
+        }
+        if self.statements.len() >= STATEMENTS {
+            self.statements.clear();
+        }
+        let statement = self.client.prepare(&text).await?;
+        self.statements.insert(text, statement.clone());
+        Ok(statement)
+    }
+}
+
+/// The writing connection.
+pub(crate) struct PostgresEngine {
+    runtime: Runtime,
+    connector: Connector,
+    source: Source,
+    clock: PlatformClock,
+    boot: BootId,
+    /// The mark our node row carries: only we move it, so a statement of ours that arrives late, or after another process took over,
+    /// finds another mark and does nothing.
+    mark: i64,
+    connection: Option<Connection>,
+    registered: bool,
+    in_transaction: bool,
+    clock_read: Option<Instant>,
+    failed: Option<Instant>,
+}
+
+impl PostgresEngine {
+    pub(crate) fn open(connector: &Connector, source: Source, clock: PlatformClock, boot: BootId) -> Result<Self, Trouble> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|_| Trouble::Away("no runtime for the writer could be started"))?;
+        let mut engine = Self {
+            runtime,
+            connector: connector.with_options(WRITER_OPTIONS),
+            source,
+            clock,
+            boot,
+            mark: 0,
+            connection: None,
+            registered: false,
+            in_transaction: false,
+            clock_read: None,
+            failed: None,
+        };
+        engine.ensure_connected()?;
+        Ok(engine)
+    }
+
+    fn lease_until(&self) -> i64 {
+        self.clock.database_time().micros() + LEASE_MICROS
+    }
+
+    fn ensure_connected(&mut self) -> Result<(), Trouble> {
+        if self.connection.as_ref().is_some_and(|connection| !connection.client.is_closed()) && self.registered {
+            return Ok(());
+        }
+        if self.failed.is_some_and(|at| at.elapsed() < RECONNECT_PAUSE) {
+            return Err(Trouble::Away("PostgreSQL cannot be reached"));
+        }
+        self.connect().inspect_err(|_| self.failed = Some(Instant::now()))
+    }
+
+    fn connect(&mut self) -> Result<(), Trouble> {
+        self.connection = None;
+        self.in_transaction = false;
+        let client =
+            self.runtime.block_on(self.connector.connect()).map_err(|_| Trouble::Away("PostgreSQL cannot be reached"))?;
+        self.connection = Some(Connection { client, statements: HashMap::new() });
+        self.read_clock()?;
+        if !self.registered {
+            self.register()?;
+        }
+        self.failed = None;
+        Ok(())
+    }
+
+    fn register(&mut self) -> Result<(), Trouble> {
+        let values = [
+            Value::Id(self.boot.bytes()),
+            Value::Int(self.mark),
+            Value::Int(self.lease_until()),
+            Value::Int(self.clock.now().micros()),
+        ];
+        let text = "INSERT INTO node (boot_id, mark, lease_until, oldest_work_at, row_version) VALUES ($1, $2, $3, $4, 0)";
+        self.execute(text, &values)?;
+        self.registered = true;
+        Ok(())
+    }
+
+    fn execute(&mut self, text: &str, values: &[Value]) -> Result<u64, Trouble> {
+        let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
+        let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let executed = self.runtime.block_on(async {
+            let statement = connection.prepare(text.to_owned()).await?;
+            connection.client.execute(&statement, &parameters).await
+        });
+        executed.map_err(|error| self.noted(&error))
+    }
+
+    fn query(&mut self, text: String, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
+        let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
+        let found = self.runtime.block_on(async {
+            let statement = connection.prepare(text).await?;
+            connection.client.query(&statement, parameters).await
+        });
+        found.map_err(|error| self.noted(&error))
+    }
+
+    /// An error that ends the connection must not leave it in use.
+    fn noted(&mut self, error: &tokio_postgres::Error) -> Trouble {
+        let trouble = Trouble::of_postgres(error);
+        if matches!(trouble, Trouble::Away(_)) && error.code() != Some(&SqlState::DISK_FULL) {
+            self.connection = None;
+            self.in_transaction = false;
+        }
+        trouble
+    }
+
+    fn read_clock(&mut self) -> Result<(), Trouble> {
+        let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT offset_micros FROM platform_clock WHERE id = 1)";
+        let rows = self.query(text.into(), &[])?;
+        if let Some(row) = rows.first() {
+            self.learn_time(row.get(0), row.get(1));
+        }
+        Ok(())
+    }
+
+    fn learn_time(&mut self, database: i64, offset: Option<i64>) {
+        self.clock.set_database_time(Timestamp::from_micros(database));
+        self.clock.set_offset(offset.unwrap_or(0));
+        self.clock_read = Some(Instant::now());
+    }
+
+    /// The answer to a commit was lost. Our node row tells what became of it; moving its mark makes a statement that is still on its way
+    /// do nothing.
+    fn committed_after_all(&mut self, version: i64) -> Result<bool, Trouble> {
+        let started = Instant::now();
+        loop {
+            match self.connect().and_then(|()| self.claim_mark()) {
+                Ok(found) => return Ok(found == Some(version)),
+                Err(trouble) if started.elapsed() > RESOLVE_COMMIT => return Err(trouble),
+                Err(_) => std::thread::sleep(RECONNECT_PAUSE),
+            }
+        }
+    }
+
+    /// The mark in our node row, replaced by a new one; `None` when another process has taken the row over.
+    fn claim_mark(&mut self) -> Result<Option<i64>, Trouble> {
+        let boot = Value::Id(self.boot.bytes());
+        self.begin_transaction()?;
+        let rows = self.query("SELECT mark FROM node WHERE boot_id = $1 FOR UPDATE".into(), &[&boot])?;
+        let found = rows.first().map(|row| row.get::<_, i64>(0)).filter(|mark| *mark >= 0);
+        let next = new_mark(&self.source);
+        if found.is_some() {
+            self.execute("UPDATE node SET mark = $1 WHERE boot_id = $2", &[Value::Int(next), boot])?;
+        }
+        self.end_transaction("COMMIT")?;
+        if found.is_some() {
+            self.mark = next;
+        }
+        Ok(found)
+    }
+
+    fn begin_transaction(&mut self) -> Result<(), Trouble> {
+        self.end_transaction("BEGIN")?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    fn end_transaction(&mut self, text: &str) -> Result<(), Trouble> {
+        let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
+        let ended = self.runtime.block_on(connection.client.batch_execute(text));
+        self.in_transaction = false;
+        ended.map_err(|error| self.noted(&error))
+    }
+
+    /// A conflict in which our own node row had moved means that another process took over.
+    fn conflict_or_fenced(&mut self) -> Trouble {
+        let boot = Value::Id(self.boot.bytes());
+        match self.query("SELECT mark FROM node WHERE boot_id = $1".into(), &[&boot]) {
+            Ok(rows) if rows.first().is_some_and(|row| row.get::<_, i64>(0) == self.mark) => Trouble::Conflict,
+            Ok(_) => {
+                self.boot = BootId::new(&self.source);
+                self.mark = new_mark(&self.source);
+                self.registered = false;
+                Trouble::Fenced
+            }
+            Err(trouble) => trouble,
+        }
+    }
+
+    fn send(&mut self, batch: &Flush<'_>) -> Result<Row, tokio_postgres::Error> {
+        let parts = parts(batch.tables, batch.mode == Mode::Optimistic);
+        let fixed = [
+            Value::Id(self.boot.bytes()),
+            Value::Int(self.mark),
+            Value::Int(batch.version),
+            Value::Int(self.lease_until()),
+            Value::Int(batch.oldest_work.micros()),
+        ];
+        let counts: Vec<i64> = parts.iter().map(|part| i64::try_from(part.lines.len()).unwrap_or(i64::MAX)).collect();
+        let arrays: Vec<Vec<ColumnArray<'_>>> = parts
+            .iter()
+            .map(|part| {
+                let kinds = line_kinds(part.meta, part.operation).into_iter().enumerate();
+                kinds.map(|(column, kind)| ColumnArray { lines: part.lines, column, kind }).collect()
+            })
+            .collect();
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = fixed.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        for (columns, count) in arrays.iter().zip(&counts) {
+            parameters.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
+            parameters.push(count);
+        }
+        let connection = self.connection.as_mut().expect("a batch begins by connecting");
+        self.runtime.block_on(async {
+            let statement = connection.prepare(flush(&parts)).await?;
+            connection.client.query_one(&statement, &parameters).await
+        })
+    }
+}
+
+/// A number no other batch of any process uses: marks and versions are compared for equality only.
+pub(crate) fn new_mark(source: &Source) -> i64 {
+    i64::from_be_bytes(source.bytes::<8>()) & i64::MAX
+}
+
+impl Engine for PostgresEngine {
+    fn boot(&self) -> BootId {
+        self.boot
+    }
+
+    fn begin(&mut self, mode: Mode) -> Result<Begun, Trouble> {
+        self.ensure_connected()?;
+        if self.in_transaction {
+            self.rollback();
+        }
+        if self.clock_read.is_none_or(|at| at.elapsed() > CLOCK_BELIEVED) {
+            self.read_clock()?;
+        }
+        if mode == Mode::Locked {
+            self.begin_transaction()?;
+        }
+        Ok(Begun { cache_valid: true, now: self.clock.now() })
+    }
+
+    fn load(&mut self, loads: &[Load], mode: Mode) -> Result<Vec<Vec<StoredRow>>, Trouble> {
+        let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
+        let found = self.runtime.block_on(async {
+            let mut statements = Vec::with_capacity(loads.len());
+            for wanted in loads {
+                statements.push(connection.prepare(load(wanted, mode == Mode::Locked)).await?);
+            }
+            let client = &connection.client;
+            try_join_all(loads.iter().zip(&statements).map(|(load, statement)| async move {
+                let arrays: Vec<ColumnArray<'_>> = load
+                    .by
+                    .iter()
+                    .enumerate()
+                    .map(|(column, by)| ColumnArray { lines: &load.wanted, column, kind: load.meta.columns[*by].kind })
+                    .collect();
+                let parameters: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+                client.query(statement, &parameters).await
+            }))
+            .await
+        });
+        let found = found.map_err(|error| self.noted(&error))?;
+        found.iter().map(|rows| rows.iter().map(stored_row).collect()).collect()
+    }
+
+    fn commit(&mut self, batch: &Flush<'_>) -> Result<(), Trouble> {
+        let sent = self.send(batch);
+        let trouble = match sent {
+            Ok(row) => {
+                self.learn_time(row.get(1), row.get(2));
+                let ended = if batch.mode == Mode::Locked { self.end_transaction("COMMIT") } else { Ok(()) };
+                match ended {
+                    Ok(()) => {
+                        self.mark = batch.version;
+                        return Ok(());
+                    }
+                    Err(trouble) => trouble,
+                }
+            }
+            Err(error) => self.noted(&error),
+        };
+        match trouble {
+            Trouble::Away(_) if self.connection.is_none() => match self.committed_after_all(batch.version) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(trouble),
+                Err(unreachable) => Err(unreachable),
+            },
+            Trouble::Conflict => {
+                self.rollback();
+                Err(self.conflict_or_fenced())
+            }
+            other => {
+                self.rollback();
+                Err(other)
+            }
+        }
+    }
+
+    fn rollback(&mut self) {
+        if self.in_transaction && self.end_transaction("ROLLBACK").is_err() {
+            self.connection = None;
+        }
+    }
+
+    fn heartbeat(&mut self, oldest_work: Timestamp) -> Result<(), Trouble> {
+        self.begin(Mode::Optimistic)?;
+        let version = new_mark(&self.source);
+        self.commit(&Flush { tables: &[], version, mode: Mode::Optimistic, oldest_work })
+    }
+
+    fn close(&mut self) {
+        let boot = Value::Id(self.boot.bytes());
+        if self.registered && self.execute("DELETE FROM node WHERE boot_id = $1", &[boot]).is_err() {
+            tracing::warn!("the lease could not be given back; it runs out by itself");
+        }
+    }
+}
+
+fn stored_row(row: &Row) -> Result<StoredRow, Trouble> {
+    let read = |index| read_value(row, index).map_err(|error| Trouble::of_postgres(&error));
+    let version = row.len() - 1;
+    Ok(StoredRow { values: (0..version).map(read).collect::<Result<_, _>>()?, version: row.get(version) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_of_values_is_written_in_postgres_binary_form() {
+        let lines = [vec![Value::Int(7)], vec![Value::Null]];
+        let array = ColumnArray { lines: &lines, column: 0, kind: Kind::Int };
+        let mut out = BytesMut::new();
+        array.to_sql(&Type::INT8_ARRAY, &mut out).expect("writes");
+        let mut expected = Vec::new();
+        for head in [1_i32, 1, 20, 2, 1, 8] {
+            expected.extend(head.to_be_bytes());
+        }
+        expected.extend(7_i64.to_be_bytes());
+        expected.extend((-1_i32).to_be_bytes());
+        assert_eq!(&out[..], &expected[..]);
+    }
+}

@@ -1,0 +1,38 @@
+//! What can go wrong with the store itself, as opposed to a refusal by a rule.
+
+use crate::table::Undecodable;
+
+/// Why a command or query was not carried out. Nothing of it happened, unless the variant says otherwise.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    /// The writer's queue is full; try again in a moment.
+    #[error("the writer's queue is full")]
+    Busy,
+    /// The database cannot be reached, or went away.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(&'static str),
+    /// Another process took over from this one while it stood still; it has stopped writing under its old identity.
+    #[error("this process lost its lease to another one")]
+    Fenced,
+    /// The process is shutting down and takes no new commands.
+    #[error("the process is shutting down")]
+    Closing,
+    /// A stored row cannot be read.
+    #[error("a row of {} cannot be read: column {}", .0.table, .0.column)]
+    Corrupt(Undecodable),
+    /// A defect: a panic in a decision, or an error of the database that repeating does not mend. The text names no row.
+    #[error("{0}")]
+    Failed(String),
+    /// The schema is older, newer or other than this program's.
+    #[error("{0}")]
+    Schema(String),
+    /// The database address cannot be used.
+    #[error("{0}")]
+    Address(String),
+}
+
+impl From<Undecodable> for Fault {
+    fn from(undecodable: Undecodable) -> Self {
+        Fault::Corrupt(undecodable)
+    }
+}

@@ -1,0 +1,163 @@
+//! Bringing a schema up to date: our SQL files, applied and checked by refinery.
+
+use refinery::{Migration as Step, Runner};
+use rusqlite::Connection;
+use tokio_postgres::Client;
+
+use crate::fault::Fault;
+use crate::reader::of_postgres;
+
+/// Statements of one file at most: the step number is the file's times this, plus the statement's.
+const STATEMENTS_PER_FILE: u32 = 1_000;
+
+/// One folder of `migrations/`: the same change for both engines.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// The folder's number; never reused.
+    pub number: u32,
+    /// The folder's name.
+    pub topic: &'static str,
+    /// `sqlite.sql`.
+    pub sqlite: &'static str,
+    /// `postgres.sql`.
+    pub postgres: &'static str,
+}
+
+/// Node leases, the sandbox clock and counters: every store begins with these.
+const PLATFORM: Migration = Migration {
+    number: 1,
+    topic: "platform",
+    sqlite: include_str!("../../../migrations/0001_platform/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0001_platform/postgres.sql"),
+};
+
+/// How the schema in the database compares with this program's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaState {
+    /// The same.
+    Current,
+    /// Some migrations are missing.
+    Outdated,
+    /// It has migrations this program does not know, or other ones under the same number.
+    Unknown,
+}
+
+/// The statements of a file, without comment lines. A statement ends with `;` at the end of a line.
+fn statements(file: &str) -> Vec<String> {
+    let code: String =
+        file.lines().filter(|line| !line.trim_start().starts_with("--")).fold(String::new(), |code, line| code + line + "\n");
+    code.split(";\n").map(|statement| statement.trim().to_owned()).filter(|statement| !statement.is_empty()).collect()
+}
+
+/// One step per statement: online schema changes want one at a time.
+fn steps(migrations: &[Migration], file: impl Fn(&Migration) -> &'static str) -> Result<Vec<Step>, Fault> {
+    let mut steps = Vec::new();
+    for migration in std::iter::once(&PLATFORM).chain(migrations) {
+        for (index, statement) in (1_u32..).zip(statements(file(migration))) {
+            let number = migration.number * STATEMENTS_PER_FILE + index;
+            let step = Step::unapplied(&format!("V{number}__{}", migration.topic), &statement);
+            steps.push(step.map_err(|error| Fault::Schema(format!("migration {} cannot be used: {error}", migration.topic)))?);
+        }
+    }
+    Ok(steps)
+}
+
+fn compare(ours: &[Step], applied: &[Step]) -> SchemaState {
+    let same = |step: &Step| ours.iter().any(|our| our.version() == step.version() && our.checksum() == step.checksum());
+    if !applied.iter().all(same) {
+        SchemaState::Unknown
+    } else if applied.len() < ours.len() {
+        SchemaState::Outdated
+    } else {
+        SchemaState::Current
+    }
+}
+
+/// A migration holds no personal data, so the whole chain of causes may be shown.
+fn failed(error: &refinery::Error) -> Fault {
+    let causes =
+        std::iter::successors(std::error::Error::source(error), |cause| cause.source()).map(|cause| format!(": {cause}"));
+    Fault::Schema(format!("the schema could not be brought up to date: {error}{}", causes.collect::<String>()))
+}
+
+const HISTORY_EXISTS_SQLITE: &str = "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'";
+const HISTORY_EXISTS_POSTGRES: &str = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
+
+/// How the schema of a SQLite database stands; writes nothing.
+pub(crate) fn state_sqlite(connection: &mut Connection, migrations: &[Migration]) -> Result<SchemaState, Fault> {
+    let ours = steps(migrations, |migration| migration.sqlite)?;
+    let unreadable = |_| Fault::Unavailable("the database file cannot be read");
+    let exists: i64 = connection.query_row(HISTORY_EXISTS_SQLITE, [], |row| row.get(0)).map_err(unreadable)?;
+    if exists == 0 {
+        return Ok(SchemaState::Outdated);
+    }
+    let applied = Runner::new(&ours).get_applied_migrations(connection).map_err(|error| failed(&error))?;
+    Ok(compare(&ours, &applied))
+}
+
+/// Brings a SQLite database up to date. The serving process's lock file keeps others away.
+pub(crate) fn migrate_sqlite(connection: &mut Connection, migrations: &[Migration]) -> Result<(), Fault> {
+    let ours = steps(migrations, |migration| migration.sqlite)?;
+    Runner::new(&ours).run(connection).map_err(|error| failed(&error))?;
+    Ok(())
+}
+
+/// How the schema of a PostgreSQL database stands; writes nothing.
+pub(crate) async fn state_postgres(client: &mut Client, migrations: &[Migration]) -> Result<SchemaState, Fault> {
+    let ours = steps(migrations, |migration| migration.postgres)?;
+    let exists: bool = client.query_one(HISTORY_EXISTS_POSTGRES, &[]).await.map_err(|error| of_postgres(&error))?.get(0);
+    if !exists {
+        return Ok(SchemaState::Outdated);
+    }
+    let applied = Runner::new(&ours).get_applied_migrations_async(client).await.map_err(|error| failed(&error))?;
+    Ok(compare(&ours, &applied))
+}
+
+/// Brings a PostgreSQL database up to date. `lock` holds a row locked meanwhile, so that of several processes one does it and the others
+/// find it done.
+pub(crate) async fn migrate_postgres(
+    lock: &mut Client,
+    client: &mut Client,
+    migrations: &[Migration],
+    schema: Option<&str>,
+) -> Result<(), Fault> {
+    let ours = steps(migrations, |migration| migration.postgres)?;
+    if let Some(schema) = schema {
+        create_if_missing(lock, &format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
+    }
+    create_if_missing(lock, "CREATE TABLE IF NOT EXISTS migration_lock (id BIGINT NOT NULL PRIMARY KEY)").await?;
+    lock.execute("INSERT INTO migration_lock (id) VALUES (1) ON CONFLICT DO NOTHING", &[])
+        .await
+        .map_err(|error| of_postgres(&error))?;
+    let held = lock.transaction().await.map_err(|error| of_postgres(&error))?;
+    held.query("SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE", &[]).await.map_err(|error| of_postgres(&error))?;
+    Runner::new(&ours).run_async(client).await.map_err(|error| failed(&error))?;
+    held.commit().await.map_err(|error| of_postgres(&error))
+}
+
+/// `IF NOT EXISTS` still fails when two processes create the same thing at the same moment; the second attempt finds it there.
+async fn create_if_missing(client: &Client, text: &str) -> Result<(), Fault> {
+    if client.batch_execute(text).await.is_ok() {
+        return Ok(());
+    }
+    client.batch_execute(text).await.map_err(|error| of_postgres(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_cut_into_statements() {
+        let file = "-- what it is for\nCREATE TABLE a (\n  b TEXT -- ; not an end\n);\nCREATE INDEX c ON a (b);\n";
+        assert_eq!(statements(file), ["CREATE TABLE a (\n  b TEXT -- ; not an end\n)", "CREATE INDEX c ON a (b)"]);
+    }
+
+    #[test]
+    fn both_engines_get_the_same_steps() {
+        let names = |steps: Vec<Step>| steps.iter().map(|step| (step.version(), step.name().to_owned())).collect::<Vec<_>>();
+        let sqlite = names(steps(&[], |migration| migration.sqlite).expect("steps"));
+        let postgres = names(steps(&[], |migration| migration.postgres).expect("steps"));
+        assert_eq!(sqlite.len(), postgres.len());
+    }
+}

@@ -1,0 +1,81 @@
+//! One consistent view of the whole database, streamed: what `guichet verify` reads.
+
+use std::path::Path;
+
+use futures_util::TryStreamExt;
+use rusqlite::Connection;
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+
+use crate::connect::Connector;
+use crate::fault::Fault;
+use crate::reader::{each_sqlite, of_postgres, open_snapshot, record};
+use crate::sql::{Record, Sql};
+use crate::value::Value;
+
+/// A read-only transaction on a connection of its own. No writer waits for it.
+pub struct Snapshot(Engine);
+
+enum Engine {
+    Sqlite(Box<Connection>),
+    Postgres(Client),
+}
+
+impl Snapshot {
+    pub(crate) fn sqlite(path: &Path) -> Result<Self, Fault> {
+        Ok(Self(Engine::Sqlite(Box::new(open_snapshot(path)?))))
+    }
+
+    pub(crate) async fn postgres(connector: &Connector) -> Result<Self, Fault> {
+        let client = connector.connect().await.map_err(|_| Fault::Unavailable("PostgreSQL cannot be reached"))?;
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(|error| of_postgres(&error))?;
+        Ok(Self(Engine::Postgres(client)))
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        match &self.0 {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Hands every line of the answer to `each`, one at a time; memory does not grow with the answer. On SQLite it reads on the calling
+    /// thread.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the first error of `each`.
+    pub async fn each(
+        &self,
+        text: &Sql,
+        values: Vec<Value>,
+        mut each: impl FnMut(Record) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match &self.0 {
+            Engine::Sqlite(connection) => each_sqlite(connection, text, &values, each),
+            Engine::Postgres(client) => {
+                let parameters = values.iter().map(|value| value as &(dyn ToSql + Sync));
+                let stream = client.query_raw(text.postgres(), parameters).await.map_err(|error| of_postgres(&error))?;
+                let mut stream = std::pin::pin!(stream);
+                while let Some(row) = stream.try_next().await.map_err(|error| of_postgres(&error))? {
+                    each(record(&row).map_err(|error| of_postgres(&error))?)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The first line of the answer, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn one(&self, text: &Sql, values: Vec<Value>) -> Result<Option<Record>, Fault> {
+        let mut first = None;
+        self.each(text, values, |record| {
+            first.get_or_insert(record);
+            Ok(())
+        })
+        .await?;
+        Ok(first)
+    }
+}

@@ -1,0 +1,288 @@
+//! A database as the rest of the program sees it: a writer, a reader, a clock.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use kernel::{BootId, Source};
+
+use crate::address::{DatabaseUrl, Place};
+use crate::clock::PlatformClock;
+use crate::connect::Connector;
+use crate::engine::postgres::PostgresEngine;
+use crate::engine::sqlite::{self, SqliteEngine};
+use crate::engine::{Engine, Trouble};
+use crate::fault::Fault;
+use crate::migrations::{self, Migration, SchemaState};
+use crate::reader::Reader;
+use crate::snapshot::Snapshot;
+use crate::writer::{self, Writer};
+
+/// What a process wants to do with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Serve: on SQLite one process at a time, guarded by a lock file.
+    Serve,
+    /// A command that writes in short transactions of its own, also beside a serving process.
+    OneShot,
+}
+
+/// How to open a store.
+pub struct StoreOptions {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// On PostgreSQL, the schema to live in; `None` for the default one.
+    pub schema: Option<&'static str>,
+    /// Its migrations after the platform's own, in order.
+    pub migrations: &'static [Migration],
+    /// What for.
+    pub access: Access,
+    /// Whether to bring the schema up to date; otherwise an outdated one is refused.
+    pub migrate: bool,
+    /// Time and randomness.
+    pub source: Source,
+}
+
+/// An open database.
+pub struct Store {
+    writer: Writer,
+    reader: Reader,
+    clock: PlatformClock,
+    place: Located,
+    /// Held while serving on SQLite.
+    lock: Mutex<Option<File>>,
+}
+
+enum Located {
+    Sqlite { path: PathBuf, serving: bool },
+    Postgres(Box<Connector>),
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date or checks it, and starts the writer.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] when it cannot be reached or another process serves on the same file, [`Fault::Schema`] when the schema is
+    /// not this program's.
+    pub async fn open(options: StoreOptions) -> Result<Self, Fault> {
+        match options.url.place() {
+            Place::Sqlite(path) => Self::open_sqlite(path.clone(), &options).await,
+            Place::Postgres(config) => {
+                let connector = Connector::new(config, options.schema)?;
+                Self::open_postgres(connector, options).await
+            }
+        }
+    }
+
+    async fn open_sqlite(path: PathBuf, options: &StoreOptions) -> Result<Self, Fault> {
+        refuse_network_file_system(&path)?;
+        let serving = options.access == Access::Serve;
+        let lock = if serving { Some(lock_file(&path)?) } else { None };
+        if options.migrate {
+            let unusable = |_| Fault::Unavailable("the database file cannot be opened");
+            migrations::migrate_sqlite(&mut sqlite::open(&path, false).map_err(unusable)?, options.migrations)?;
+        }
+        expect_current(schema_of_file(&path, options.migrations)?)?;
+        let clock = PlatformClock::new(options.source.clone());
+        let boot = BootId::new(&options.source);
+        let (file, writers_clock) = (path.clone(), clock.clone());
+        let open = move || {
+            let engine = SqliteEngine::open(&file, writers_clock, boot, serving).map_err(|trouble| not_opened(&trouble))?;
+            Ok(Box::new(engine) as Box<dyn Engine>)
+        };
+        let writer = writer::start(options.source.clone(), open).await?;
+        let reader = Reader::sqlite(&path)?;
+        Self::synchronised(Self { writer, reader, clock, place: Located::Sqlite { path, serving }, lock: Mutex::new(lock) }).await
+    }
+
+    async fn open_postgres(connector: Connector, options: StoreOptions) -> Result<Self, Fault> {
+        if options.migrate {
+            let (mut lock, mut client) = (connect(&connector).await?, connect(&connector).await?);
+            migrations::migrate_postgres(&mut lock, &mut client, options.migrations, options.schema).await?;
+        }
+        expect_current(migrations::state_postgres(&mut connect(&connector).await?, options.migrations).await?)?;
+        let clock = PlatformClock::new(options.source.clone());
+        let boot = BootId::new(&options.source);
+        let (writers_connector, source, writers_clock) = (connector.clone(), options.source.clone(), clock.clone());
+        let open = move || {
+            let engine =
+                PostgresEngine::open(&writers_connector, source, writers_clock, boot).map_err(|trouble| not_opened(&trouble))?;
+            Ok(Box::new(engine) as Box<dyn Engine>)
+        };
+        let writer = writer::start(options.source, open).await?;
+        let reader = Reader::postgres(&connector);
+        Self::synchronised(Self { writer, reader, clock, place: Located::Postgres(Box::new(connector)), lock: Mutex::new(None) })
+            .await
+    }
+
+    /// The clock is right before anybody asks it.
+    async fn synchronised(store: Self) -> Result<Self, Fault> {
+        store.clock.advance(&store.writer, 0).await?;
+        Ok(store)
+    }
+
+    /// The way to the writer.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The way to read.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The platform clock.
+    pub fn clock(&self) -> &PlatformClock {
+        &self.clock
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        match self.place {
+            Located::Sqlite { .. } => "sqlite",
+            Located::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Whether no other process can be serving on this database.
+    pub(crate) fn serves_alone(&self) -> bool {
+        matches!(self.place, Located::Sqlite { serving: true, .. })
+    }
+
+    /// One consistent view of the whole database.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn snapshot(&self) -> Result<Snapshot, Fault> {
+        match &self.place {
+            Located::Sqlite { path, .. } => Snapshot::sqlite(path),
+            Located::Postgres(connector) => Snapshot::postgres(connector).await,
+        }
+    }
+
+    /// Carries out what waits and gives lease and lock file back; afterwards commands are refused.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// How the schema at `url` compares with this program's; writes nothing.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn schema_state(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]) -> Result<SchemaState, Fault> {
+    match url.place() {
+        Place::Sqlite(path) => schema_of_file(path, ours),
+        Place::Postgres(config) => migrations::state_postgres(&mut connect(&Connector::new(config, schema)?).await?, ours).await,
+    }
+}
+
+/// A consistent view of the database at `url` without opening it for writing, beside whoever serves on it.
+///
+/// # Errors
+/// [`Fault::Schema`] when the schema is not this program's; [`Fault::Unavailable`] when it cannot be read.
+pub async fn snapshot_of(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]) -> Result<Snapshot, Fault> {
+    expect_current(schema_state(url, schema, ours).await?)?;
+    match url.place() {
+        Place::Sqlite(path) => Snapshot::sqlite(path),
+        Place::Postgres(config) => Snapshot::postgres(&Connector::new(config, schema)?).await,
+    }
+}
+
+/// Brings the schema at `url` up to date.
+///
+/// # Errors
+/// [`Fault::Schema`] when a step fails or was edited after it had been applied.
+pub async fn migrate(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]) -> Result<(), Fault> {
+    match url.place() {
+        Place::Sqlite(path) => {
+            refuse_network_file_system(path)?;
+            let _lock = lock_file(path)?;
+            let unusable = |_| Fault::Unavailable("the database file cannot be opened");
+            migrations::migrate_sqlite(&mut sqlite::open(path, false).map_err(unusable)?, ours)
+        }
+        Place::Postgres(config) => {
+            let connector = Connector::new(config, schema)?;
+            let (mut lock, mut client) = (connect(&connector).await?, connect(&connector).await?);
+            migrations::migrate_postgres(&mut lock, &mut client, ours, schema).await
+        }
+    }
+}
+
+/// A consistent copy of a SQLite database, made while it is in use.
+///
+/// # Errors
+/// [`Fault::Address`] for other engines (their own tools do it better), [`Fault::Unavailable`] when a file cannot be read or written.
+pub fn backup(url: &DatabaseUrl, to: &Path) -> Result<(), Fault> {
+    let path = url.sqlite_path().ok_or_else(|| Fault::Address("only SQLite is copied by this command".into()))?;
+    let failed = |_| Fault::Unavailable("the copy could not be written");
+    let from = sqlite::open(path, true).map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
+    from.backup("main", to, None::<fn(rusqlite::backup::Progress)>).map_err(failed)
+}
+
+async fn connect(connector: &Connector) -> Result<tokio_postgres::Client, Fault> {
+    connector.connect().await.map_err(|error| match error.code() {
+        Some(code) => Fault::Unavailable(match code.code() {
+            "28P01" | "28000" => "PostgreSQL refused the user or password",
+            "3D000" => "there is no such PostgreSQL database",
+            _ => "PostgreSQL refused the connection",
+        }),
+        None => Fault::Unavailable("PostgreSQL cannot be reached"),
+    })
+}
+
+fn schema_of_file(path: &Path, ours: &[Migration]) -> Result<SchemaState, Fault> {
+    if !path.exists() {
+        return Err(Fault::Unavailable("there is no database file yet"));
+    }
+    let mut connection = sqlite::open(path, true).map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
+    migrations::state_sqlite(&mut connection, ours)
+}
+
+fn expect_current(state: SchemaState) -> Result<(), Fault> {
+    match state {
+        SchemaState::Current => Ok(()),
+        SchemaState::Outdated => Err(Fault::Schema("the database schema is outdated; run `guichet migrate`".into())),
+        SchemaState::Unknown => Err(Fault::Schema("the database schema was made by another version of guichet".into())),
+    }
+}
+
+fn not_opened(trouble: &Trouble) -> Fault {
+    match trouble {
+        Trouble::Away(why) => Fault::Unavailable(why),
+        Trouble::Broken(text) => Fault::Failed(text.clone()),
+        Trouble::Conflict | Trouble::Fenced => Fault::Unavailable("the database is locked by another process"),
+    }
+}
+
+/// Two serving processes on one file would each trust a cache the other one changes.
+fn lock_file(database: &Path) -> Result<File, Fault> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    if let Some(folder) = database.parent() {
+        std::fs::create_dir_all(folder).map_err(|_| Fault::Unavailable("the data directory cannot be made"))?;
+    }
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(name);
+    let file = file.map_err(|_| Fault::Unavailable("the lock file cannot be written"))?;
+    file.try_lock().map_err(|_| Fault::Unavailable("another guichet is serving on this data directory"))?;
+    Ok(file)
+}
+
+/// WAL needs shared memory between processes, which network file systems do not have.
+fn refuse_network_file_system(path: &Path) -> Result<(), Fault> {
+    const NETWORK: [&str; 8] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph"];
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(folder), Ok(mounts)) = (folder.canonicalize(), std::fs::read_to_string("/proc/mounts")) else { return Ok(()) };
+    let mounted = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        Some((fields.next()?, fields.next()?))
+    });
+    let nearest = mounted.filter(|(point, _)| folder.starts_with(point)).max_by_key(|(point, _)| point.len());
+    match nearest {
+        Some((_, kind)) if NETWORK.contains(&kind) => {
+            Err(Fault::Address("SQLite must not live on a network file system; use a local disk or PostgreSQL".into()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,251 @@
+//! Commands in a batch: decided in order, refused alone, re-decided when they touch what they did not name.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use db::{Command, Fault, Keys, Rows, args};
+use kernel::Timestamp;
+use uuid::Uuid;
+
+use crate::on_both_engines;
+use crate::purse::{AMOUNTS, Move, Open, OpenOnce, PURSES, PurseByLabel, PurseRow, TOTAL, TooLittle, amounts, owner, purse};
+
+struct Close(Uuid, i64);
+
+impl Command for Close {
+    type Reply = Option<i64>;
+    type Refusal = Infallible;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PurseRow>((self.0, self.1));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<Option<i64>, Infallible> {
+        Ok(rows.delete::<PurseRow>(&(self.0, self.1)).map(|purse| purse.amount))
+    }
+}
+
+/// Deletes a purse and makes another one under the same key.
+struct Renew(PurseRow);
+
+impl Command for Renew {
+    type Reply = ();
+    type Refusal = Infallible;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PurseRow>((self.0.owner_id, self.0.currency));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(), Infallible> {
+        rows.delete::<PurseRow>(&(self.0.owner_id, self.0.currency));
+        rows.insert(self.0.clone());
+        Ok(())
+    }
+}
+
+struct Sum(Uuid);
+
+impl Command for Sum {
+    type Reply = (usize, i64);
+    type Refusal = Infallible;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.prefix::<PurseRow>(&(self.0,));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(usize, i64), Infallible> {
+        let keys = rows.all::<PurseRow>(&(self.0,));
+        let sum = keys.iter().map(|key| rows.must::<PurseRow>(key).amount).sum();
+        Ok((keys.len(), sum))
+    }
+}
+
+struct FindLabel(Uuid, &'static str);
+
+impl Command for FindLabel {
+    type Reply = Option<i64>;
+    type Refusal = Infallible;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.unique(&PurseByLabel(self.0, self.1.into()));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<Option<i64>, Infallible> {
+        Ok(rows.find(&PurseByLabel(self.0, self.1.into())).map(|purse| purse.currency))
+    }
+}
+
+struct Panics(Uuid);
+
+impl Command for Panics {
+    type Reply = ();
+    type Refusal = Infallible;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PurseRow>((self.0, 1));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(), Infallible> {
+        rows.must_mut::<PurseRow>(&(self.0, 1)).amount = 1_000_000;
+        panic!("on purpose")
+    }
+}
+
+/// Breaks the table's CHECK: the database refuses, not the decision.
+struct Overdraw(Uuid);
+
+impl Command for Overdraw {
+    type Reply = ();
+    type Refusal = Infallible;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PurseRow>((self.0, 1));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(), Infallible> {
+        rows.must_mut::<PurseRow>(&(self.0, 1)).amount = -1;
+        Ok(())
+    }
+}
+
+on_both_engines! {
+    async fn rows_come_back_as_they_were_written(place) {
+        let (store, id) = (place.open().await, owner());
+        let mut row = purse(id, 1, 5);
+        row.note = Some("æ – ".into());
+        row.open = false;
+        store.writer().run(Open(row)).await.expect("runs").expect("opens");
+        store.writer().run(Open(purse(id, 2, 7))).await.expect("runs").expect("opens");
+        let rows: Vec<PurseRow> = store.reader().rows(&PURSES, args![id]).await.expect("reads");
+        assert_eq!((rows[0].note.as_deref(), rows[0].open, rows[0].stamp.as_deref()), (Some("æ – "), false, Some(&b"\x00\xff"[..])));
+        assert_eq!((rows[1].note.as_deref(), rows[1].open, rows[1].amount), (None, true, 7));
+    }
+
+    async fn a_refusal_leaves_no_trace_and_its_neighbours_stand(place) {
+        let (store, id) = (Arc::new(place.open().await), owner());
+        for currency in [1, 2] {
+            store.writer().run(Open(purse(id, currency, 100))).await.expect("runs").expect("opens");
+        }
+        let tasks: Vec<_> = (0..300).map(|number| {
+            let store = store.clone();
+            let amount = if number % 3 == 0 { 1_000 } else { 1 };
+            tokio::spawn(async move { store.writer().run(Move { owner: id, from: 1, to: 2, amount, named: true }).await.expect("runs") })
+        }).collect();
+        let mut refused = 0;
+        for task in tasks {
+            refused += i64::from(task.await.expect("joins") == Err(TooLittle));
+        }
+        assert_eq!(refused, 200);
+        assert_eq!(amounts(&store, id).await, [0, 200]);
+    }
+
+    async fn unnamed_rows_are_loaded_and_the_command_decided_again(place) {
+        let (store, id) = (place.open().await, owner());
+        for currency in [1, 2] {
+            store.writer().run(Open(purse(id, currency, 10))).await.expect("runs").expect("opens");
+        }
+        store.close().await;
+        let store = place.open().await;
+        let moved = store.writer().run(Move { owner: id, from: 1, to: 2, amount: 4, named: false }).await.expect("runs");
+        assert_eq!(moved, Ok(6));
+        assert_eq!(amounts(&store, id).await, [6, 14]);
+    }
+
+    async fn a_key_believed_free_that_is_taken_is_decided_again_on_what_is_there(place) {
+        let (store, id) = (place.open().await, owner());
+        assert!(store.writer().run(OpenOnce(purse(id, 1, 10))).await.expect("runs").expect("decides"));
+        store.close().await;
+        let store = place.open().await; // nothing is remembered, so the belief is wrong
+        assert!(!store.writer().run(OpenOnce(purse(id, 1, 99))).await.expect("runs").expect("decides"));
+        assert_eq!(amounts(&store, id).await, [10]);
+    }
+
+    async fn rows_are_deleted_and_made_anew(place) {
+        let (store, id) = (place.open().await, owner());
+        store.writer().run(Open(purse(id, 1, 10))).await.expect("runs").expect("opens");
+        let mut other = purse(id, 1, 3);
+        other.label = "another".into();
+        store.writer().run(Renew(other)).await.expect("runs").expect("renews");
+        assert_eq!(store.writer().run(FindLabel(id, "another")).await.expect("runs"), Ok(Some(1)));
+        assert_eq!(store.writer().run(FindLabel(id, "purse 1")).await.expect("runs"), Ok(None));
+        assert_eq!(store.writer().run(Close(id, 1)).await.expect("runs"), Ok(Some(3)));
+        assert_eq!(store.writer().run(Close(id, 1)).await.expect("runs"), Ok(None));
+        assert!(amounts(&store, id).await.is_empty());
+    }
+
+    async fn all_rows_of_a_prefix_are_seen(place) {
+        let (store, id) = (place.open().await, owner());
+        store.writer().run(Open(purse(owner(), 1, 1_000))).await.expect("runs").expect("opens");
+        for currency in 1..=5 {
+            store.writer().run(Open(purse(id, currency, currency))).await.expect("runs").expect("opens");
+        }
+        assert_eq!(store.writer().run(Sum(id)).await.expect("runs"), Ok((5, 15)));
+        store.writer().run(Close(id, 5)).await.expect("runs").expect("closes");
+        assert_eq!(store.writer().run(Sum(id)).await.expect("runs"), Ok((4, 10)));
+    }
+
+    async fn a_panic_fails_its_command_alone(place) {
+        let (store, id) = (Arc::new(place.open().await), owner());
+        store.writer().run(Open(purse(id, 1, 10))).await.expect("runs").expect("opens");
+        store.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
+        let bad = { let store = store.clone(); tokio::spawn(async move { store.writer().run(Panics(id)).await.is_err() }) };
+        let good = { let store = store.clone(); tokio::spawn(async move { store.writer().run(Move { owner: id, from: 1, to: 2, amount: 1, named: true }).await.expect("runs") }) };
+        assert!(bad.await.expect("joins"));
+        assert_eq!(good.await.expect("joins"), Ok(9));
+        assert_eq!(amounts(&store, id).await, [9, 1]);
+    }
+
+    async fn what_the_database_refuses_fails_alone_and_shows_no_row(place) {
+        let (store, id) = (Arc::new(place.open().await), owner());
+        store.writer().run(Open(purse(id, 1, 10))).await.expect("runs").expect("opens");
+        store.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
+        let tasks: Vec<_> = (0..20).map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                if number == 7 {
+                    let fault = store.writer().run(Overdraw(id)).await.expect_err("the CHECK refuses");
+                    assert!(matches!(&fault, Fault::Failed(text) if !text.contains("-1")), "{fault}");
+                } else if number < 7 {
+                    assert!(store.writer().run(Move { owner: id, from: 1, to: 2, amount: 1, named: true }).await.expect("runs").is_ok());
+                }
+            })
+        }).collect();
+        for task in tasks {
+            task.await.expect("joins");
+        }
+        assert_eq!(amounts(&store, id).await, [3, 7]);
+    }
+
+    async fn a_waiting_command_is_carried_out_before_closing_and_a_later_one_refused(place) {
+        let (store, id) = (Arc::new(place.open().await), owner());
+        store.writer().run(Open(purse(id, 1, 1_000))).await.expect("runs").expect("opens");
+        store.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
+        let tasks: Vec<_> = (0..100).map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.writer().run(Move { owner: id, from: 1, to: 2, amount: 1, named: true }).await })
+        }).collect();
+        tokio::task::yield_now().await;
+        store.close().await;
+        let mut done = 0;
+        for task in tasks {
+            match task.await.expect("joins") {
+                Ok(moved) => { moved.expect("moves"); done += 1; }
+                Err(Fault::Closing) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!(amounts(&store, id).await, [1_000 - done, done]);
+        let late = store.writer().run(Move { owner: id, from: 1, to: 2, amount: 1, named: true }).await;
+        assert!(matches!(late, Err(Fault::Closing)));
+    }
+
+    async fn the_clock_moves_forward_for_all(place) {
+        let store = place.open().await;
+        let before = store.clock().now();
+        let after = store.clock().advance(store.writer(), 3_600).await.expect("advances");
+        assert!(after.micros() - before.micros() >= 3_600_000_000);
+        store.close().await;
+        let again = place.open().await;
+        assert!(again.clock().now().micros() >= after.micros(), "the offset outlives the process");
+        assert!(again.clock().database_time().micros() < after.micros());
+    }
+
+    async fn a_snapshot_does_not_move(place) {
+        let (store, id) = (place.open().await, owner());
+        store.writer().run(Open(purse(id, 1, 10))).await.expect("runs").expect("opens");
+        let snapshot = store.snapshot().await.expect("opens");
+        let count = |line: Option<db::Record>| line.expect("a line").get::<i64>(1).expect("a count");
+        assert_eq!(count(snapshot.one(&TOTAL, args![]).await.expect("reads")), 1);
+        store.writer().run(Open(purse(id, 2, 10))).await.expect("runs").expect("opens");
+        assert_eq!(count(snapshot.one(&TOTAL, args![]).await.expect("reads")), 1);
+        assert_eq!(store.reader().list(&AMOUNTS, args![id]).await.expect("reads").len(), 2);
+    }
+}

@@ -1,0 +1,7 @@
+//! What both engines must do alike: one suite, run on each.
+
+mod commands;
+mod faults;
+mod plans;
+mod purse;
+mod sharing;

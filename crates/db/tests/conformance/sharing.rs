@@ -1,0 +1,134 @@
+//! Several processes on one database: correctness rests on versions, unique keys and fences, never on memory.
+
+use std::sync::Arc;
+
+use db::{Access, Fault, SchemaState, Store};
+use kernel::Source;
+
+use crate::purse::{MIGRATIONS, Move, Open, OpenOnce, Place, amounts, owner, purse};
+
+async fn hammer(store: Arc<Store>, id: uuid::Uuid, from: i64, to: i64, times: usize) -> usize {
+    let tasks: Vec<_> = (0..times)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.writer().run(Move { owner: id, from, to, amount: 1, named: true }).await.expect("runs").is_ok()
+            })
+        })
+        .collect();
+    let mut moved = 0;
+    for task in tasks {
+        moved += usize::from(task.await.expect("joins"));
+    }
+    moved
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_move_the_same_money_without_losing_any() {
+    let place = Place::postgres();
+    let (one, two, id) = (Arc::new(place.open().await), Arc::new(place.open().await), owner());
+    for currency in [1, 2] {
+        one.writer().run(Open(purse(id, currency, 500))).await.expect("runs").expect("opens");
+    }
+    for _ in 0..5 {
+        let (forth, back) = tokio::join!(hammer(one.clone(), id, 1, 2, 60), hammer(two.clone(), id, 2, 1, 50));
+        assert_eq!((forth, back), (60, 50));
+    }
+    assert_eq!(amounts(&one, id).await, [450, 550]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_processes_that_insert_one_key_one_wins() {
+    let place = Place::postgres();
+    let (one, two) = (place.open().await, place.open().await);
+    for _ in 0..50 {
+        let id = owner();
+        let (first, second) =
+            tokio::join!(one.writer().run(OpenOnce(purse(id, 1, 1))), two.writer().run(OpenOnce(purse(id, 1, 2))));
+        let won = [first.expect("runs").expect("decides"), second.expect("runs").expect("decides")];
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_was_taken_over_writes_nothing_under_its_old_identity() {
+    let place = Place::postgres();
+    let (one, two, id) = (place.open().await, place.open().await, owner());
+    one.writer().run(Open(purse(id, 1, 10))).await.expect("runs").expect("opens");
+    let old = one.writer().boot();
+    assert!(two.dead_nodes().await.expect("reads").is_empty(), "a living process is left alone");
+    let database = place.postgres.as_ref().expect("PostgreSQL");
+    database.psql("UPDATE node SET lease_until = 0").expect("psql");
+    let dead = two.dead_nodes().await.expect("reads");
+    assert_eq!(dead.iter().map(|node| node.boot).collect::<Vec<_>>(), [old]);
+    let refused = one.writer().run(Open(purse(id, 2, 10))).await;
+    assert!(matches!(refused, Err(Fault::Fenced)), "{refused:?}");
+    assert_ne!(one.writer().boot(), old);
+    two.forget_node(old).await.expect("forgets");
+    one.writer().run(Open(purse(id, 3, 10))).await.expect("runs under its new identity").expect("opens");
+    assert_eq!(amounts(&two, id).await, [10, 10]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_process_serves_on_a_file_and_a_one_shot_command_writes_beside_it() {
+    let place = Place::sqlite();
+    let (store, id) = (place.open().await, owner());
+    store.writer().run(Open(purse(id, 1, 10))).await.expect("runs").expect("opens");
+    let second = db::StoreOptions {
+        url: place.url.clone(),
+        schema: None,
+        migrations: MIGRATIONS,
+        access: Access::Serve,
+        migrate: true,
+        source: Source::system(),
+    };
+    assert!(matches!(Store::open(second).await, Err(Fault::Unavailable(why)) if why.contains("another guichet")));
+    let beside = place.open_as(Access::OneShot).await;
+    beside.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
+    beside.writer().run(Move { owner: id, from: 1, to: 2, amount: 4, named: true }).await.expect("runs").expect("moves");
+    // The serving process remembers the rows as they were; it must notice.
+    let left = store.writer().run(Move { owner: id, from: 1, to: 2, amount: 4, named: true }).await.expect("runs");
+    assert_eq!(left, Ok(2));
+    assert_eq!(amounts(&store, id).await, [2, 8]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_died_is_found_at_once_on_sqlite() {
+    let place = Place::sqlite();
+    let first = place.open().await;
+    let dead = first.writer().boot();
+    drop(first); // no farewell: the node row stays
+    let second = loop {
+        // The lock goes with the dropped store, a moment later.
+        let options = db::StoreOptions {
+            url: place.url.clone(),
+            schema: None,
+            migrations: MIGRATIONS,
+            access: Access::Serve,
+            migrate: true,
+            source: Source::system(),
+        };
+        match Store::open(options).await {
+            Ok(store) => break store,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let found = second.dead_nodes().await.expect("reads");
+    assert!(found.iter().all(|node| node.boot == dead));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn schemas_are_told_apart() {
+    for place in [Place::sqlite(), Place::postgres()] {
+        if place.postgres.is_some() {
+            assert_eq!(db::schema_state(&place.url, None, MIGRATIONS).await.expect("reads"), SchemaState::Outdated);
+        }
+        let (one, two) = tokio::join!(db::migrate(&place.url, None, MIGRATIONS), async {
+            if place.postgres.is_some() { db::migrate(&place.url, None, MIGRATIONS).await } else { Ok(()) }
+        });
+        one.expect("migrates");
+        two.expect("finds it done");
+        assert_eq!(db::schema_state(&place.url, None, MIGRATIONS).await.expect("reads"), SchemaState::Current);
+        assert_eq!(db::schema_state(&place.url, None, &[]).await.expect("reads"), SchemaState::Unknown);
+    }
+}
