@@ -1,6 +1,7 @@
 //! The writing connection on PostgreSQL: one statement per batch, on a runtime of its own that only the writer's thread drives.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BufMut;
@@ -12,13 +13,16 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Row, Statement};
 
-use super::postgres_texts::{flush, line_kinds, load, parts};
+use super::postgres_texts::{flush, line_places, load, parts};
 use super::{Begun, Engine, Flush, Mode, Trouble};
 use crate::clock::PlatformClock;
 use crate::connect::Connector;
 use crate::node::LEASE_MICROS;
 use crate::rows::{Load, StoredRow};
+use crate::table::{TableMeta, VERSION_COLUMN};
 use crate::value::{Kind, Value};
+
+type WriteError = Box<dyn std::error::Error + Sync + Send>;
 
 /// Set-based texts prepared on small tables turn into scans and hash joins and stay so; these forbid them. JIT would be tempted by the
 /// costs that forbidding adds.
@@ -33,7 +37,50 @@ const RESOLVE_COMMIT: Duration = Duration::from_secs(30);
 /// Prepared statements kept; a batch's shape is the set of its parts, of which a product has a few dozen.
 const STATEMENTS: usize = 512;
 
-/// One column of many lines as a PostgreSQL array in binary form.
+fn put_length(length: usize, out: &mut BytesMut) -> Result<(), WriteError> {
+    out.put_i32(i32::try_from(length)?);
+    Ok(())
+}
+
+/// A value as PostgreSQL reads it: its length, then itself.
+fn put_value(value: &Value, out: &mut BytesMut) -> Result<(), WriteError> {
+    match value {
+        Value::Null => out.put_i32(-1),
+        Value::Int(int) => {
+            out.put_i32(8);
+            out.put_i64(*int);
+        }
+        Value::Bool(truth) => {
+            out.put_i32(1);
+            out.put_u8(u8::from(*truth));
+        }
+        Value::Id(id) => {
+            out.put_i32(16);
+            out.put_slice(id);
+        }
+        Value::Text(text) => {
+            put_length(text.len(), out)?;
+            out.put_slice(text.as_bytes());
+        }
+        Value::Bytes(bytes) => {
+            put_length(bytes.len(), out)?;
+            out.put_slice(bytes);
+        }
+    }
+    Ok(())
+}
+
+/// The head of a one-dimensional array.
+fn put_array(length: usize, nulls: bool, element: u32, out: &mut BytesMut) -> Result<(), WriteError> {
+    out.put_i32(1);
+    out.put_i32(i32::from(nulls));
+    out.put_u32(element);
+    put_length(length, out)?;
+    out.put_i32(1);
+    Ok(())
+}
+
+/// One key column of a load as an array.
 #[derive(Debug)]
 struct ColumnArray<'a> {
     lines: &'a [Vec<Value>],
@@ -41,55 +88,62 @@ struct ColumnArray<'a> {
     kind: Kind,
 }
 
-impl ColumnArray<'_> {
-    fn element_type(&self) -> Type {
-        match self.kind {
+impl ToSql for ColumnArray<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, WriteError> {
+        let element = match self.kind {
             Kind::Int => Type::INT8,
             Kind::Bool => Type::BOOL,
             Kind::Id => Type::UUID,
             Kind::Text => Type::TEXT,
             Kind::Bytes => Type::BYTEA,
-        }
-    }
-}
-
-fn put_length(length: usize, out: &mut BytesMut) -> Result<(), Box<dyn std::error::Error + Sync + Send>> {
-    out.put_i32(i32::try_from(length)?);
-    Ok(())
-}
-
-impl ToSql for ColumnArray<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        };
         let values = self.lines.iter().map(|line| &line[self.column]);
-        out.put_i32(1);
-        out.put_i32(i32::from(values.clone().any(|value| *value == Value::Null)));
-        out.put_u32(self.element_type().oid());
-        put_length(self.lines.len(), out)?;
-        out.put_i32(1);
+        put_array(self.lines.len(), values.clone().any(|value| *value == Value::Null), element.oid(), out)?;
         for value in values {
-            match value {
-                Value::Null => out.put_i32(-1),
-                Value::Int(int) => {
-                    out.put_i32(8);
-                    out.put_i64(*int);
-                }
-                Value::Bool(truth) => {
-                    out.put_i32(1);
-                    out.put_u8(u8::from(*truth));
-                }
-                Value::Id(id) => {
-                    out.put_i32(16);
-                    out.put_slice(id);
-                }
-                Value::Text(text) => {
-                    put_length(text.len(), out)?;
-                    out.put_slice(text.as_bytes());
-                }
-                Value::Bytes(bytes) => {
-                    put_length(bytes.len(), out)?;
-                    out.put_slice(bytes);
+            put_value(value, out)?;
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// How a table's row type is laid out in this database.
+#[derive(Debug)]
+struct RowType {
+    oid: u32,
+    /// In the type's own order: the attribute's type, and which column of [`TableMeta`] it is (the version is the last), if any.
+    attributes: Vec<(u32, Option<usize>)>,
+}
+
+/// The lines of one part as an array of the table's row type. Attributes that are not sent, or that only a newer program knows, are null.
+#[derive(Debug)]
+struct RowArray<'a> {
+    row_type: Arc<RowType>,
+    lines: &'a [Vec<Value>],
+    places: Vec<Option<usize>>,
+}
+
+impl ToSql for RowArray<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, WriteError> {
+        put_array(self.lines.len(), false, self.row_type.oid, out)?;
+        for line in self.lines {
+            let begin = out.len();
+            out.put_i32(0);
+            put_length(self.row_type.attributes.len(), out)?;
+            for (kind, column) in &self.row_type.attributes {
+                out.put_u32(*kind);
+                match column.and_then(|column| self.places[column]) {
+                    Some(place) => put_value(&line[place], out)?,
+                    None => out.put_i32(-1),
                 }
             }
+            let length = i32::try_from(out.len() - begin - 4)?;
+            out[begin..begin + 4].copy_from_slice(&length.to_be_bytes());
         }
         Ok(IsNull::No)
     }
@@ -103,7 +157,7 @@ impl ToSql for ColumnArray<'_> {
 
 /// A parameter that is one value.
 impl ToSql for Value {
-    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, WriteError> {
         match self {
             Value::Null => return Ok(IsNull::Yes),
             Value::Int(int) if *kind == Type::INT4 => out.put_i32(i32::try_from(*int)?),
@@ -127,7 +181,7 @@ impl ToSql for Value {
 struct IdBytes([u8; 16]);
 
 impl<'a> FromSql<'a> for IdBytes {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, WriteError> {
         Ok(Self(raw.try_into()?))
     }
 
@@ -164,12 +218,37 @@ impl Trouble {
     }
 }
 
+const ROW_TYPE: &str = "SELECT c.reltype, a.atttypid, a.attname::text FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid \
+     WHERE c.oid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+
 struct Connection {
     client: Client,
     statements: HashMap<String, Statement>,
+    row_types: HashMap<&'static str, Arc<RowType>>,
 }
 
 impl Connection {
+    fn new(client: Client) -> Self {
+        Self { client, statements: HashMap::new(), row_types: HashMap::new() }
+    }
+
+    async fn row_type(&mut self, meta: &'static TableMeta) -> Result<Arc<RowType>, tokio_postgres::Error> {
+        if let Some(known) = self.row_types.get(meta.name) {
+            return Ok(known.clone());
+        }
+        let mut row_type = RowType { oid: 0, attributes: Vec::new() };
+        for attribute in self.client.query(ROW_TYPE, &[&meta.name]).await? {
+            let name: &str = attribute.get(2);
+            let version = (name == VERSION_COLUMN).then_some(meta.columns.len());
+            row_type.oid = attribute.get(0);
+            let column = version.or_else(|| meta.columns.iter().position(|column| column.name == name));
+            row_type.attributes.push((attribute.get(1), column));
+        }
+        let row_type = Arc::new(row_type);
+        self.row_types.insert(meta.name, row_type.clone());
+        Ok(row_type)
+    }
+
     async fn prepare(&mut self, text: String) -> Result<Statement, tokio_postgres::Error> {
         if let Some(statement) = self.statements.get(&text) {
             return Ok(statement.clone());
@@ -240,7 +319,7 @@ impl PostgresEngine {
         self.in_transaction = false;
         let client =
             self.runtime.block_on(self.connector.connect()).map_err(|_| Trouble::Away("PostgreSQL cannot be reached"))?;
-        self.connection = Some(Connection { client, statements: HashMap::new() });
+        self.connection = Some(Connection::new(client));
         self.read_clock()?;
         if !self.registered {
             self.register()?;
@@ -281,9 +360,14 @@ impl PostgresEngine {
         found.map_err(|error| self.noted(&error))
     }
 
-    /// An error that ends the connection must not leave it in use.
+    /// An error that ends the connection must not leave it in use; after any other one, what is known of the tables is read again, because
+    /// a newer program may have migrated them.
     fn noted(&mut self, error: &tokio_postgres::Error) -> Trouble {
         let trouble = Trouble::of_postgres(error);
+        if let (Trouble::Broken(_), Some(connection)) = (&trouble, &mut self.connection) {
+            connection.statements.clear();
+            connection.row_types.clear();
+        }
         if matches!(trouble, Trouble::Away(_)) && error.code() != Some(&SqlState::DISK_FULL) {
             self.connection = None;
             self.in_transaction = false;
@@ -374,20 +458,18 @@ impl PostgresEngine {
             Value::Int(batch.oldest_work.micros()),
         ];
         let counts: Vec<i64> = parts.iter().map(|part| i64::try_from(part.lines.len()).unwrap_or(i64::MAX)).collect();
-        let arrays: Vec<Vec<ColumnArray<'_>>> = parts
-            .iter()
-            .map(|part| {
-                let kinds = line_kinds(part.meta, part.operation).into_iter().enumerate();
-                kinds.map(|(column, kind)| ColumnArray { lines: part.lines, column, kind }).collect()
-            })
-            .collect();
-        let mut parameters: Vec<&(dyn ToSql + Sync)> = fixed.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        for (columns, count) in arrays.iter().zip(&counts) {
-            parameters.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
-            parameters.push(count);
-        }
         let connection = self.connection.as_mut().expect("a batch begins by connecting");
         self.runtime.block_on(async {
+            let mut arrays = Vec::with_capacity(parts.len());
+            for part in &parts {
+                let row_type = connection.row_type(part.meta).await?;
+                arrays.push(RowArray { row_type, lines: part.lines, places: line_places(part.meta, part.operation) });
+            }
+            let mut parameters: Vec<&(dyn ToSql + Sync)> = fixed.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+            for (rows, count) in arrays.iter().zip(&counts) {
+                parameters.push(rows);
+                parameters.push(count);
+            }
             let statement = connection.prepare(flush(&parts)).await?;
             connection.client.query_one(&statement, &parameters).await
         })

@@ -1,5 +1,7 @@
 //! The SQL that is generated for PostgreSQL: loads by sets of keys, and a whole batch as one statement.
 //!
+//! Rows travel as one array of the table's own row type per part: an array per column costs PostgreSQL a buffer per column and batch.
+//!
 //! One statement is one round trip and one implicit transaction. Its parts count what they wrote; the last line divides by zero when any
 //! count is not the expected one, which undoes everything. A part: insert, update, replace, delete, or check (read, not changed).
 
@@ -50,27 +52,19 @@ pub(crate) fn parts<'a>(tables: &'a [(&'static TableMeta, Changes)], with_checks
     parts
 }
 
-/// The kinds of a part's columns, in the order of its lines.
-pub(crate) fn line_kinds(meta: &TableMeta, operation: Operation) -> Vec<Kind> {
-    line_columns(meta, operation).into_iter().map(|(_, kind)| kind).collect()
-}
-
-fn line_columns(meta: &TableMeta, operation: Operation) -> Vec<(&'static str, Kind)> {
-    let named = |columns: &[ColumnMeta]| columns.iter().map(|column| (column.name, column.kind)).collect::<Vec<_>>();
-    let mut columns = named(&meta.columns[..meta.key]);
-    match operation {
-        Operation::Insert => return named(meta.columns),
-        Operation::Delete | Operation::Check => columns.push((VERSION_COLUMN, Kind::Int)),
-        Operation::Update => {
-            columns.push((VERSION_COLUMN, Kind::Int));
-            columns.extend(named(meta.state()));
-        }
-        Operation::Replace => {
-            columns.push((VERSION_COLUMN, Kind::Int));
-            columns.extend(named(&meta.columns[meta.key..]));
-        }
-    }
-    columns
+/// Where in a part's lines the value of each table column stands, by column position; the version is the last. `None`: not sent.
+pub(crate) fn line_places(meta: &TableMeta, operation: Operation) -> Vec<Option<usize>> {
+    let columns = meta.columns.len();
+    (0..=columns)
+        .map(|column| match operation {
+            Operation::Insert => (column < columns).then_some(column),
+            _ if column < meta.key => Some(column),
+            _ if column == columns => Some(meta.key),
+            Operation::Update => (column >= meta.key + meta.once).then(|| column + 1 - meta.once),
+            Operation::Replace => Some(column + 1),
+            Operation::Delete | Operation::Check => None,
+        })
+        .collect()
 }
 
 fn array_type(kind: Kind) -> &'static str {
@@ -88,7 +82,7 @@ fn unnest(kinds: impl Iterator<Item = Kind>, first: usize) -> String {
     format!("unnest({})", arrays.collect::<Vec<_>>().join(", "))
 }
 
-/// The names the unnested columns go by inside a statement.
+/// The names the unnested key columns go by inside a load.
 fn given(count: usize) -> String {
     (0..count).map(|index| format!("c{index}")).collect::<Vec<_>>().join(", ")
 }
@@ -118,14 +112,11 @@ pub(crate) fn flush(parts: &[Part<'_>]) -> String {
         "WITH node_mark AS (UPDATE node SET mark = $3, lease_until = $4, oldest_work_at = $5, row_version = $3 WHERE boot_id = $1 AND mark = $2 RETURNING 1)",
     );
     let mut guard = String::from("(SELECT count(*) FROM node_mark) = 1");
-    let mut next = FIXED_PARAMETERS + 1;
     for (index, part) in parts.iter().enumerate() {
-        let columns = line_columns(part.meta, part.operation);
-        let source = format!("{} AS u({})", unnest(columns.iter().map(|(_, kind)| *kind), next), given(columns.len()));
-        next += columns.len();
-        let _infallible = write!(text, ", part{index} AS ({})", part_text(part, &columns, &source));
-        let _infallible = write!(guard, " AND (SELECT count(*) FROM part{index}) = ${next}");
-        next += 1;
+        let rows = FIXED_PARAMETERS + 1 + 2 * index;
+        let _infallible =
+            write!(text, ", part{index} AS ({})", part_text(part, &format!("unnest(${rows}::{}[]) AS u", part.meta.name)));
+        let _infallible = write!(guard, " AND (SELECT count(*) FROM part{index}) = ${}", rows + 1);
     }
     let _infallible = write!(
         text,
@@ -135,23 +126,51 @@ pub(crate) fn flush(parts: &[Part<'_>]) -> String {
     text
 }
 
-fn part_text(part: &Part<'_>, columns: &[(&'static str, Kind)], source: &str) -> String {
+fn part_text(part: &Part<'_>, source: &str) -> String {
     let (meta, table) = (part.meta, part.meta.name);
-    let key_and_version =
-        columns.iter().take(meta.key + 1).enumerate().map(|(index, (name, _))| format!("t.{name} = u.c{index}"));
-    let seen = key_and_version.collect::<Vec<_>>().join(" AND ");
+    let from_given =
+        |columns: &[ColumnMeta]| columns.iter().map(|column| format!("u.{}", column.name)).collect::<Vec<_>>().join(", ");
+    let sets = |columns: &[ColumnMeta]| columns.iter().map(|column| format!("{0} = u.{0}, ", column.name)).collect::<String>();
+    let seen = meta.columns[..meta.key].iter().map(|column| format!("t.{0} = u.{0} AND ", column.name)).collect::<String>();
+    let seen = format!("{seen}t.{VERSION_COLUMN} = u.{VERSION_COLUMN}");
+    let update = |columns| {
+        format!("UPDATE {table} AS t SET {}{VERSION_COLUMN} = $3::bigint FROM {source} WHERE {seen} RETURNING 1", sets(columns))
+    };
     match part.operation {
         Operation::Insert => format!(
             "INSERT INTO {table} ({}, {VERSION_COLUMN}) SELECT {}, $3::bigint FROM {source} ON CONFLICT DO NOTHING RETURNING 1",
             meta.column_list(),
-            given(columns.len())
+            from_given(meta.columns)
         ),
-        Operation::Update | Operation::Replace => {
-            let sets = columns.iter().enumerate().skip(meta.key + 1).map(|(index, (name, _))| format!("{name} = u.c{index}"));
-            let sets = sets.chain([format!("{VERSION_COLUMN} = $3::bigint")]).collect::<Vec<_>>().join(", ");
-            format!("UPDATE {table} AS t SET {sets} FROM {source} WHERE {seen} RETURNING 1")
-        }
+        Operation::Update => update(meta.state()),
+        Operation::Replace => update(&meta.columns[meta.key..]),
         Operation::Delete => format!("DELETE FROM {table} AS t USING {source} WHERE {seen} RETURNING 1"),
         Operation::Check => format!("SELECT 1 FROM {source} JOIN {table} AS t ON {seen} FOR SHARE OF t"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Table as _;
+
+    crate::row! {
+        struct BoxRow: "box" {
+            key { a: i64, b: i64 }
+            once { c: i64 }
+            state { d: i64, e: i64 }
+        }
+    }
+
+    #[test]
+    fn a_line_knows_where_each_column_stands() {
+        // Lines: insert a b c d e; update a b version d e; replace a b version c d e; delete and check a b version.
+        let places = |operation| line_places(BoxRow::META, operation);
+        assert_eq!(places(Operation::Insert), [Some(0), Some(1), Some(2), Some(3), Some(4), None]);
+        assert_eq!(places(Operation::Update), [Some(0), Some(1), None, Some(3), Some(4), Some(2)]);
+        assert_eq!(places(Operation::Replace), [Some(0), Some(1), Some(3), Some(4), Some(5), Some(2)]);
+        assert_eq!(places(Operation::Delete), [Some(0), Some(1), None, None, None, Some(2)]);
+        let row = BoxRow { a: 1, b: 2, c: 3, d: 4, e: 5 };
+        assert_eq!(row.values().len(), BoxRow::META.columns.len());
     }
 }
