@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Row, Statement};
 
-use super::postgres_texts::{flush, line_places, load, parts};
+use super::postgres_texts::{flush, line_places, load, parameters_of, parts};
 use super::{Begun, Engine, Flush, Mode, Trouble};
 use crate::clock::PlatformClock;
 use crate::connect::Connector;
@@ -209,7 +209,7 @@ impl Trouble {
     pub(crate) fn of_postgres(error: &tokio_postgres::Error) -> Self {
         let Some(code) = error.code() else { return Trouble::Away("the connection to PostgreSQL was lost") };
         match code.code() {
-            "40001" | "40P01" | "22012" | "55P03" => Trouble::Conflict,
+            "40001" | "40P01" | "22012" | "23505" | "55P03" => Trouble::Conflict,
             code if code.starts_with("08") || code.starts_with("57P") => Trouble::Away("PostgreSQL ended the connection"),
             code if code.starts_with("53") => Trouble::Away("PostgreSQL has no room left"),
             "25006" => Trouble::Away("this PostgreSQL is read-only"),
@@ -466,9 +466,11 @@ impl PostgresEngine {
                 arrays.push(RowArray { row_type, lines: part.lines, places: line_places(part.meta, part.operation) });
             }
             let mut parameters: Vec<&(dyn ToSql + Sync)> = fixed.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-            for (rows, count) in arrays.iter().zip(&counts) {
+            for ((part, rows), count) in parts.iter().zip(&arrays).zip(&counts) {
                 parameters.push(rows);
-                parameters.push(count);
+                if parameters_of(part.operation) > 1 {
+                    parameters.push(count);
+                }
             }
             let statement = connection.prepare(flush(&parts)).await?;
             connection.client.query_one(&statement, &parameters).await

@@ -2,8 +2,9 @@
 //!
 //! Rows travel as one array of the table's own row type per part: an array per column costs PostgreSQL a buffer per column and batch.
 //!
-//! One statement is one round trip and one implicit transaction. Its parts count what they wrote; the last line divides by zero when any
-//! count is not the expected one, which undoes everything. A part: insert, update, replace, delete, or check (read, not changed).
+//! One statement is one round trip and one implicit transaction. Parts that look for a version count what they found; the last line
+//! divides by zero when any count is not the expected one, which undoes everything. A key that is taken undoes everything too: inserts
+//! carry no `ON CONFLICT`, whose second look into every unique index was a tenth of the statement.
 
 use std::fmt::Write as _;
 
@@ -106,17 +107,26 @@ pub(crate) fn load(load: &Load, locked: bool) -> String {
     text
 }
 
+/// A part's parameters: its rows, and how many must be found unless it inserts.
+pub(crate) fn parameters_of(operation: Operation) -> usize {
+    if operation == Operation::Insert { 1 } else { 2 }
+}
+
 /// The whole batch as one statement; answers database time in microseconds and the sandbox offset.
 pub(crate) fn flush(parts: &[Part<'_>]) -> String {
     let mut text = String::from(
         "WITH node_mark AS (UPDATE node SET mark = $3, lease_until = $4, oldest_work_at = $5, row_version = $3 WHERE boot_id = $1 AND mark = $2 RETURNING 1)",
     );
     let mut guard = String::from("(SELECT count(*) FROM node_mark) = 1");
+    let mut next = FIXED_PARAMETERS + 1;
     for (index, part) in parts.iter().enumerate() {
-        let rows = FIXED_PARAMETERS + 1 + 2 * index;
+        let rows = next;
+        next += parameters_of(part.operation);
         let _infallible =
             write!(text, ", part{index} AS ({})", part_text(part, &format!("unnest(${rows}::{}[]) AS u", part.meta.name)));
-        let _infallible = write!(guard, " AND (SELECT count(*) FROM part{index}) = ${}", rows + 1);
+        if part.operation != Operation::Insert {
+            let _infallible = write!(guard, " AND (SELECT count(*) FROM part{index}) = ${}", rows + 1);
+        }
     }
     let _infallible = write!(
         text,
@@ -138,7 +148,7 @@ fn part_text(part: &Part<'_>, source: &str) -> String {
     };
     match part.operation {
         Operation::Insert => format!(
-            "INSERT INTO {table} ({}, {VERSION_COLUMN}) SELECT {}, $3::bigint FROM {source} ON CONFLICT DO NOTHING RETURNING 1",
+            "INSERT INTO {table} ({}, {VERSION_COLUMN}) SELECT {}, $3::bigint FROM {source}",
             meta.column_list(),
             from_given(meta.columns)
         ),
