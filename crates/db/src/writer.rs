@@ -158,7 +158,10 @@ impl Batches {
                 self.run_batch(jobs);
             }
         }
-        self.engine.close();
+        // The lease is only given back in good order: with work unfinished its row is what others find that work by.
+        if closed.is_some() && self.registered_work().is_none() {
+            self.engine.close();
+        }
         drop(self.engine);
         if let Some(done) = closed {
             let _nobody_waits = done.send(());
@@ -174,12 +177,16 @@ impl Batches {
 
     /// When the oldest work in flight began; `now` when there is none.
     fn oldest_work(&self, now: Option<Timestamp>) -> Timestamp {
-        let registered = self.shared.upgrade().and_then(|shared| shared.oldest_work.get().and_then(|oldest| oldest()));
-        match (registered, now) {
+        match (self.registered_work(), now) {
             (Some(oldest), Some(now)) => oldest.min(now),
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => self.source.now(),
         }
+    }
+
+    /// When the oldest work that was registered began.
+    fn registered_work(&self) -> Option<Timestamp> {
+        self.shared.upgrade().and_then(|shared| shared.oldest_work.get().and_then(|oldest| oldest()))
     }
 
     /// Runs a batch to its end: everybody in it is answered.

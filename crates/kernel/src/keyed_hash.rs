@@ -36,8 +36,13 @@ impl KeyedHash {
 
     /// Whether `expected` is the keyed hash of `message`; takes the same time wherever they differ.
     pub fn matches(&self, message: &[u8], expected: &[u8; 32]) -> bool {
-        self.hash(message).ct_eq(expected).into()
+        equal_in_constant_time(&self.hash(message), expected)
     }
+}
+
+/// Whether two hashes are equal; takes the same time wherever they differ.
+pub fn equal_in_constant_time(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    one.ct_eq(other).into()
 }
 
 impl fmt::Debug for KeyedHash {

@@ -1,0 +1,94 @@
+//! Reads of accounts and keys: the only SQL of this crate.
+
+use std::sync::Arc;
+
+use db::{Fault, Reader, Sql, Table, args, sql};
+use kernel::{AccessKeyId, AccountId};
+
+use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccountRow};
+use crate::token::Environment;
+
+static ACCOUNT: Sql = sql!("SELECT {} FROM account WHERE id = $1", AccountRow);
+static ACCOUNTS_BY_EMAIL: Sql = sql!("SELECT {} FROM account WHERE owner_email = $1 ORDER BY id", AccountRow);
+static KEY: Sql = sql!("SELECT {} FROM access_key WHERE id = $1", AccessKeyRow);
+static KEY_BY_TOKEN: Sql = sql!(
+    "SELECT {}, {} FROM access_key JOIN access_secret ON key_id = id WHERE token = $1 ORDER BY secret_id DESC",
+    AccessKeyRow,
+    AccessSecretRow
+);
+static KEYS_OF_ACCOUNT: Sql = sql!(
+    "SELECT {}, {} FROM access_key JOIN access_secret ON key_id = id
+      WHERE account_id = $1 AND valid_until IS NULL ORDER BY id",
+    AccessKeyRow,
+    AccessSecretRow
+);
+static OLDEST_ACCOUNT: Sql = sql!("SELECT {} FROM account ORDER BY id LIMIT 1", AccountRow);
+static ENVIRONMENT_IN_USE: Sql = sql!("SELECT environment FROM access_key ORDER BY id LIMIT 1");
+static VERSION: Sql = sql!("SELECT version FROM access_version WHERE id = $1");
+static CHANGED_SINCE: Sql = sql!("SELECT token FROM access_key WHERE changed_in > $1");
+
+/// What `verify` reads, each in the order of its key.
+pub(crate) static EVERY_ACCOUNT: Sql = sql!("SELECT {} FROM account ORDER BY number, id", AccountRow);
+/// Every key, whether its account exists, how many present secrets it has and how many in all.
+pub(crate) static EVERY_KEY: Sql = sql!(
+    "SELECT {},
+            (SELECT count(*) FROM account WHERE account.id = access_key.account_id),
+            (SELECT count(*) FROM access_secret WHERE key_id = access_key.id AND valid_until IS NULL),
+            (SELECT count(*) FROM access_secret WHERE key_id = access_key.id)
+       FROM access_key ORDER BY id",
+    AccessKeyRow
+);
+/// Every secret, with the account of its key, or none when there is no such key.
+pub(crate) static EVERY_SECRET: Sql = sql!(
+    "SELECT {}, account_id FROM access_secret LEFT JOIN access_key ON id = key_id ORDER BY key_id, secret_id",
+    AccessSecretRow
+);
+
+/// An account.
+pub(crate) async fn account(reader: &Reader, id: AccountId) -> Result<Option<AccountRow>, Fault> {
+    reader.row(&ACCOUNT, args![id]).await
+}
+
+/// The accounts of an owner, oldest first.
+pub(crate) async fn accounts_by_email(reader: &Reader, owner_email: &str) -> Result<Vec<AccountRow>, Fault> {
+    reader.rows(&ACCOUNTS_BY_EMAIL, args![Arc::<str>::from(owner_email)]).await
+}
+
+/// A key.
+pub(crate) async fn key(reader: &Reader, id: AccessKeyId) -> Result<Option<AccessKeyRow>, Fault> {
+    reader.row(&KEY, args![id]).await
+}
+
+/// The key with this token and its secrets, the newest first.
+pub(crate) async fn key_by_token(reader: &Reader, token: &str) -> Result<Option<(AccessKeyRow, Vec<AccessSecretRow>)>, Fault> {
+    let records = reader.list(&KEY_BY_TOKEN, args![Arc::<str>::from(token)]).await?;
+    let Some(first) = records.first() else { return Ok(None) };
+    let secrets = records.iter().map(|record| record.row(AccessKeyRow::META.columns.len())).collect::<Result<_, _>>()?;
+    Ok(Some((first.row(0)?, secrets)))
+}
+
+/// The keys of an account with their present secrets, oldest first.
+pub(crate) async fn keys_of_account(reader: &Reader, id: AccountId) -> Result<Vec<(AccessKeyRow, AccessSecretRow)>, Fault> {
+    let records = reader.list(&KEYS_OF_ACCOUNT, args![id]).await?;
+    records.iter().map(|record| Ok((record.row(0)?, record.row(AccessKeyRow::META.columns.len())?))).collect()
+}
+
+/// The account that was made first.
+pub(crate) async fn oldest_account(reader: &Reader) -> Result<Option<AccountRow>, Fault> {
+    reader.row(&OLDEST_ACCOUNT, args![]).await
+}
+
+/// Where the key that was made first counts.
+pub(crate) async fn environment_in_use(reader: &Reader) -> Result<Option<Environment>, Fault> {
+    reader.one(&ENVIRONMENT_IN_USE, args![]).await?.map(|record| record.get(0)).transpose()
+}
+
+/// How often keys have been changed.
+pub(crate) async fn version(reader: &Reader) -> Result<i64, Fault> {
+    reader.one(&VERSION, args![ACCESS_VERSION_ID]).await?.map_or(Ok(0), |record| record.get(0))
+}
+
+/// The tokens of the keys that were changed after that.
+pub(crate) async fn changed_since(reader: &Reader, version: i64) -> Result<Vec<Arc<str>>, Fault> {
+    reader.list(&CHANGED_SINCE, args![version]).await?.iter().map(|record| record.get(0)).collect()
+}
