@@ -140,13 +140,14 @@ fn part_text(part: &Part<'_>, source: &str) -> String {
     let (meta, table) = (part.meta, part.meta.name);
     let from_given =
         |columns: &[ColumnMeta]| columns.iter().map(|column| format!("u.{}", column.name)).collect::<Vec<_>>().join(", ");
-    let sets =
-        |columns: &[ColumnMeta]| columns.iter().map(|column| format!("{0} = u.{0}", column.name)).collect::<Vec<_>>().join(", ");
+    let stamp = format!("{VERSION_COLUMN} = $3::bigint");
+    let sets = |columns: &[ColumnMeta]| {
+        let given = columns.iter().map(|column| format!("{0} = u.{0}", column.name));
+        given.chain([stamp.clone()]).collect::<Vec<_>>().join(", ")
+    };
     let seen = meta.columns[..meta.key].iter().map(|column| format!("t.{0} = u.{0}", column.name));
     let seen = seen.chain([format!("t.{VERSION_COLUMN} = u.{VERSION_COLUMN}")]).collect::<Vec<_>>().join(" AND ");
-    let update = |columns| {
-        format!("UPDATE {table} AS t SET {}, {VERSION_COLUMN} = $3::bigint FROM {source} WHERE {seen} RETURNING 1", sets(columns))
-    };
+    let update = |columns| format!("UPDATE {table} AS t SET {} FROM {source} WHERE {seen} RETURNING 1", sets(columns));
     match part.operation {
         Operation::Insert => format!(
             "INSERT INTO {table} ({}, {VERSION_COLUMN}) SELECT {}, $3::bigint FROM {source}",

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use db::{Command, Fault, Keys, Rows, args};
+use futures_util::FutureExt as _;
 use kernel::Timestamp;
 use uuid::Uuid;
 
@@ -225,6 +226,26 @@ on_both_engines! {
         assert_eq!(amounts(&store, id).await, [1_000 - done, done]);
         let late = store.writer().run(Move { owner: id, from: 1, to: 2, amount: 1, named: true }).await;
         assert!(matches!(late, Err(Fault::Closing)));
+    }
+
+    async fn a_full_queue_refuses_at_once_and_what_it_took_is_done_though_nobody_waits(place) {
+        let (store, id) = (place.open().await, owner());
+        store.writer().run(Open(purse(id, 1, 100_000))).await.expect("runs").expect("opens");
+        store.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
+        let mut taken = 0;
+        for _ in 0..3 * db::QUEUE_COMMANDS_MAX {
+            let step = Move { owner: id, from: 1, to: 2, amount: 1, named: true };
+            // Asked once and dropped: the caller has gone away.
+            match store.writer().run(step).now_or_never() {
+                None => taken += 1,
+                Some(Ok(moved)) => { moved.expect("moves"); taken += 1; }
+                Some(Err(Fault::Busy)) => break,
+                Some(Err(other)) => panic!("{other}"),
+            }
+        }
+        assert!(taken < 3 * i64::try_from(db::QUEUE_COMMANDS_MAX).expect("fits"), "the queue has an end");
+        store.close().await;
+        assert_eq!(amounts(&store, id).await, [100_000 - taken, taken]);
     }
 
     async fn the_clock_moves_forward_for_all(place) {
