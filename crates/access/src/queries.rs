@@ -1,8 +1,9 @@
 //! Reads of accounts and keys: the only SQL of this crate.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use db::{Fault, Reader, Sql, Table, args, sql};
+use db::{Fault, Reader, Snapshot, Sql, Table, args, sql};
 use kernel::{AccessKeyId, AccountId};
 
 use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccountRow};
@@ -81,6 +82,30 @@ pub(crate) async fn oldest_account(reader: &Reader) -> Result<Option<AccountRow>
 /// Where the key that was made first counts.
 pub(crate) async fn environment_in_use(reader: &Reader) -> Result<Option<Environment>, Fault> {
     reader.one(&ENVIRONMENT_IN_USE, args![]).await?.map(|record| record.get(0)).transpose()
+}
+
+/// Where the keys of a database count, seen in a snapshot; `None` while it has none.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub async fn environment(snapshot: &Snapshot) -> Result<Option<Environment>, Fault> {
+    snapshot.one(&ENVIRONMENT_IN_USE, args![]).await?.map(|record| record.get(0)).transpose()
+}
+
+/// How far below zero refunds may take each account's money, in minor units: what `verify` of the ledger asks for.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub async fn negative_limits(snapshot: &Snapshot) -> Result<HashMap<AccountId, i64>, Fault> {
+    let mut limits = HashMap::new();
+    snapshot
+        .each(&EVERY_ACCOUNT, args![], |record| {
+            let account: AccountRow = record.row(0)?;
+            limits.insert(account.id, account.negative_limit_minor);
+            Ok(())
+        })
+        .await?;
+    Ok(limits)
 }
 
 /// How often keys have been changed.

@@ -111,6 +111,13 @@ impl Report {
         }
     }
 
+    /// The same report without the findings that were not asked for.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&Finding) -> bool) -> Report {
+        self.findings.retain(|_, finding| wanted(finding));
+        self
+    }
+
     /// The findings, by number.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.values()

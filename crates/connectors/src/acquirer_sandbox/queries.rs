@@ -1,0 +1,50 @@
+//! Reads of its register.
+
+use db::{Fault, Reader, Sql, args, sql};
+use kernel::AttemptId;
+
+use super::cards::Verdict;
+use super::rows::{Operation, ReceivedRow};
+use super::{ChargeFilter, ChargesPage};
+
+static BY_ATTEMPT: Sql = sql!("SELECT {} FROM received WHERE attempt_id = $1", ReceivedRow);
+
+// Attempt ids are ordered by time. A parameter that is null does not narrow the list; a charge has all of these columns.
+pub(crate) static CHARGES: Sql = sql!(
+    "SELECT {} FROM received
+      WHERE attempt_id > $1 AND operation <= $2
+        AND COALESCE($3, verdict) = verdict
+        AND COALESCE($4, merchant_order_id) = merchant_order_id
+        AND COALESCE($5, payment_id) = payment_id
+        AND COALESCE($6, connector) = connector
+      ORDER BY attempt_id LIMIT $7",
+    ReceivedRow
+);
+
+/// Comes before every id.
+pub(crate) const BEFORE_ALL: AttemptId = AttemptId::from_bytes([0; 16]);
+/// Operations up to this one are charges.
+pub(crate) const LAST_CHARGE: Operation = Operation::Verify;
+
+/// One attempt it received.
+pub(crate) async fn received(reader: &Reader, attempt: AttemptId) -> Result<Option<ReceivedRow>, Fault> {
+    reader.row(&BY_ATTEMPT, args![attempt]).await
+}
+
+/// Charges, oldest attempt first.
+pub(crate) async fn charges(
+    reader: &Reader,
+    filter: &ChargeFilter,
+    after: Option<AttemptId>,
+    limit: u32,
+) -> Result<ChargesPage, Fault> {
+    let verdict = (!filter.all).then_some(Verdict::Succeeded);
+    let ChargeFilter { merchant_order_id, payment_id, connector, .. } = filter.clone();
+    let after = after.unwrap_or(BEFORE_ALL);
+    let args = args![after, LAST_CHARGE, verdict, merchant_order_id, payment_id, connector, limit + 1];
+    let mut charges = reader.rows::<ReceivedRow>(&CHARGES, args).await?;
+    let more = charges.len() > limit as usize;
+    charges.truncate(limit as usize);
+    let next = charges.last().filter(|_| more).map(|last| last.attempt_id);
+    Ok(ChargesPage { charges, next })
+}

@@ -1,0 +1,182 @@
+//! The command line: which commands there are and what each takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{DemoFlags, ServeFlags, ToolFlags};
+
+/// Self-hosted payments platform: one binary, your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "guichet", version, about, max_term_width = 120, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start everything in a sandbox on this machine, with demo data, and print how to use it
+    Demo(DemoFlags),
+    /// Serve for real; needs a master key and, on a public address, TLS or --behind-proxy
+    Serve(ServeFlags),
+    /// Bring the database's schema up to date
+    Migrate(ToolFlags),
+    /// Accounts: the merchants
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Access keys: what a merchant's programs prove themselves with
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Check every invariant in the database; exit 0 all hold, 1 something is broken, 2 could not run
+    Verify(Verify),
+    /// Show the effective configuration, secrets masked, and what is wrong with it
+    Doctor(Doctor),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Copy the database to FILE while it is in use
+    Backup(Backup),
+}
+
+/// `guichet account …`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Create an account and its first access key (full access); the secret is shown once
+    Create(AccountCreate),
+}
+
+/// `guichet account create`
+#[derive(Debug, Args)]
+pub struct AccountCreate {
+    /// Name of the account, 1-255 characters
+    #[arg(long, value_name = "N")]
+    pub name: String,
+    /// E-mail address of its owner
+    #[arg(long, value_name = "E")]
+    pub owner_email: String,
+    /// Home country, ISO 3166-1 alpha-2; never changes
+    #[arg(long, value_name = "CC", default_value = "FR")]
+    pub country: String,
+    /// Home currency, ISO 4217; never changes
+    #[arg(long, value_name = "CUR", default_value = "EUR")]
+    pub currency: String,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet key …`
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Create an access key; the secret is shown once
+    Create(KeyCreate),
+    /// Let a disabled key work again
+    Enable(KeyNamed),
+    /// Refuse a key from now on; a running server follows within a second
+    Disable(KeyNamed),
+    /// Give a key a new secret; the old one stays valid for a while
+    Rotate(KeyRotate),
+}
+
+/// `guichet key create`
+#[derive(Debug, Args)]
+pub struct KeyCreate {
+    /// Account the key belongs to
+    #[arg(long, value_name = "ID")]
+    pub account: String,
+    /// What the key is for, 1-255 characters
+    #[arg(long, value_name = "N")]
+    pub name: String,
+    /// FullAccess, ReadWriteNoMoneyOut, ReadMoneyIn, MoneyInOnly or ReadOnly
+    #[arg(long, value_name = "PRESET")]
+    pub permission: String,
+    /// Address or network the key may be used from, at most 50; none means anywhere
+    #[arg(long = "allow-ip", value_name = "CIDR")]
+    pub allow_ip: Vec<String>,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet key enable ID` and `guichet key disable ID`
+#[derive(Debug, Args)]
+pub struct KeyNamed {
+    /// Id of the access key
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet key rotate ID`
+#[derive(Debug, Args)]
+pub struct KeyRotate {
+    /// Id of the access key
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Seconds the old secret stays valid, at most 2592000 (30 days)
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+    pub overlap: u32,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Also demand that nothing is under way
+    #[arg(long)]
+    pub settled: bool,
+    /// Only these invariants, for example I1,I5
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ServeFlags,
+}
+
+/// `guichet backup FILE`
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// File to write; it must not exist
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// Reads the arguments after `guichet key`, as tests do.
+///
+/// # Errors
+/// What clap says about them.
+pub fn key_command(arguments: &[&str]) -> Result<KeyCommand, clap::Error> {
+    let all = ["guichet", "key"].iter().chain(arguments);
+    match Cli::try_parse_from(all)?.command {
+        Command::Key(command) => Ok(command),
+        _ => unreachable!("the second argument is `key`"),
+    }
+}

@@ -1,0 +1,152 @@
+//! `guichet doctor`: the effective configuration, where each value comes from, and what is wrong with it.
+
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use db::SchemaState;
+use kernel::Source;
+use serde_json::{Value, json};
+
+use crate::commands::serve;
+use crate::config::{Config, MasterKeySource, Purpose};
+use crate::schema::MIGRATIONS;
+use crate::trouble::Trouble;
+use crate::{master_key, terminal};
+
+/// How serious a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// As it should be.
+    Good,
+    /// Works, but look at it.
+    Note,
+    /// `serve` would refuse, or fail.
+    Bad,
+}
+
+/// One thing that was looked at.
+struct Finding {
+    weight: Weight,
+    text: String,
+}
+
+fn finding(weight: Weight, text: impl Into<String>) -> Finding {
+    Finding { weight, text: text.into() }
+}
+
+/// Looks at everything `serve` needs, prints it, and gives whether all is well.
+pub async fn run(config: &Config, as_json: bool) -> bool {
+    let findings = examine(config).await;
+    let well = findings.iter().all(|finding| finding.weight != Weight::Bad);
+    if as_json {
+        terminal::say(&to_json(config, &findings, well).to_string());
+    } else {
+        terminal::say(to_text(config, &findings).trim_end());
+    }
+    well
+}
+
+async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![master_key(config), folder(&config.data_dir), database(config).await];
+    findings.push(match serve::refuse_exposure(config) {
+        Ok(()) => finding(Weight::Good, format!("{} may be listened on", config.listen)),
+        Err(trouble) => bad(&trouble),
+    });
+    findings.push(match TcpListener::bind(config.listen) {
+        Ok(_) => finding(Weight::Good, format!("{} is free", config.listen)),
+        Err(error) => finding(Weight::Note, format!("{} cannot be bound now ({error}); another guichet may be serving on it", config.listen)),
+    });
+    if let Some(tls) = &config.tls {
+        findings.push(match web::tls::server_config(&tls.cert, &tls.key) {
+            Ok(_) => finding(Weight::Good, "certificate and key fit together"),
+            Err(error) => finding(Weight::Bad, format!("TLS cannot be set up: {error}")),
+        });
+    }
+    if config.effective().iter().any(|line| line.name == "redis" && !line.shown.is_empty()) {
+        findings.push(finding(Weight::Note, "redis is configured; nothing in this version uses it, rates are counted in each process"));
+    }
+    findings
+}
+
+fn bad(trouble: &Trouble) -> Finding {
+    finding(Weight::Bad, trouble.to_string().trim_start_matches("guichet: ").replace('\n', ""))
+}
+
+fn master_key(config: &Config) -> Finding {
+    let named = !matches!(config.master_key, MasterKeySource::Unnamed);
+    let tool = Config::clone(config).with_purpose(Purpose::Tool);
+    match master_key::find(&tool, &Source::system()) {
+        Ok(Some(_)) if !named => finding(Weight::Note, "the master key of a demo lies beside its data; serve wants to be told the name of one"),
+        Ok(Some(_)) => match &config.master_key {
+            MasterKeySource::File(path) if mode(path).is_some_and(|mode| mode & 0o077 != 0) => {
+                finding(Weight::Note, format!("other users of this machine can read the master key: chmod 600 {}", path.display()))
+            }
+            _ => finding(Weight::Good, "the master key can be read"),
+        },
+        Ok(None) => finding(Weight::Bad, "no master key is named: --master-key-file or GUICHET_MASTER_KEY"),
+        Err(trouble) => bad(&trouble),
+    }
+}
+
+fn mode(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.mode())
+}
+
+fn folder(path: &Path) -> Finding {
+    match std::fs::metadata(path) {
+        Err(_) => finding(Weight::Note, format!("the data directory {} does not exist yet", path.display())),
+        Ok(found) if !found.is_dir() => finding(Weight::Bad, format!("{} is no directory", path.display())),
+        Ok(found) if found.mode() & 0o007 != 0 => {
+            finding(Weight::Note, format!("other users of this machine can look into {}: chmod 700 it", path.display()))
+        }
+        Ok(_) => finding(Weight::Good, format!("the data directory {} is closed to others", path.display())),
+    }
+}
+
+async fn database(config: &Config) -> Finding {
+    let url = &config.database;
+    if url.sqlite_path().is_some_and(|path| !path.exists()) {
+        return finding(Weight::Bad, format!("{url} does not exist yet: run `guichet migrate`"));
+    }
+    match db::schema_state(url, None, MIGRATIONS).await {
+        Ok(SchemaState::Current) => finding(Weight::Good, format!("the schema of {url} is up to date")),
+        Ok(SchemaState::Outdated) => finding(Weight::Bad, format!("the schema of {url} is outdated: run `guichet migrate`")),
+        Ok(SchemaState::Unknown) => finding(Weight::Bad, format!("the schema of {url} was made by another version of guichet")),
+        Err(fault) => bad(&Trouble::of_store(&fault, url)),
+    }
+}
+
+fn to_text(config: &Config, findings: &[Finding]) -> String {
+    let mut text = String::from("Configuration\n");
+    let lines = config.effective();
+    let width = |of: fn(&crate::config::EffectiveLine) -> usize| lines.iter().map(of).max().unwrap_or(0);
+    let (names, values) = (width(|line| line.name.len()), width(|line| line.shown.len()).min(60));
+    for line in &lines {
+        writeln!(text, "  {:names$}  {:values$}  {}", line.name, line.shown, line.origin).expect("a string takes everything");
+    }
+    text.push_str("\nFindings\n");
+    for finding in findings {
+        let mark = match finding.weight {
+            Weight::Good => "good",
+            Weight::Note => "note",
+            Weight::Bad => "BAD ",
+        };
+        writeln!(text, "  {mark}  {}", finding.text).expect("a string takes everything");
+    }
+    text
+}
+
+fn to_json(config: &Config, findings: &[Finding], well: bool) -> Value {
+    let settings = config.effective().into_iter().map(|line| json!({ "name": line.name, "value": line.shown, "from": line.origin.to_string() }));
+    let findings = findings.iter().map(|finding| {
+        let weight = match finding.weight {
+            Weight::Good => "good",
+            Weight::Note => "note",
+            Weight::Bad => "bad",
+        };
+        json!({ "weight": weight, "text": finding.text })
+    });
+    json!({ "ok": well, "settings": settings.collect::<Vec<_>>(), "findings": findings.collect::<Vec<_>>() })
+}

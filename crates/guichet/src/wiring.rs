@@ -1,0 +1,296 @@
+//! The one place where stores, services, workers and the edge are put together.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::{AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions};
+use connectors::acquirer_sandbox::Sandbox;
+use db::{Access, DatabaseUrl, Store, StoreOptions};
+use idempotency::Idempotency;
+use kernel::{MasterKey, Source, Timestamp};
+use payments::{Acquirer, Acquirers, Connector, Origins, Parts, Patience, Payments};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use web::{App, Listening, Options, SandboxWiring, Showcase, Wiring};
+
+use crate::config::{Config, Purpose};
+use crate::no_acquirer::NoAcquirer;
+use crate::schema::MIGRATIONS;
+use crate::trouble::Trouble;
+use crate::{files, master_key, telemetry, workers};
+
+/// What to do about a schema that is not this program's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// Bring it up to date.
+    Migrate,
+    /// Refuse it.
+    MustBeCurrent,
+}
+
+/// The opened stores and the services on them, not yet answering anybody.
+pub struct House {
+    store: Arc<Store>,
+    access: AccessService,
+    idempotency: Idempotency,
+    payments: Payments,
+    sandbox: Option<Sandbox>,
+    source: Source,
+}
+
+impl House {
+    /// Opens everything that is kept.
+    ///
+    /// # Errors
+    /// A store that cannot be opened; secrets sealed under another master key.
+    pub async fn open(config: &Config, master: &MasterKey, source: &Source, schema: Schema) -> Result<House, Trouble> {
+        telemetry::start();
+        make_data_dir(config)?;
+        let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
+        let access = open_access(config, &store, master, source).await?;
+        let sandbox = match config.sandbox {
+            true => Some(open_sandbox(config, source).await?),
+            false => None,
+        };
+        let idempotency = Idempotency::new(store.reader().clone());
+        let faces = web::faces();
+        let payments = Payments::new(Parts {
+            store: store.clone(),
+            source: source.clone(),
+            idempotency: idempotency.clone(),
+            acquirers: acquirers(sandbox.as_ref()),
+            origins: Origins::new(faces),
+            faces,
+            patience: Patience::default(),
+        });
+        Ok(House { store, access, idempotency, payments, sandbox, source: source.clone() })
+    }
+
+    /// Accounts and keys.
+    pub fn access(&self) -> &AccessService {
+        &self.access
+    }
+
+    /// The platform's time.
+    pub fn now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
+    /// Binds the address, starts the workers and answers from now on.
+    ///
+    /// # Errors
+    /// An address that cannot be bound, a certificate that cannot be used.
+    pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
+        let House { store, access, idempotency, payments, sandbox, source } = self;
+        let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
+        let tls = tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            Trouble::new(format!("cannot listen on {}", config.listen))
+                .because(error)
+                .remedy("stop what uses the address, or give another with --listen; port 0 picks a free one")
+        })?;
+        let address = listener.local_addr().map_err(|error| Trouble::new("cannot listen").because(error))?;
+        let base_url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+        let app = web::app(Wiring {
+            payments: payments.clone(),
+            keyring: access.keyring().clone(),
+            idempotency: idempotency.clone(),
+            clock: store.clock().clone(),
+            writer: store.writer().clone(),
+            source,
+            ready: telemetry::readiness(config.database.clone()),
+            metrics: telemetry::metrics(),
+            sandbox: sandbox.clone().map(|acquirer| SandboxWiring { acquirer, showcase }),
+            options: options(config, base_url.clone()),
+        });
+        let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
+        let closing = CancellationToken::new();
+        let workers = workers::start(&store, &idempotency, &payments, &closing);
+        let listening = Listening { tls, ..Listening::default() };
+        let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
+        Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })
+    }
+}
+
+/// A server that answers. Dropped without [`Server::stop`], it leaves everything as a crash would.
+pub struct Server {
+    address: SocketAddr,
+    base_url: String,
+    app: App,
+    store: Arc<Store>,
+    sandbox: Option<Sandbox>,
+    payments: Payments,
+    closing: CancellationToken,
+    accepting: JoinHandle<()>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Where it answers, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The address it is bound to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The edge, to be asked in process.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Stops: not ready from now on, what is under way is finished (the edge waits at most 10 s), leases are given back.
+    ///
+    /// # Errors
+    /// A part that did not end as it should; the others were stopped all the same.
+    pub async fn stop(self) -> Result<(), Trouble> {
+        tracing::info!("stopping");
+        self.app.drain();
+        self.closing.cancel();
+        let mut ended = self.accepting.await;
+        if tokio::time::timeout(IN_FLIGHT_TIME_MAX, self.payments.finish_in_flight()).await.is_err() {
+            tracing::warn!("payments were still under way; they are taken up again at the next start");
+        }
+        for worker in self.workers {
+            ended = ended.and(worker.await);
+        }
+        self.store.close().await;
+        if let Some(sandbox) = &self.sandbox {
+            sandbox.close().await;
+        }
+        ended.map_err(|_| Trouble::new("a part of the server ended by a defect").because("it panicked; the log has the place").as_answer())
+    }
+}
+
+/// Longest time in which payments under way are waited for after the last connection is gone.
+const IN_FLIGHT_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// What commands on accounts and keys work with, beside a serving process.
+pub struct Office {
+    store: Store,
+    database: DatabaseUrl,
+    /// Accounts and keys.
+    pub access: AccessService,
+}
+
+impl Office {
+    /// Opens the database for short transactions.
+    ///
+    /// # Errors
+    /// No master key, or another than the database's; a database that cannot be opened.
+    pub async fn open(config: &Config, source: &Source) -> Result<Office, Trouble> {
+        let master = master_key::demand(config, source)?;
+        let store = open_store(config, Access::OneShot, Schema::MustBeCurrent, source).await?;
+        let access = open_access(config, &store, &master, source).await?;
+        Ok(Office { store, database: config.database.clone(), access })
+    }
+
+    /// Gives the database back.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    /// Tells a person why something about accounts or keys was not done.
+    pub fn explain(&self, what: &str, error: AccessError) -> Trouble {
+        match error {
+            AccessError::Refused(refusal) => Trouble::new(what).because(refusal).as_answer(),
+            AccessError::Fault(fault) => Trouble::of_store(&fault, &self.database),
+            sealed @ AccessError::Sealed { .. } => other_master_key(&self.database).because(sealed),
+        }
+    }
+}
+
+fn other_master_key(database: &DatabaseUrl) -> Trouble {
+    Trouble::new(format!("this is not the master key of {database}"))
+        .because("secrets in it were sealed under another one")
+        .remedy("name the key it was made with, by --master-key-file or GUICHET_MASTER_KEY")
+}
+
+/// Makes the data directory, closed to other users.
+fn make_data_dir(config: &Config) -> Result<(), Trouble> {
+    files::make_folder(&config.data_dir).map_err(|error| {
+        Trouble::new(format!("cannot make the data directory {}", config.data_dir.display()))
+            .because(error)
+            .remedy("name a folder you may write to with --data-dir")
+    })
+}
+
+async fn open_store(config: &Config, access: Access, schema: Schema, source: &Source) -> Result<Store, Trouble> {
+    let options = StoreOptions {
+        url: config.database.clone(),
+        schema: None,
+        migrations: MIGRATIONS,
+        access,
+        migrate: schema == Schema::Migrate,
+        source: source.clone(),
+    };
+    Store::open(options).await.map_err(|fault| Trouble::of_store(&fault, &config.database))
+}
+
+/// Accounts and keys, after a look at whether master key and environment are those of the database.
+async fn open_access(config: &Config, store: &Store, master: &MasterKey, source: &Source) -> Result<AccessService, Trouble> {
+    let of_store = |fault| Trouble::of_store(&fault, &config.database);
+    let asked = if config.sandbox { Environment::Sandbox } else { Environment::Production };
+    let environment = match AccessService::environment_in_use(store).await.map_err(of_store)? {
+        // A tool follows the database: whether it is a sandbox was decided by whoever made its first key.
+        Some(in_use) if config.purpose == Purpose::Tool || in_use == asked => in_use,
+        None => asked,
+        Some(in_use) => {
+            let (is, wanted) = if in_use == Environment::Sandbox { ("a sandbox", "serve real money") } else { ("for real money", "be a sandbox") };
+            return Err(Trouble::new(format!("{} is {is} and cannot {wanted}", config.database))
+                .because("play money and real money never mix in one database")
+                .remedy("name another --database or --data-dir, or add or leave out --sandbox"));
+        }
+    };
+    let secrets = AccessSecrets::new(master, source);
+    let options = KeyringOptions {
+        environment,
+        requests_per_minute: config.rate_per_minute,
+        failed_proofs_per_minute: (config.purpose != Purpose::Demo).then_some(FAILED_PROOFS_PER_MINUTE),
+    };
+    let service = AccessService::new(store, secrets, options);
+    if service.recognises_master_key().await.map_err(of_store)? { Ok(service) } else { Err(other_master_key(&config.database)) }
+}
+
+/// Who can be charged with: the sandbox under both its names, or nobody.
+fn acquirers(sandbox: Option<&Sandbox>) -> Acquirers {
+    let all: Vec<Arc<dyn Acquirer>> = match sandbox {
+        Some(sandbox) => vec![sandbox.acquirer(Connector::Sandbox), sandbox.acquirer(Connector::SandboxB)],
+        None => vec![Arc::new(NoAcquirer)],
+    };
+    Acquirers::new(all).expect("the list is never empty")
+}
+
+/// The sandbox acquirer keeps its own books, as a bank would: in a file beside the database, or in a schema of its own.
+async fn open_sandbox(config: &Config, source: &Source) -> Result<Sandbox, Trouble> {
+    let url = sandbox_url(config);
+    Sandbox::open(url.clone(), source.clone()).await.map_err(|fault| Trouble::of_store(&fault, &url))
+}
+
+/// Where the sandbox acquirer keeps its books.
+pub fn sandbox_url(config: &Config) -> DatabaseUrl {
+    match config.database.sqlite_path() {
+        Some(_) => DatabaseUrl::sqlite(config.data_dir.join(SANDBOX_FILE)),
+        None => config.database.clone(),
+    }
+}
+
+/// The sandbox acquirer's books in the data directory.
+const SANDBOX_FILE: &str = "sandbox-acquirer.db";
+
+fn options(config: &Config, base_url: String) -> Options {
+    Options {
+        base_url,
+        version: env!("CARGO_PKG_VERSION"),
+        hosts: config.hosts.clone(),
+        trusted_proxies: if config.behind_proxy { config.trusted_proxies.clone() } else { Vec::new() },
+        in_flight_status: config.in_flight_status,
+        templates: Some(config.data_dir.join("templates")).filter(|folder: &std::path::PathBuf| Path::is_dir(folder)),
+        only_tls: config.tls.is_some(),
+    }
+}

@@ -1,0 +1,55 @@
+//! What goes on in the background. The lease is kept alive by the writer itself; everything here may run on every node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::Store;
+use idempotency::Idempotency;
+use payments::Payments;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::telemetry;
+
+/// How often idempotency keys whose time is over are swept away.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often histograms are folded, so that they do not grow.
+const FOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// Starts all of them; they end soon after `closing`.
+pub fn start(store: &Arc<Store>, idempotency: &Idempotency, payments: &Payments, closing: &CancellationToken) -> Vec<JoinHandle<()>> {
+    let sweeper = sweep(store.clone(), idempotency.clone(), closing.clone());
+    let folder = every(FOLD_EVERY, closing.clone(), || async { telemetry::fold() });
+    let (payments, stop) = (payments.clone(), closing.clone());
+    let recovery = async move { payments.resolve_until(stop.cancelled()).await };
+    vec![tokio::spawn(sweeper), tokio::spawn(folder), tokio::spawn(recovery)]
+}
+
+/// Deletes expired keys in small batches until none is left, again and again.
+async fn sweep(store: Arc<Store>, idempotency: Idempotency, closing: CancellationToken) {
+    every(SWEEP_EVERY, closing, || async {
+        loop {
+            match idempotency.sweep(store.writer(), store.clock().now()).await {
+                Ok(0) => break,
+                Ok(count) => tracing::debug!(count, "expired idempotency keys were swept away"),
+                Err(fault) => {
+                    tracing::warn!(%fault, "expired idempotency keys could not be swept away; the next round will");
+                    break;
+                }
+            }
+        }
+    })
+    .await;
+}
+
+/// Does something once a period until the end.
+async fn every<F: Future<Output = ()>>(period: Duration, closing: CancellationToken, work: impl Fn() -> F) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = closing.cancelled() => return,
+            _ = ticks.tick() => work().await,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What an operator does: migrate, first credentials, keys, verify, doctor, backup, the API's description.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use testkit::actors::{Actor, Key};
+use testkit::process::{Ran, Serving, run};
+
+use crate::{PROGRAM, guichet};
+
+async fn demo(folder: &Path) -> Serving {
+    guichet::install_cryptography();
+    Serving::demo(Path::new(PROGRAM), folder, &[]).await
+}
+
+fn on_data(folder: &Path, arguments: &[&str]) -> Ran {
+    let all: Vec<&str> = arguments.iter().copied().chain(["--data-dir", "data"]).collect();
+    guichet(folder, &all)
+}
+
+fn parsed(ran: &Ran) -> Value {
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    serde_json::from_str(&ran.out).expect("the answer is JSON")
+}
+
+#[tokio::test]
+async fn keys_are_made_and_changed_beside_a_running_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = demo(folder.path()).await;
+    let account = serving.credentials()["account"]["id"].as_str().unwrap().to_owned();
+    let create = ["key", "create", "--account", &account, "--name", "Till 2", "--permission", "ReadMoneyIn", "--json"];
+    let made = parsed(&on_data(folder.path(), &create));
+    let text = |member: &str| made[member].as_str().unwrap().to_owned();
+    let key = Key { id: text("id"), token: text("token"), secret: text("secret") };
+    assert!(key.token.starts_with("sandbox_pk_"), "a sandbox stays one");
+    let till = Actor::with_key(serving.door(), &account, key);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    till.pays(till.purchase("5 EUR")).await;
+    assert_eq!(on_data(folder.path(), &["key", "disable", &text("id")]).code, Some(0));
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    till.get("/v1/payments?merchant_order_id=abc").await.refused(401, "EXPIRED_CREDENTIALS");
+
+    let unknown = on_data(folder.path(), &["key", "disable", "0199a8b4-1f7e-7c3a-8000-0123456789ab"]);
+    assert!(unknown.code == Some(1) && unknown.err.contains("no such access key"), "{}", unknown.err);
+    for wrong in [["--permission", "Everything"], ["--permission", "fullaccess"], ["--allow-ip", "example.com"]] {
+        let all: Vec<&str> = create.iter().copied().chain(wrong).collect();
+        // A repeated option is refused by the parser, a wrong value by us.
+        assert_eq!(on_data(folder.path(), &all).code, Some(2), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn verify_says_whether_the_books_are_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = demo(folder.path()).await;
+    let merchant = serving.merchant();
+    merchant.pays(merchant.purchase("5 EUR")).await;
+    let sound = on_data(folder.path(), &["verify"]);
+    assert_eq!(sound.code, Some(0), "{}{}", sound.out, sound.err);
+    assert!(sound.out.trim_end().ends_with("skipped") && sound.out.contains(" 0 broken"), "{}", sound.out);
+
+    let report = parsed(&on_data(folder.path(), &["verify", "--json", "--settled"]));
+    assert_eq!((&report["ok"], &report["engine"]), (&json!(true), &json!("sqlite")));
+    for member in ["schema", "snapshot_at", "seconds"] {
+        assert!(!report[member].is_null(), "{member}");
+    }
+    for finding in report["invariants"].as_array().unwrap() {
+        for member in ["id", "name", "ok", "checked", "broken", "skipped", "first"] {
+            assert!(finding.get(member).is_some(), "{member}: {finding}");
+        }
+    }
+    let some = parsed(&on_data(folder.path(), &["verify", "--json", "--only", "I1,I7"]));
+    let ids: Vec<&str> = some["invariants"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap()).collect();
+    assert!(!ids.is_empty() && ids.iter().all(|id| id.starts_with("I1.") || id.starts_with("I7")), "{ids:?}");
+    assert_eq!(on_data(folder.path(), &["verify", "--only", "I99"]).code, Some(2));
+
+    // Without the acquirer's books nobody can say that it knows what we say it approved.
+    assert_eq!(serving.stop().await.code(), Some(0));
+    for name in ["sandbox-acquirer.db", "sandbox-acquirer.db-wal", "sandbox-acquirer.db-shm"] {
+        drop(std::fs::remove_file(folder.path().join("data").join(name)));
+    }
+    let again = demo(folder.path()).await;
+    assert_eq!(again.stop().await.code(), Some(0));
+    let broken = on_data(folder.path(), &["verify"]);
+    assert_eq!(broken.code, Some(1), "{}{}", broken.out, broken.err);
+    assert!(broken.out.lines().any(|line| line.starts_with("I7")), "{}", broken.out);
+}
+
+#[tokio::test]
+async fn a_backup_is_whole_and_made_while_serving() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = demo(folder.path()).await;
+    let merchant = serving.merchant();
+    let made = merchant.pays(merchant.purchase("5 EUR")).await;
+    assert_eq!(on_data(folder.path(), &["backup", "copy/guichet.db"]).code, Some(2), "the folder is not there");
+    assert_eq!(on_data(folder.path(), &["backup", "copy.db"]).code, Some(0));
+    let twice = on_data(folder.path(), &["backup", "copy.db"]);
+    assert!(twice.code == Some(2) && twice.err.contains("exists already"), "{}", twice.err);
+    assert_eq!(serving.stop().await.code(), Some(0));
+    std::fs::copy(folder.path().join("copy.db"), folder.path().join("data/guichet.db")).unwrap();
+    for name in ["guichet.db-wal", "guichet.db-shm"] {
+        drop(std::fs::remove_file(folder.path().join("data").join(name)));
+    }
+    let again = demo(folder.path()).await;
+    again.merchant().get(&format!("/v1/payments/{}", made.id)).await.expect(200);
+    let sound = on_data(folder.path(), &["verify"]);
+    assert_eq!(sound.code, Some(0), "{}{}", sound.out, sound.err);
+}
+
+#[tokio::test]
+async fn a_new_installation_goes_from_migrate_to_its_first_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("GUICHET_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")];
+    let guichet = |arguments: &[&str]| {
+        let all: Vec<&str> = arguments.iter().copied().chain(["--data-dir", "data"]).collect();
+        run(Path::new(PROGRAM), folder.path(), &all, &environment)
+    };
+    let account = ["account", "create", "--name", "Corner shop", "--owner-email", "shop@example.com", "--country", "NO", "--currency", "NOK", "--json"];
+    let early = guichet(&account);
+    assert!(early.code == Some(2) && early.err.contains("no database file yet"), "{}", early.err);
+    assert_eq!(guichet(&["migrate"]).code, Some(0));
+    assert!(guichet(&["migrate"]).out.contains("up to date"));
+    let made = parsed(&guichet(&account));
+    assert_eq!((&made["country"], &made["currency"]), (&json!("NO"), &json!("NOK")));
+    assert!(made["key"]["token"].as_str().unwrap().starts_with("prod_pk_"));
+    let key = parsed(&guichet(&["key", "create", "--account", made["id"].as_str().unwrap(), "--name", "Till", "--permission", "MoneyInOnly", "--json"]));
+    assert!(key["secret"].as_str().unwrap().starts_with("prod_sk_"));
+    for (wrong, value) in [("--country", "ZZ"), ("--currency", "XXX"), ("--owner-email", "nobody")] {
+        let mut all = account;
+        let at = all.iter().position(|argument| *argument == wrong).unwrap();
+        all[at + 1] = value;
+        let refused = guichet(&all);
+        assert!(refused.code != Some(0) && refused.err.contains("no account was made"), "{}", refused.err);
+    }
+    let other = run(
+        Path::new(PROGRAM),
+        folder.path(),
+        &["key", "disable", key["id"].as_str().unwrap(), "--data-dir", "data"],
+        &[("GUICHET_MASTER_KEY", "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")],
+    );
+    assert!(other.code == Some(2) && other.err.contains("not the master key"), "{}", other.err);
+    let demo = run(Path::new(PROGRAM), folder.path(), &["demo", "--listen", "127.0.0.1:0", "--data-dir", "data"], &environment);
+    assert!(demo.code == Some(2) && demo.err.contains("real money"), "{}", demo.err);
+}
+
+#[tokio::test]
+async fn doctor_shows_what_is_configured_and_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("guichet.toml"), "log = \"debug\"\n[hosts]\napi = \"pay.example.com\"\n").unwrap();
+    let environment = [
+        ("GUICHET_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
+        ("GUICHET_DATA_DIR", "data"),
+    ];
+    let ill = run(Path::new(PROGRAM), folder.path(), &["doctor", "--listen", "0.0.0.0:0"], &environment);
+    assert_eq!(ill.code, Some(1), "{}{}", ill.out, ill.err);
+    assert!(ill.out.contains("BAD") && ill.out.contains("migrate") && ill.out.contains("--listen"), "{}", ill.out);
+    assert!(!ill.out.contains("00112233"), "the key is masked");
+    assert_eq!(run(Path::new(PROGRAM), folder.path(), &["migrate"], &environment).code, Some(0));
+    let well = run(Path::new(PROGRAM), folder.path(), &["doctor", "--json", "--listen", "127.0.0.1:0"], &environment);
+    let well = parsed(&well);
+    assert_eq!(well["ok"], true);
+    let origin = |name: &str| well["settings"].as_array().unwrap().iter().find(|setting| setting["name"] == name).unwrap()["from"].clone();
+    assert_eq!((origin("data_dir"), origin("listen"), origin("behind_proxy")), (json!("GUICHET_DATA_DIR"), json!("--listen"), json!("default")));
+    assert!(origin("hosts").as_str().unwrap().ends_with("guichet.toml"));
+}
+
+#[tokio::test]
+async fn the_printed_description_is_the_served_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = parsed(&guichet(folder.path(), &["openapi"]));
+    let serving = demo(folder.path()).await;
+    let mut served = Actor::anonymous(serving.door()).get("/openapi.json").await.expect(200).json();
+    let mut printed = printed;
+    // Where it is served from differs.
+    (printed["servers"], served["servers"]) = (Value::Null, Value::Null);
+    assert_eq!(printed, served);
+}

@@ -1,0 +1,160 @@
+//! The port to acquirers: who is asked for money, and how their answers are understood.
+//!
+//! Every call carries the attempt's id, which is the acquirer's idempotency key: asking twice with one id never moves money twice.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use kernel::{AccountId, AttemptId, Money, Outcome, PaymentId};
+
+use crate::types::{AttemptKind, CardAsk, Connector};
+
+/// The future of an answer; boxed, so that acquirers can be chosen at run time.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A first attempt: purchase, authorisation or card check.
+#[derive(Debug)]
+pub struct ChargeAsk {
+    /// The tenant.
+    pub account_id: AccountId,
+    /// The payment, for the acquirer's records.
+    pub payment_id: PaymentId,
+    /// The attempt: the idempotency key.
+    pub attempt_id: AttemptId,
+    /// Purchase, authorise or verify.
+    pub kind: AttemptKind,
+    /// How much; zero for a card check.
+    pub amount: Money,
+    /// For the acquirer's records.
+    pub merchant_order_id: Arc<str>,
+    /// For the acquirer's records; the sandbox lets it choose an outcome.
+    pub description: Arc<str>,
+    /// Whose money. Dropped, and wiped, with the ask.
+    pub card: CardAsk,
+}
+
+/// A capture, void or refund of an earlier charge.
+#[derive(Clone, Debug)]
+pub struct FollowUpAsk {
+    /// The tenant.
+    pub account_id: AccountId,
+    /// The attempt: the idempotency key.
+    pub attempt_id: AttemptId,
+    /// Capture, cancel or refund.
+    pub kind: AttemptKind,
+    /// How much.
+    pub amount: Money,
+    /// The first attempt of the payment.
+    pub charge: AttemptId,
+    /// What the acquirer called that charge.
+    pub charge_reference: Option<Arc<str>>,
+}
+
+/// Names an attempt whose outcome is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptRef {
+    /// The tenant.
+    pub account_id: AccountId,
+    /// The attempt.
+    pub attempt_id: AttemptId,
+    /// What it asked for.
+    pub kind: AttemptKind,
+}
+
+/// What an acquirer says when it is asked about an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inquiry {
+    /// It knows it, and this is what became of it.
+    Found(Outcome),
+    /// It knows of no such attempt; one may still be on its way.
+    NotFound,
+    /// It does not say.
+    NoAnswer,
+}
+
+/// What an acquirer says when it is told to refuse an attempt should it arrive late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fenced {
+    /// It will never act on it.
+    Promised,
+    /// It has acted on it already, and this is what became of it.
+    TooLate(Outcome),
+    /// It cannot make such a promise.
+    Unable,
+    /// It does not say.
+    NoAnswer,
+}
+
+/// One acquirer. No call is ever made from inside a decision.
+pub trait Acquirer: Send + Sync + 'static {
+    /// Which one it is.
+    fn connector(&self) -> Connector;
+    /// Charges, holds or checks a card.
+    fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome>;
+    /// Captures, voids or refunds.
+    fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome>;
+    /// What became of an attempt.
+    fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry>;
+    /// Makes sure that an attempt it does not know will never be acted upon.
+    fn fence<'a>(&'a self, attempt: &'a AttemptRef) -> Answering<'a, Fenced>;
+}
+
+/// The acquirers at hand; the first one takes new charges.
+#[derive(Clone)]
+pub struct Acquirers(Arc<[Arc<dyn Acquirer>]>);
+
+impl Acquirers {
+    /// These, in order of preference; `None` for an empty list.
+    pub fn new(acquirers: Vec<Arc<dyn Acquirer>>) -> Option<Self> {
+        (!acquirers.is_empty()).then(|| Self(acquirers.into()))
+    }
+
+    /// Where new charges go.
+    pub fn preferred(&self) -> &dyn Acquirer {
+        &*self.0[0]
+    }
+
+    /// The one a charge went to; `None` when it is no longer configured.
+    pub fn get(&self, connector: Connector) -> Option<&dyn Acquirer> {
+        self.0.iter().find(|acquirer| acquirer.connector() == connector).map(|acquirer| &**acquirer)
+    }
+}
+
+impl fmt::Debug for Acquirers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|acquirer| acquirer.connector())).finish()
+    }
+}
+
+/// One charge as an acquirer's own books have it: what `verify` compares ours with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedCharge {
+    /// Where.
+    pub connector: Connector,
+    /// Our attempt.
+    pub attempt_id: AttemptId,
+    /// The tenant, as we told it.
+    pub account_id: AccountId,
+    /// The payment, as we told it.
+    pub payment_id: PaymentId,
+    /// What was asked for.
+    pub amount: Money,
+    /// Taken, in minor units; a purchase's amount.
+    pub captured: i64,
+    /// Given back, in minor units.
+    pub refunded: i64,
+    /// Let go by a void, in minor units.
+    pub voided: i64,
+}
+
+/// The future of a page of an acquirer's books; it stays on its thread, as snapshots do.
+pub type Listing<'a> = Pin<Box<dyn Future<Output = Result<Vec<ListedCharge>, String>> + 'a>>;
+
+/// An acquirer's books can be read.
+pub trait ChargeListing {
+    /// Approved charges whose attempts come after `after`, in order of the attempt ids, at most `limit`. The error says in words why the
+    /// books cannot be read.
+    fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_>;
+}

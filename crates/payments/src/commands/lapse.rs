@@ -1,0 +1,53 @@
+//! A hold that nobody captured in time is let go.
+
+use std::convert::Infallible;
+
+use db::{Command, Keys, Rows};
+use kernel::{AccountId, Currency, Money, PaymentId, Timestamp};
+use ledger::Cause;
+use ledger::recipes::HoldRelease;
+
+use crate::rows::PaymentRow;
+use crate::types::Connector;
+
+/// Ends a hold that ran out; nobody needs to be asked, because the issuer lets it lapse as well.
+#[derive(Debug)]
+pub(crate) struct Lapse {
+    pub(crate) key: (AccountId, PaymentId),
+    /// Where and in what the hold is, to name the accounts.
+    pub(crate) connector: Connector,
+    pub(crate) currency: Currency,
+    pub(crate) charge: kernel::AttemptId,
+}
+
+impl Lapse {
+    fn cause(&self) -> Cause {
+        Cause { account_id: self.key.0, id: self.charge.uuid(), subject: self.key.1.uuid(), request_id: None }
+    }
+
+    fn release(&self, minor: i64) -> HoldRelease {
+        HoldRelease { merchant: self.key.0, connector: self.connector.owner(), amount: Money::new(minor, self.currency) }
+    }
+}
+
+impl Command for Lapse {
+    /// Whether there was a hold to end.
+    type Reply = bool;
+    type Refusal = Infallible;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PaymentRow>(self.key);
+        ledger::keys(keys, &self.cause(), &self.release(1));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<bool, Infallible> {
+        let Some(payment) = rows.get_mut::<PaymentRow>(&self.key) else { return Ok(false) };
+        let mut standing = payment.standing();
+        let Some(minor) = standing.lapsing(now) else { return Ok(false) };
+        standing.lapse();
+        payment.adopt(&standing, now);
+        // The posting of an authorisation's own attempt is its hold; the release under the same cause happens once, here.
+        ledger::post(rows, &self.cause(), &self.release(minor), now).expect("what is released was held");
+        Ok(true)
+    }
+}

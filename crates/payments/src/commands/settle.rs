@@ -1,0 +1,260 @@
+//! The last step of an attempt: result, postings, recorded reply and the product's own change in one commit.
+
+use db::{Command, Keys, Rows};
+use idempotency::{HoldRefusal, Recorded, Reply};
+use kernel::{Outcome, Timestamp};
+use ledger::recipes::Recipe;
+
+use crate::attempt::Attempt;
+use crate::origin::{Ended, Origins};
+use crate::rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
+use crate::rules::{Operation, Verdict};
+use crate::types::{AttemptKind, AttemptState, Response};
+
+/// What is known for certain about an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The acquirer did it.
+    Approved(Response),
+    /// The acquirer refused.
+    Declined(Response),
+    /// The acquirer failed, and nothing happened there.
+    Errored(Response),
+    /// It never left this house.
+    NeverSent,
+    /// The acquirer does not know it and has promised never to act on it.
+    Fenced,
+}
+
+impl Ending {
+    /// What `outcome` makes certain; `None` when it leaves everything open.
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        let response = Response::of(outcome);
+        match outcome {
+            Outcome::Approved(_) => response.map(Self::Approved),
+            Outcome::Declined(_) => response.map(Self::Declined),
+            Outcome::Failed { .. } => response.map(Self::Errored),
+            Outcome::NotSent { .. } => Some(Self::NeverSent),
+            Outcome::Pending | Outcome::Unknown { .. } => None,
+        }
+    }
+
+    const fn ended(&self) -> Ended {
+        match self {
+            Self::Approved(_) => Ended::Approved,
+            Self::Declined(_) => Ended::Declined,
+            Self::Errored(_) => Ended::Errored,
+            Self::NeverSent | Self::Fenced => Ended::NotSent,
+        }
+    }
+
+    fn response(&self) -> Option<&Response> {
+        match self {
+            Self::Approved(response) | Self::Declined(response) | Self::Errored(response) => Some(response),
+            Self::NeverSent | Self::Fenced => None,
+        }
+    }
+}
+
+impl Ended {
+    const fn state(self) -> AttemptState {
+        match self {
+            Self::Approved => AttemptState::Succeeded,
+            Self::Declined => AttemptState::Declined,
+            Self::Errored => AttemptState::Errored,
+            Self::NotSent => AttemptState::NotSent,
+        }
+    }
+}
+
+/// What a settled attempt leaves for whoever waits.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// What became of it.
+    pub ended: Ended,
+    /// What the request that asked is answered.
+    pub reply: Option<Reply>,
+    /// The same as it was recorded, if the request had a claim.
+    pub(crate) recorded: Option<Recorded>,
+}
+
+/// Enters what is known for certain about an attempt. Repeating it is harmless: `None` says that it was settled before.
+pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
+    match attempt.operation() {
+        None => settle_first(rows, attempt, ending, now)?,
+        Some(operation) => settle_later(rows, attempt, operation, ending, now)?,
+    }
+    let ended = ending.ended();
+    if attempt.kind == AttemptKind::Refund && ended == Ended::Approved {
+        origins.of(attempt.payment_origin).refunded(rows, attempt, now);
+    }
+    Some(ended)
+}
+
+fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timestamp) -> Option<()> {
+    let key = attempt.payment_key();
+    let payment = rows.get_mut::<PaymentRow>(&key).filter(|payment| payment.attempt.is_open())?;
+    let mut standing = payment.standing();
+    match ending.ended() {
+        Ended::Approved => standing.judge(Verdict::Approved, now),
+        Ended::Declined => standing.judge(Verdict::Declined, now),
+        Ended::Errored => standing.judge(Verdict::Errored, now),
+        Ended::NotSent => {}
+    }
+    payment.adopt(&standing, now);
+    payment.attempt = ending.ended().state();
+    payment.response = ending.response().cloned();
+    payment.answered_at = Some(now);
+    let session = payment.checkout_session;
+    if *ending == Ending::NeverSent {
+        rows.delete::<PaymentRow>(&key);
+    }
+    if ending.ended() != Ended::Approved
+        && let Some(session) = session.and_then(|session| rows.get_mut::<CheckoutSessionRow>(&(attempt.account_id, session)))
+    {
+        session.payment_id = None; // the session may try again
+    }
+    if ending.ended() == Ended::Approved {
+        match attempt.kind {
+            AttemptKind::Purchase => post(rows, attempt, &attempt.capture(), now),
+            AttemptKind::Authorise => post(rows, attempt, &attempt.hold(), now),
+            AttemptKind::Verify | AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund => {}
+        }
+    }
+    Some(())
+}
+
+fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<()> {
+    let row = rows.get_mut::<AttemptRow>(&attempt.row_key()?).filter(|row| row.state.is_open())?;
+    row.state = ending.ended().state();
+    row.response = ending.response().cloned();
+    row.updated_at = now;
+    let payment = rows.must_mut::<PaymentRow>(&attempt.payment_key());
+    let mut standing = payment.standing();
+    let approved = ending.ended() == Ended::Approved;
+    if approved {
+        standing.complete(operation, attempt.amount.minor());
+    } else {
+        standing.give_back(operation, attempt.amount.minor());
+    }
+    payment.adopt(&standing, now);
+    match (operation, approved) {
+        (Operation::Capture, true) => {
+            post(rows, attempt, &attempt.release(), now);
+            post(rows, attempt, &attempt.capture(), now);
+        }
+        (Operation::Cancel, true) => post(rows, attempt, &attempt.release(), now),
+        (Operation::Refund, true) => post(rows, attempt, &attempt.refund_done(), now),
+        (Operation::Refund, false) => {
+            if let Some(capture) = attempt.named_capture_key() {
+                rows.must_mut::<AttemptRow>(&capture).returned -= attempt.amount.minor();
+            }
+            post(rows, attempt, &attempt.refund_failed(), now);
+        }
+        (Operation::Capture | Operation::Cancel, false) => {}
+    }
+    Some(())
+}
+
+/// These recipes only move what the intent or the acquirer has made sure of, so a refusal is a defect; the panic keeps the command from
+/// writing anything, and the attempt stays open for all to see.
+fn post<R: Recipe>(rows: &mut Rows, attempt: &Attempt, recipe: &R, now: Timestamp) {
+    ledger::post(rows, &attempt.cause(), recipe, now).expect("amounts within bounds, from accounts that hold them");
+}
+
+fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Ending, origins: &Origins) {
+    keys.row::<PaymentRow>(attempt.payment_key());
+    if let Some(row) = attempt.row_key() {
+        keys.row::<AttemptRow>(row);
+    }
+    let approved = ending.ended() == Ended::Approved;
+    let cause = attempt.cause();
+    match (attempt.kind, approved) {
+        (AttemptKind::Purchase, true) => ledger::keys(keys, &cause, &attempt.capture()),
+        (AttemptKind::Authorise, true) => ledger::keys(keys, &cause, &attempt.hold()),
+        (AttemptKind::Capture, true) => {
+            ledger::keys(keys, &cause, &attempt.release());
+            ledger::keys(keys, &cause, &attempt.capture());
+        }
+        (AttemptKind::Cancel, true) => ledger::keys(keys, &cause, &attempt.release()),
+        (AttemptKind::Refund, true) => {
+            ledger::keys(keys, &cause, &attempt.refund_done());
+            origins.of(attempt.payment_origin).keys(attempt, keys);
+        }
+        (AttemptKind::Refund, false) => {
+            ledger::keys(keys, &cause, &attempt.refund_failed());
+            if let Some(capture) = attempt.named_capture_key() {
+                keys.row::<AttemptRow>(capture);
+            }
+        }
+        (AttemptKind::Verify, _)
+        | (AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Capture | AttemptKind::Cancel, false) => {}
+    }
+}
+
+/// Lets the product that asked finish, and the claim with it.
+///
+/// # Errors
+/// [`HoldRefusal`] when the claim is no longer this process's; nothing of the decision may stand then.
+pub(crate) fn conclude(
+    rows: &mut Rows,
+    attempt: &Attempt,
+    ended: Ended,
+    origins: &Origins,
+    now: Timestamp,
+) -> Result<Finished, HoldRefusal> {
+    let reply = origins.of(attempt.origin).settled(rows, attempt, ended, now);
+    let recorded = match (&attempt.asked, &reply) {
+        (Some(asked), Some(reply)) => Some(idempotency::finish(rows, &asked.scope, reply, now)?),
+        (Some(asked), None) => {
+            idempotency::forget(rows, &asked.scope)?;
+            None
+        }
+        (None, _) => None,
+    };
+    Ok(Finished { ended, reply, recorded })
+}
+
+/// Names the rows that [`conclude`] touches, but for the claim.
+pub(crate) fn conclude_keys(keys: &mut Keys<'_>, attempt: &Attempt, origins: &Origins) {
+    origins.of(attempt.origin).keys(attempt, keys);
+}
+
+/// Settles an attempt, whoever learned its outcome: the request itself, the resolver, or start-up.
+#[derive(Clone, Debug)]
+pub(crate) struct Settle {
+    pub(crate) attempt: Attempt,
+    pub(crate) ending: Ending,
+    /// It is being asked for: the question is answered with it, and its claim, which nobody works on, is this process's to finish.
+    pub(crate) asked_for: bool,
+    pub(crate) origins: Origins,
+}
+
+impl Command for Settle {
+    /// `None`: it was settled before.
+    type Reply = Option<Finished>;
+    type Refusal = HoldRefusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        settle_keys(keys, &self.attempt, &self.ending, &self.origins);
+        conclude_keys(keys, &self.attempt, &self.origins);
+        if let Some(asked) = &self.attempt.asked {
+            idempotency::held_keys(keys, &asked.scope);
+        }
+        if self.asked_for {
+            keys.row::<AskingRow>((self.attempt.account_id, self.attempt.id));
+        }
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<Finished>, HoldRefusal> {
+        let attempt = &self.attempt;
+        if self.asked_for {
+            rows.delete::<AskingRow>(&(attempt.account_id, attempt.id));
+        }
+        let Some(ended) = settle(rows, attempt, &self.ending, &self.origins, now) else { return Ok(None) };
+        if let Some(asked) = attempt.asked.as_ref().filter(|_| self.asked_for) {
+            idempotency::take_over(rows, &asked.scope)?;
+        }
+        conclude(rows, attempt, ended, &self.origins, now).map(Some)
+    }
+}

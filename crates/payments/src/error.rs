@@ -1,0 +1,88 @@
+//! Why something was not done. Texts are safe to show; causes inside the store stay in [`Fault`].
+
+use db::Fault;
+use kernel::{Currency, Money};
+
+/// Why an amount cannot be captured or given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmountRefusal {
+    /// The payment is in another currency.
+    #[error("amount.currency: the payment is in {}", .0.code())]
+    OtherCurrency(Currency),
+    /// Only a card check is for nothing.
+    #[error("amount.value: must be greater than 0")]
+    NotPositive,
+    /// A card check is for nothing.
+    #[error("amount.value: must be 0 to verify a card")]
+    NotZero,
+    /// It exceeds the rest that no other operation has taken or reserved.
+    #[error("amount.value: at most {0} is left")]
+    MoreThanLeft(Money),
+    /// The merchant's balance may not fall that low.
+    #[error("amount.value: the balance does not cover this refund")]
+    BelowFloor,
+    /// A checkout session fixed another amount.
+    #[error("amount: the checkout session is for {0}")]
+    NotTheSessions(Money),
+    /// A cancel lets the whole hold go; there is no cancelling of a part.
+    #[error("amount.value: nothing is captured yet, so only the whole {0} can be cancelled")]
+    CancelsWhole(Money),
+}
+
+/// Why a request was refused. Nothing of it was recorded, and its key may be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An earlier request with the same key has not finished.
+    #[error("a request with this idempotency key is still being processed")]
+    InProcess {
+        /// Its outcome at the acquirer is unknown and being asked for, so it may take longer.
+        unknown: bool,
+    },
+    /// No such payment, or it is another account's.
+    #[error("payment not found")]
+    PaymentNotFound,
+    /// The payment has no such transaction.
+    #[error("transaction not found")]
+    TransactionNotFound,
+    /// No such checkout session, or it is used, expired or another account's.
+    #[error("checkout session not found")]
+    CheckoutSessionNotFound,
+    /// No such stored payment method.
+    #[error("payment method not found")]
+    PaymentMethodNotFound,
+    /// The one-time token does not exist, is used up or belongs to somebody else.
+    #[error("payment_method.token: the token is not valid")]
+    InvalidToken,
+    /// The operation cannot be asked of this kind of transaction.
+    #[error("the transaction is of a type that does not allow this operation")]
+    InvalidTransactionType,
+    /// The payment or transaction is in a state that does not allow the operation.
+    #[error("the payment's status does not allow this operation")]
+    InvalidStatus,
+    /// The amount does not fit.
+    #[error(transparent)]
+    InvalidAmount(#[from] AmountRefusal),
+    /// Proven: the acquirer was never reached. Nothing was created.
+    #[error("the acquirer cannot be reached")]
+    NotSent,
+    /// The acquirer did not answer; it is being asked, and the key stays in progress.
+    #[error("the acquirer has not answered yet; repeat the request with the same idempotency key")]
+    OutcomeUnknown,
+}
+
+/// Why a call of [`crate::Payments`] has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PaymentsError {
+    /// By a rule.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// By the store, or a defect.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<AmountRefusal> for PaymentsError {
+    fn from(refusal: AmountRefusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}

@@ -1,0 +1,129 @@
+//! What a reply is drawn from: borrowed rows, given to the edge's plain functions, so that recovery answers exactly as the first request
+//! would have been answered.
+
+use kernel::{AttemptId, Money, Timestamp};
+
+use crate::rows::{AttemptRow, CheckoutSessionRow, PaymentRow};
+use crate::types::{AttemptKind, AttemptState, Connector, Said};
+
+/// How replies are drawn; pure, given by the edge once. The bytes are stored and replayed as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Faces {
+    /// The payment object: create (201) and refund (200).
+    pub payment: fn(&PaymentFacts<'_>) -> Vec<u8>,
+    /// The transaction object with its payment nested: capture and cancel (200), cancel-or-refund (201).
+    pub operation: fn(&OperationFacts<'_>) -> Vec<u8>,
+    /// A checkout session (200).
+    pub session: fn(&CheckoutSessionRow) -> Vec<u8>,
+}
+
+/// A payment as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct PaymentFacts<'a> {
+    /// The payment and its first attempt.
+    pub payment: &'a PaymentRow,
+    /// The later attempts at hand, oldest first; the last one is the latest transaction.
+    pub operations: &'a [AttemptRow],
+    /// Whether the transactions are listed one by one.
+    pub history: bool,
+    /// Whether the acquirer's words are shown in full.
+    pub raw: bool,
+}
+
+/// A capture, cancel or refund as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationFacts<'a> {
+    /// The payment after it.
+    pub payment: &'a PaymentRow,
+    /// The operation.
+    pub operation: &'a AttemptRow,
+}
+
+/// One attempt as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct TransactionFacts<'a> {
+    /// Its id.
+    pub id: AttemptId,
+    /// What it asked for.
+    pub kind: AttemptKind,
+    /// How far it got.
+    pub state: AttemptState,
+    /// How much it is about.
+    pub amount: Money,
+    /// Where it was sent.
+    pub connector: Connector,
+    /// What the acquirer said; `None` while it has said nothing.
+    pub said: Option<Said<'a>>,
+    /// What is only echoed of an operation; `None` for the first attempt, whose echo is the payment's.
+    pub details: Option<&'a [u8]>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl<'a> PaymentFacts<'a> {
+    /// The first attempt.
+    pub fn first(&self) -> TransactionFacts<'a> {
+        let payment = self.payment;
+        TransactionFacts {
+            id: payment.attempt_id,
+            kind: payment.mode.into(),
+            state: payment.attempt,
+            amount: payment.money(),
+            connector: payment.connector,
+            said: payment.said(),
+            details: None,
+            created_at: payment.created_at,
+            updated_at: payment.answered_at.unwrap_or(payment.created_at),
+        }
+    }
+
+    /// All attempts at hand, oldest first.
+    pub fn transactions(&self) -> impl Iterator<Item = TransactionFacts<'a>> + use<'a> {
+        let payment = self.payment;
+        std::iter::once(self.first()).chain(self.operations.iter().map(move |operation| operation_facts(payment, operation)))
+    }
+
+    /// The latest attempt.
+    pub fn latest(&self) -> TransactionFacts<'a> {
+        self.operations.last().map_or_else(|| self.first(), |operation| operation_facts(self.payment, operation))
+    }
+}
+
+impl<'a> OperationFacts<'a> {
+    /// The attempt.
+    pub fn transaction(&self) -> TransactionFacts<'a> {
+        operation_facts(self.payment, self.operation)
+    }
+}
+
+fn operation_facts<'a>(payment: &'a PaymentRow, operation: &'a AttemptRow) -> TransactionFacts<'a> {
+    TransactionFacts {
+        id: operation.id,
+        kind: operation.kind,
+        state: operation.state,
+        amount: operation.money(),
+        connector: payment.connector,
+        said: operation.said(),
+        details: operation.details.as_deref(),
+        created_at: operation.created_at,
+        updated_at: operation.updated_at,
+    }
+}
+
+/// A payment with its later attempts, as read for showing.
+#[derive(Clone, Debug)]
+pub struct PaymentRead {
+    /// The payment.
+    pub payment: PaymentRow,
+    /// Its later attempts, oldest first.
+    pub operations: Vec<AttemptRow>,
+}
+
+impl PaymentRead {
+    /// To be drawn.
+    pub fn facts(&self, history: bool, raw: bool) -> PaymentFacts<'_> {
+        PaymentFacts { payment: &self.payment, operations: &self.operations, history, raw }
+    }
+}

@@ -1,0 +1,78 @@
+//! Payments: what a merchant wants, the attempts it takes, and the acquirers that are asked.
+//!
+//! A **payment** is what the merchant wants; an **attempt** is one request to one acquirer. The payment's row carries its first attempt
+//! (purchase, authorisation or card check); captures, cancels and refunds are attempts of their own. An attempt is carried out in three
+//! steps: its *intent* is committed ([`begin`]), the acquirer is called under the attempt's id, and what it said is *settled*: result,
+//! postings, recorded reply and the product's own change in one commit. Between the steps no transaction is open.
+//!
+//! # Invariants
+//! - An acquirer is called only for an intent that is committed, always with the attempt's id, so no attempt moves money twice.
+//! - An unknown outcome is a state. It is resolved by asking, never guessed and never sent again; the request's key stays taken.
+//! - A key is given back only when it is proven that nothing happened outside.
+//! - Amounts of captures and refunds are reserved with their intents, so parallel ones never exceed the total.
+//! - What is refused by a rule leaves no trace; what is refused by an acquirer is recorded like a success.
+//! - Of a card only [`CardFace`] is stored. Number and security code live until the acquirer has been called.
+//! - Every attempt is settled once, whoever learned its outcome: the request, the resolver, or the next start of the process.
+//!
+//! # Products
+//! A product that charges cards calls [`begin`] inside its own decision, then [`Payments::carry_out`], and implements [`Origin`], whose
+//! functions run inside the settling commit. The payments API is the first such product.
+//!
+//! # Example
+//! ```
+//! use kernel::{Currency, Money, Timestamp};
+//! use payments::Mode;
+//! use payments::rules::{Operation, Standing, Verdict};
+//!
+//! let now = Timestamp::from_seconds(1_800_000_000);
+//! let mut held = Standing::created(Mode::Authorise, Money::new(1_000, Currency::EUR));
+//! held.judge(Verdict::Approved, now);
+//! let part = held.plan_capture(Money::new(400, Currency::EUR), now).expect("it is within the hold");
+//! held.reserve(Operation::Capture, part); // while the acquirer is asked, nobody else can take these 4.00 EUR
+//! assert_eq!(held.capturable(), 600);
+//! ```
+
+mod acquirer;
+mod asking;
+mod asks;
+mod attempt;
+mod commands;
+mod errands;
+mod error;
+mod facts;
+mod origin;
+pub mod queries;
+mod resolver;
+mod rows;
+pub mod rules;
+mod service;
+mod split;
+mod types;
+pub mod verify;
+
+pub use acquirer::{
+    Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
+};
+pub use asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
+pub use attempt::{Asked, Attempt};
+pub use commands::{Charge, Ending, Finished, begin, begin_keys};
+pub use error::{AmountRefusal, PaymentsError, Refusal};
+pub use facts::{Faces, OperationFacts, PaymentFacts, PaymentRead, TransactionFacts};
+pub use origin::{Ended, JSON, Origin, Origins};
+pub use rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
+pub use service::{Parts, Patience, Payments};
+pub use types::{
+    AttemptKind, AttemptState, CardAsk, CardFace, CardType, Connector, MaskedCard, Mode, OriginKind, PaymentState, ReplyForm,
+    Response, Said, SplitPlan, Terms, Workflow, response_message,
+};
+
+/// The tables of this crate.
+pub const MIGRATION: db::Migration = db::Migration {
+    number: 5,
+    topic: "payments",
+    sqlite: include_str!("../../../migrations/0005_payments/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0005_payments/postgres.sql"),
+};
+
+#[cfg(test)]
+mod tests;

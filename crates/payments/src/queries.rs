@@ -1,0 +1,143 @@
+//! Reads that are not part of a decision.
+
+use db::{Fault, Reader, Sql, args, sql};
+use idempotency::{ClaimStatus, Scope};
+use kernel::{AccountId, AttemptId, CheckoutSessionId, PaymentId, Timestamp};
+use uuid::Uuid;
+
+use crate::attempt::{Asked, Attempt};
+use crate::facts::PaymentRead;
+use crate::rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
+use crate::types::AttemptState;
+
+/// Payments of one order that are listed at most.
+pub const BY_ORDER_MAX: u32 = 1_000;
+
+static PAYMENT: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND id = $2 AND attempt <> $3", PaymentRow);
+
+static BY_ORDER: Sql = sql!(
+    "SELECT {} FROM payment WHERE account_id = $1 AND merchant_order_id = $2 AND attempt <> $3 ORDER BY created_at, id LIMIT $4",
+    PaymentRow
+);
+
+// Ids are ordered by time.
+static LATEST: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND attempt <> $2 ORDER BY id DESC LIMIT $3", PaymentRow);
+
+static OPERATIONS: Sql =
+    sql!("SELECT {} FROM attempt WHERE account_id = $1 AND payment_id = $2 AND state <> $3 ORDER BY id", AttemptRow);
+
+static SESSION: Sql = sql!("SELECT {} FROM checkout_session WHERE account_id = $1 AND id = $2", CheckoutSessionRow);
+
+static ATTEMPT: Sql = sql!("SELECT {} FROM attempt WHERE account_id = $1 AND id = $2", AttemptRow);
+
+static ANY_PAYMENT: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND id = $2", PaymentRow);
+
+static DUE_QUESTIONS: Sql = sql!("SELECT {} FROM asking WHERE next_ask_at <= $1 ORDER BY next_ask_at LIMIT $2", AskingRow);
+
+static OPEN_QUESTIONS: Sql = sql!("SELECT COUNT(*), COALESCE(MIN(since), 0) FROM asking");
+
+static OPEN_CLAIM: Sql = sql!("SELECT subject, request_id FROM claim WHERE account_id = $1 AND scope = $2 AND status <> $3");
+
+// A capture under way may still succeed, so it is waited for.
+static LAPSED: Sql =
+    sql!("SELECT {} FROM payment WHERE hold_until <= $1 AND capturing = 0 ORDER BY hold_until LIMIT $2", PaymentRow);
+
+/// One payment with its later attempts; `None` when there is none that may be shown.
+pub(crate) async fn payment(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<PaymentRead>, Fault> {
+    let payment = reader.row::<PaymentRow>(&PAYMENT, args![account, id, AttemptState::NotSent]).await?;
+    match payment {
+        Some(payment) => Ok(Some(with_operations(reader, payment).await?)),
+        None => Ok(None),
+    }
+}
+
+/// The account's last payments without their later attempts, newest first.
+pub(crate) async fn latest(reader: &Reader, account: AccountId, limit: u32) -> Result<Vec<PaymentRow>, Fault> {
+    reader.rows::<PaymentRow>(&LATEST, args![account, AttemptState::NotSent, limit]).await
+}
+
+/// The payments of one order, oldest first, at most [`BY_ORDER_MAX`].
+pub(crate) async fn by_order(reader: &Reader, account: AccountId, order: &str) -> Result<Vec<PaymentRead>, Fault> {
+    let order: std::sync::Arc<str> = order.into();
+    let payments = reader.rows::<PaymentRow>(&BY_ORDER, args![account, order, AttemptState::NotSent, BY_ORDER_MAX]).await?;
+    let mut all = Vec::with_capacity(payments.len());
+    for payment in payments {
+        all.push(with_operations(reader, payment).await?);
+    }
+    Ok(all)
+}
+
+/// Only a payment that went through can have later attempts, so most need no second query.
+async fn with_operations(reader: &Reader, payment: PaymentRow) -> Result<PaymentRead, Fault> {
+    let operations = if payment.attempt == AttemptState::Succeeded {
+        reader.rows::<AttemptRow>(&OPERATIONS, args![payment.account_id, payment.id, AttemptState::NotSent]).await?
+    } else {
+        Vec::new()
+    };
+    Ok(PaymentRead { payment, operations })
+}
+
+/// One checkout session.
+pub(crate) async fn session(
+    reader: &Reader,
+    account: AccountId,
+    id: CheckoutSessionId,
+) -> Result<Option<CheckoutSessionRow>, Fault> {
+    reader.row(&SESSION, args![account, id]).await
+}
+
+/// The attempt a claim was made for: a payment's first one, named by the payment's id, or a later one.
+pub(crate) async fn subject(reader: &Reader, subject: Uuid, asked: &Asked) -> Result<Option<Attempt>, Fault> {
+    let account = asked.scope.account_id;
+    if let Some(payment) = any_payment(reader, account, PaymentId::from_uuid(subject)).await? {
+        return Ok(Some(Attempt::first(&payment, Some(asked.clone()))));
+    }
+    later(reader, account, AttemptId::from_uuid(subject), Some(asked.clone())).await
+}
+
+/// The attempt a question is about.
+pub(crate) async fn questioned(reader: &Reader, asking: &AskingRow) -> Result<Option<Attempt>, Fault> {
+    let asked = match asking.claim {
+        Some(hash) => open_claim(reader, &Scope { account_id: asking.account_id, hash }).await?.map(|(_, asked)| asked),
+        None => None,
+    };
+    match any_payment(reader, asking.account_id, asking.payment_id).await? {
+        Some(payment) if payment.attempt_id == asking.attempt_id => Ok(Some(Attempt::first(&payment, asked))),
+        _ => later(reader, asking.account_id, asking.attempt_id, asked).await,
+    }
+}
+
+async fn later(reader: &Reader, account: AccountId, id: AttemptId, asked: Option<Asked>) -> Result<Option<Attempt>, Fault> {
+    let Some(row) = reader.row::<AttemptRow>(&ATTEMPT, args![account, id]).await? else { return Ok(None) };
+    let payment = any_payment(reader, account, row.payment_id).await?;
+    Ok(payment.map(|payment| Attempt::later(&payment, &row, asked)))
+}
+
+/// A payment, whether or not it may be shown.
+async fn any_payment(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<PaymentRow>, Fault> {
+    reader.row(&ANY_PAYMENT, args![account, id]).await
+}
+
+/// Questions to be asked at `now`, the longest due first.
+pub(crate) async fn due_questions(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<AskingRow>, Fault> {
+    reader.rows(&DUE_QUESTIONS, args![now, limit]).await
+}
+
+/// How many questions are open, and since when the oldest is.
+pub(crate) async fn open_questions(reader: &Reader) -> Result<(i64, Timestamp), Fault> {
+    match reader.one(&OPEN_QUESTIONS, args![]).await? {
+        Some(record) => Ok((record.get(0)?, record.get(1)?)),
+        None => Ok((0, Timestamp::EPOCH)),
+    }
+}
+
+/// What an unfinished claim was made for, and who asked.
+pub(crate) async fn open_claim(reader: &Reader, scope: &Scope) -> Result<Option<(Uuid, Asked)>, Fault> {
+    let record = reader.one(&OPEN_CLAIM, args![scope.account_id, scope.hash, ClaimStatus::Done]).await?;
+    record.map(|record| Ok((record.get(0)?, Asked { scope: *scope, request_id: record.get(1)? }))).transpose()
+}
+
+/// Payments whose hold ran out at `now`, the longest over first.
+pub(crate) async fn lapsed(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<PaymentRow>, Fault> {
+    reader.rows(&LAPSED, args![now, limit]).await
+}

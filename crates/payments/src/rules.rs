@@ -1,0 +1,265 @@
+//! The money rules of a payment: pure, total, every refusal named.
+
+use kernel::{Decline, Money, Outcome, Timestamp};
+
+use crate::error::{AmountRefusal, Refusal};
+use crate::types::{AttemptKind, CardAsk, Mode, PaymentState};
+
+/// An authorisation that nobody captured lapses after this long (spec of the payments API: seven days).
+pub const HOLD_SECONDS: i64 = 7 * 24 * 60 * 60;
+/// A checkout session can be used this long.
+pub const SESSION_SECONDS: i64 = 5 * 60 * 60;
+
+/// What can be done to a payment after it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Take held money.
+    Capture,
+    /// Let the hold go.
+    Cancel,
+    /// Give money back.
+    Refund,
+}
+
+impl Operation {
+    /// The attempt that carries it out.
+    pub const fn kind(self) -> AttemptKind {
+        match self {
+            Self::Capture => AttemptKind::Capture,
+            Self::Cancel => AttemptKind::Cancel,
+            Self::Refund => AttemptKind::Refund,
+        }
+    }
+}
+
+/// The status machine: whether `operation` may be asked for in `state`. How much is another question.
+pub const fn allows(state: PaymentState, operation: Operation) -> bool {
+    use Operation::{Cancel, Capture, Refund};
+    match state {
+        PaymentState::Authorised => matches!(operation, Capture | Cancel),
+        PaymentState::PartlyCaptured | PaymentState::PartlyRefunded => matches!(operation, Capture | Refund),
+        PaymentState::Approved | PaymentState::Captured => matches!(operation, Refund),
+        PaymentState::Created
+        | PaymentState::Unconfirmed
+        | PaymentState::Refunded
+        | PaymentState::Cancelled
+        | PaymentState::Verified
+        | PaymentState::Declined
+        | PaymentState::Errored => false,
+    }
+}
+
+/// What can be said of a card without asking anybody; `None` when an acquirer must be asked.
+pub fn judge_card(card: &CardAsk, now: Timestamp) -> Option<Outcome> {
+    let code = if !card.number.luhn() {
+        "INVALID_CARD_NUMBER"
+    } else if card.expiry.is_past(now) {
+        "EXPIRED_CARD"
+    } else {
+        return None;
+    };
+    Some(Outcome::Declined(Decline { reference: None, code: code.into(), hard: true, iso: None }))
+}
+
+/// What an acquirer's answer to the first attempt means for the payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It did what it was asked.
+    Approved,
+    /// It refused.
+    Declined,
+    /// It failed for good.
+    Errored,
+}
+
+/// The part of a payment that rules look at, all amounts in minor units of one currency.
+///
+/// Always `captured + capturing <= amount` and `refunded + refunding <= captured`. A purchase counts as captured in full the moment it
+/// is approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What it is meant to do.
+    pub mode: Mode,
+    /// Where it stands.
+    pub state: PaymentState,
+    /// What was asked for, and held if it is an authorisation.
+    pub amount: Money,
+    /// Taken for good.
+    pub captured: i64,
+    /// Reserved by captures and cancels under way; a cancel reserves everything.
+    pub capturing: i64,
+    /// Given back for good.
+    pub refunded: i64,
+    /// Reserved by refunds under way.
+    pub refunding: i64,
+    /// When the hold lapses; nothing is held when absent.
+    pub hold_until: Option<Timestamp>,
+}
+
+impl Standing {
+    /// A payment whose intent was just written.
+    pub const fn created(mode: Mode, amount: Money) -> Self {
+        Self {
+            mode,
+            state: PaymentState::Created,
+            amount,
+            captured: 0,
+            capturing: 0,
+            refunded: 0,
+            refunding: 0,
+            hold_until: None,
+        }
+    }
+
+    /// Enters what the acquirer said to the first attempt.
+    pub fn judge(&mut self, verdict: Verdict, now: Timestamp) {
+        self.state = match (verdict, self.mode) {
+            (Verdict::Declined, _) => PaymentState::Declined,
+            (Verdict::Errored, _) => PaymentState::Errored,
+            (Verdict::Approved, Mode::Verify) => PaymentState::Verified,
+            (Verdict::Approved, Mode::Purchase) => {
+                self.captured = self.amount.minor();
+                PaymentState::Approved
+            }
+            (Verdict::Approved, Mode::Authorise) => {
+                self.hold_until = Some(now.plus_seconds(HOLD_SECONDS));
+                PaymentState::Authorised
+            }
+        };
+    }
+
+    /// What is still held and neither captured nor reserved.
+    pub const fn capturable(&self) -> i64 {
+        self.amount.minor() - self.captured - self.capturing
+    }
+
+    /// What was paid and is neither given back nor reserved.
+    pub const fn refundable(&self) -> i64 {
+        self.captured - self.refunded - self.refunding
+    }
+
+    fn hold_is_open(&self, now: Timestamp) -> bool {
+        self.hold_until.is_some_and(|until| now < until)
+    }
+
+    /// How much a capture of `amount` takes.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidStatus`] when nothing can be captured any more, [`Refusal::InvalidAmount`] when not that much.
+    pub fn plan_capture(&self, amount: Money, now: Timestamp) -> Result<i64, Refusal> {
+        if !allows(self.state, Operation::Capture) || !self.hold_is_open(now) {
+            return Err(Refusal::InvalidStatus);
+        }
+        self.within(amount, self.capturable())
+    }
+
+    /// How much a cancel lets go: the whole hold.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidStatus`] unless the hold is whole and nothing is under way.
+    pub fn plan_cancel(&self, now: Timestamp) -> Result<i64, Refusal> {
+        if !allows(self.state, Operation::Cancel) || !self.hold_is_open(now) || self.capturing > 0 {
+            return Err(Refusal::InvalidStatus);
+        }
+        Ok(self.amount.minor())
+    }
+
+    /// How much a refund gives back: `amount`, or everything that is left. `transaction_left` is the rest of the one capture it names,
+    /// if it names one.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidStatus`] when nothing can be given back in this state, [`Refusal::InvalidAmount`] when not that much.
+    pub fn plan_refund(&self, amount: Option<Money>, transaction_left: Option<i64>) -> Result<i64, Refusal> {
+        if !allows(self.state, Operation::Refund) {
+            return Err(Refusal::InvalidStatus);
+        }
+        let left = transaction_left.map_or(self.refundable(), |left| left.min(self.refundable()));
+        self.within(amount.unwrap_or(Money::new(left, self.amount.currency())), left)
+    }
+
+    fn within(&self, amount: Money, most: i64) -> Result<i64, Refusal> {
+        if amount.currency() != self.amount.currency() {
+            return Err(AmountRefusal::OtherCurrency(self.amount.currency()).into());
+        }
+        if !amount.is_positive() || amount.minor() > most {
+            return Err(AmountRefusal::MoreThanLeft(Money::new(most, self.amount.currency())).into());
+        }
+        Ok(amount.minor())
+    }
+
+    /// Sets `minor` aside for an operation that is about to be asked for, so that parallel ones cannot exceed the total together.
+    pub fn reserve(&mut self, operation: Operation, minor: i64) {
+        match operation {
+            Operation::Capture | Operation::Cancel => self.capturing += minor,
+            Operation::Refund => self.refunding += minor,
+        }
+        self.check();
+    }
+
+    /// Gives a reservation back: the operation was refused, or proven never to have happened.
+    pub fn give_back(&mut self, operation: Operation, minor: i64) {
+        match operation {
+            Operation::Capture | Operation::Cancel => self.capturing -= minor,
+            Operation::Refund => self.refunding -= minor,
+        }
+        self.check();
+    }
+
+    /// Turns a reservation into fact.
+    pub fn complete(&mut self, operation: Operation, minor: i64) {
+        self.give_back(operation, minor);
+        match operation {
+            Operation::Capture => self.captured += minor,
+            Operation::Cancel => self.hold_until = None,
+            Operation::Refund => self.refunded += minor,
+        }
+        if self.captured == self.amount.minor() {
+            self.hold_until = None;
+        }
+        self.state = self.state_by_totals();
+        self.check();
+    }
+
+    /// What a lapsed hold lets go at `now`; `None` while it is good, or while a capture is under way that may still succeed.
+    pub fn lapsing(&self, now: Timestamp) -> Option<i64> {
+        (self.hold_until.is_some_and(|until| until <= now) && self.capturing == 0).then(|| self.amount.minor() - self.captured)
+    }
+
+    /// Ends a hold that ran out.
+    pub fn lapse(&mut self) {
+        self.hold_until = None;
+        self.state = self.state_by_totals();
+        self.check();
+    }
+
+    /// Where a payment that went through stands, by its totals alone.
+    pub fn state_by_totals(&self) -> PaymentState {
+        if self.mode == Mode::Verify {
+            return PaymentState::Verified;
+        }
+        if self.captured == 0 {
+            return if self.hold_until.is_some() { PaymentState::Authorised } else { PaymentState::Cancelled };
+        }
+        if self.refunded == self.captured {
+            PaymentState::Refunded
+        } else if self.refunded > 0 {
+            PaymentState::PartlyRefunded
+        } else if self.mode == Mode::Purchase {
+            PaymentState::Approved
+        } else if self.captured == self.amount.minor() {
+            PaymentState::Captured
+        } else {
+            PaymentState::PartlyCaptured
+        }
+    }
+
+    /// INVARIANT: never more captured than held, never more given back than captured; guarded by
+    /// `rules::tests::totals_stay_within_bounds_whatever_happens`.
+    fn check(&self) {
+        assert!(self.captured >= 0 && self.capturing >= 0 && self.capturable() >= 0, "captures exceed what was authorised");
+        assert!(self.refunded >= 0 && self.refunding >= 0 && self.refundable() >= 0, "refunds exceed what was captured");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,478 @@
+//! The flows: intent, acquirer, outcome, each a commit of its own with the call between them.
+//!
+//! Each money call runs in a task of its own: a caller that hangs up cancels nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::{Fault, Store};
+use idempotency::{Idempotency, InProcess, Known, Scope, Working, meter};
+use kernel::{AccountId, AttemptId, CheckoutSessionId, Outcome, PaymentId, Source, Timestamp};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::acquirer::{Acquirers, ChargeAsk};
+use crate::asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
+use crate::attempt::{Asked, Attempt};
+use crate::commands::{BeginOperation, BeginPayment, Begun, Charge, CreateSession, Ending, Finished, KeepAsking, Settle, Want};
+use crate::errands::Errand;
+use crate::error::{AmountRefusal, PaymentsError, Refusal};
+use crate::facts::{Faces, PaymentRead};
+use crate::origin::{Ended, Origins};
+use crate::queries;
+use crate::rows::{CheckoutSessionRow, PaymentRow};
+use crate::rules;
+use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
+
+/// How long a request waits for an acquirer that does not answer.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    /// When to ask while the request still waits, counted from the moment the outcome became unknown.
+    pub in_request: Vec<Duration>,
+    /// How often the resolver looks for something to do.
+    pub tick: Duration,
+}
+
+impl Default for Patience {
+    /// API rule: at once, after one second and after two.
+    fn default() -> Self {
+        let in_request = vec![Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2)];
+        Self { in_request, tick: Duration::from_millis(500) }
+    }
+}
+
+/// What [`Payments`] is made of.
+pub struct Parts {
+    /// The platform's store.
+    pub store: Arc<Store>,
+    /// Randomness for ids.
+    pub source: Source,
+    /// What this process knows about keys; shared with the edge.
+    pub idempotency: Idempotency,
+    /// Who can be asked.
+    pub acquirers: Acquirers,
+    /// Whose payments there are.
+    pub origins: Origins,
+    /// How sessions are drawn.
+    pub faces: Faces,
+    /// How long to wait.
+    pub patience: Patience,
+}
+
+/// The payments of all accounts. Cheap to clone.
+#[derive(Clone)]
+pub struct Payments(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<Store>,
+    source: Source,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) acquirers: Acquirers,
+    pub(crate) origins: Origins,
+    faces: Faces,
+    pub(crate) patience: Patience,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// An attempt and the key it is worked on under.
+pub(crate) struct Work {
+    pub(crate) attempt: Attempt,
+    pub(crate) working: Working,
+}
+
+impl Payments {
+    /// Wires the service, and tells the store how to find this process's unfinished work should it die.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, source, idempotency, acquirers, origins, faces, patience } = parts;
+        let in_flight = idempotency.clone();
+        store.writer().watch_oldest_work(move || in_flight.oldest_in_flight());
+        let tasks = TaskTracker::new();
+        Self(Arc::new(Inner { store, source, idempotency, acquirers, origins, faces, patience, tasks }))
+    }
+
+    /// Charges, holds or checks a card.
+    ///
+    /// # Errors
+    /// [`PaymentsError`]; after [`Refusal::OutcomeUnknown`] the key stays in process until the outcome is known.
+    pub async fn create(&self, terms: &Terms, ask: CreatePayment, once: Once) -> Result<Answer, PaymentsError> {
+        let inner = &self.0;
+        let prepared = match inner.prepare(terms, ask, &once).await {
+            Ok(prepared) => prepared,
+            Err(PaymentsError::Refused(refusal)) => return inner.known_or(&once, refusal).await,
+            Err(fault) => return Err(fault),
+        };
+        let working = inner.enter(&once)?;
+        let flow = inner.clone().create(prepared, working);
+        self.0.clone().detached(once.scope, flow).await
+    }
+
+    /// Takes held money.
+    ///
+    /// # Errors
+    /// As [`Payments::create`].
+    pub async fn capture(&self, terms: &Terms, ask: Capture, once: Once) -> Result<Answer, PaymentsError> {
+        let Capture { payment, transaction, amount, details } = ask;
+        self.operate(terms, payment, Target::Transaction(transaction), Want::Capture(amount), details, once).await
+    }
+
+    /// Lets a hold go.
+    ///
+    /// # Errors
+    /// As [`Payments::create`].
+    pub async fn cancel(&self, terms: &Terms, ask: Cancel, once: Once) -> Result<Answer, PaymentsError> {
+        let Cancel { payment, transaction, details } = ask;
+        self.operate(terms, payment, Target::Transaction(transaction), Want::Cancel, details, once).await
+    }
+
+    /// Gives money back.
+    ///
+    /// # Errors
+    /// As [`Payments::create`].
+    pub async fn refund(&self, terms: &Terms, ask: Refund, once: Once) -> Result<Answer, PaymentsError> {
+        let Refund { payment, transaction, amount, details } = ask;
+        self.operate(terms, payment, Target::Transaction(transaction), Want::Refund(amount), details, once).await
+    }
+
+    /// Cancels what is only held, gives back what was taken.
+    ///
+    /// # Errors
+    /// As [`Payments::create`].
+    pub async fn cancel_or_refund(&self, terms: &Terms, ask: CancelOrRefund, once: Once) -> Result<Answer, PaymentsError> {
+        let CancelOrRefund { payment, target, amount, details } = ask;
+        self.operate(terms, payment, target, Want::CancelOrRefund(amount), details, once).await
+    }
+
+    async fn operate(
+        &self,
+        terms: &Terms,
+        payment: Option<PaymentId>,
+        target: Target,
+        want: Want,
+        details: Option<Arc<[u8]>>,
+        once: Once,
+    ) -> Result<Answer, PaymentsError> {
+        let inner = &self.0;
+        let working = inner.enter(&once)?;
+        let attempt_id = AttemptId::new(&inner.source);
+        let claim = once.claim(attempt_id.uuid());
+        let begin = BeginOperation { claim, terms: *terms, payment, target, want, attempt_id, details };
+        let flow = inner.clone().operate(begin, working);
+        self.0.clone().detached(once.scope, flow).await
+    }
+
+    /// Makes a checkout session. One commit, so the key is optional and no acquirer is involved.
+    ///
+    /// # Errors
+    /// [`PaymentsError`].
+    pub async fn create_checkout_session(
+        &self,
+        account_id: AccountId,
+        ask: CreateCheckoutSession,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let inner = &self.0;
+        let id = CheckoutSessionId::new(&inner.source);
+        let working = once.as_ref().map(|once| inner.enter(once)).transpose()?;
+        let claim = once.map(|once| once.claim(id.uuid()));
+        let scope = claim.as_ref().map(|claim| claim.scope);
+        let Ok(begun) = inner.store.writer().run(CreateSession { account_id, id, ask, claim, faces: inner.faces }).await?;
+        let finished = match begun {
+            Begun::Taken(known) => return taken(known),
+            Begun::Done(finished) => finished,
+            Begun::Go(()) => return Err(Fault::Failed("a checkout session needs no acquirer".into()).into()),
+        };
+        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
+            meter::claimed();
+            inner.idempotency.done(scope, recorded);
+        }
+        drop(working);
+        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("a checkout session has a reply".into()).into())
+    }
+
+    /// One payment; `None` when the account has none of that id.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn get(&self, account: AccountId, id: PaymentId) -> Result<Option<PaymentRead>, Fault> {
+        queries::payment(self.0.store.reader(), account, id).await
+    }
+
+    /// The payments of one order, oldest first, at most [`queries::BY_ORDER_MAX`].
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn by_order(&self, account: AccountId, merchant_order_id: &str) -> Result<Vec<PaymentRead>, Fault> {
+        queries::by_order(self.0.store.reader(), account, merchant_order_id).await
+    }
+
+    /// The account's last payments as they stand, newest first.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn latest(&self, account: AccountId, limit: u32) -> Result<Vec<PaymentRow>, Fault> {
+        queries::latest(self.0.store.reader(), account, limit).await
+    }
+
+    /// One checkout session; `None` when the account has none of that id.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn get_checkout_session(
+        &self,
+        account: AccountId,
+        id: CheckoutSessionId,
+    ) -> Result<Option<CheckoutSessionRow>, Fault> {
+        queries::session(self.0.store.reader(), account, id).await
+    }
+
+    /// Carries out and settles a charge that a product's own command has begun with [`crate::begin`]; `working` was entered before that
+    /// command ran.
+    ///
+    /// # Errors
+    /// As [`Payments::create`].
+    pub async fn carry_out(
+        &self,
+        charge: &Charge,
+        card: CardAsk,
+        asked: Asked,
+        working: Working,
+    ) -> Result<Answer, PaymentsError> {
+        let (inner, scope, ask) = (self.0.clone(), asked.scope, charge_ask(charge, card));
+        let attempt = charge.attempt(Some(asked));
+        let flow = async move { inner.carry_out(attempt, ask, working).await };
+        self.0.clone().detached(scope, flow).await
+    }
+
+    /// Waits until no request is being worked on. New ones should not be let in any more.
+    pub async fn finish_in_flight(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+}
+
+/// A payment ready to begin.
+struct Prepared {
+    begin: BeginPayment,
+    ask: ChargeAsk,
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
+    /// Takes the key for this task; a second request with it is refused until the task is over.
+    fn enter(&self, once: &Once) -> Result<Working, Refusal> {
+        self.idempotency.begin(once.scope, self.now()).map_err(in_process)
+    }
+
+    /// What the store knows about a key goes before a refusal of what the request says.
+    async fn known_or(&self, once: &Once, refusal: Refusal) -> Result<Answer, PaymentsError> {
+        match self.idempotency.find(&once.scope, self.now()).await? {
+            Known::Nothing => Err(refusal.into()),
+            known => taken(known),
+        }
+    }
+
+    /// Runs a flow apart from its caller. Should it panic, what it began is asked for.
+    async fn detached(
+        self: Arc<Self>,
+        scope: Scope,
+        flow: impl Future<Output = Result<Answer, PaymentsError>> + Send + 'static,
+    ) -> Result<Answer, PaymentsError> {
+        let Ok(answer) = self.tasks.spawn(flow).await else {
+            self.run_errand(Errand::FindOut { scope }, None);
+            return Err(Fault::Failed("an internal error stopped this request".into()).into());
+        };
+        answer
+    }
+
+    async fn prepare(&self, terms: &Terms, ask: CreatePayment, once: &Once) -> Result<Prepared, PaymentsError> {
+        let session = self.session_of(terms.account_id, &ask).await?;
+        let card = match ask.means {
+            Means::Card(card) => card,
+            // Neither can exist yet: tokens and stored methods are made elsewhere, and every one that is sent is unknown.
+            Means::Token(_) => return Err(Refusal::InvalidToken.into()),
+            Means::VaultedToken(_) => return Err(Refusal::PaymentMethodNotFound.into()),
+        };
+        match ask.mode {
+            Mode::Verify if !ask.amount.is_zero() => return Err(AmountRefusal::NotZero.into()),
+            Mode::Purchase | Mode::Authorise if !ask.amount.is_positive() => return Err(AmountRefusal::NotPositive.into()),
+            Mode::Purchase | Mode::Authorise | Mode::Verify => {}
+        }
+        let charge = Charge {
+            account_id: terms.account_id,
+            payment_id: PaymentId::new(&self.source),
+            attempt_id: AttemptId::new(&self.source),
+            merchant_order_id: ask.merchant_order_id,
+            description: ask.description,
+            country: ask.country,
+            amount: ask.amount,
+            fee: if ask.mode == Mode::Purchase { terms.fee.fee(ask.amount.minor()) } else { 0 },
+            mode: ask.mode,
+            workflow: ask.workflow,
+            origin: OriginKind::Api,
+            connector: self.acquirers.preferred().connector(),
+            card: Some(CardFace::of(&card)),
+            checkout_session: session,
+            idempotency_key: Some(once.key.clone()),
+            split: None,
+            details: ask.details,
+        };
+        let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
+        let claim = once.claim(charge.payment_id.uuid());
+        let ask = charge_ask(&charge, card);
+        Ok(Prepared { begin: BeginPayment { claim, charge, known, origins: self.origins.clone() }, ask })
+    }
+
+    /// The checkout session a request names. The workflows of the payment page need one that exists; whether it may still be used is
+    /// decided when the payment begins.
+    async fn session_of(&self, account: AccountId, ask: &CreatePayment) -> Result<Option<CheckoutSessionId>, PaymentsError> {
+        let needed = matches!(ask.workflow, Workflow::SdkCheckout | Workflow::Checkout | Workflow::SdkSeamless);
+        let named = ask
+            .checkout_session
+            .as_deref()
+            .map(|text| text.parse::<CheckoutSessionId>().map_err(|_| Refusal::CheckoutSessionNotFound));
+        let session = named.transpose()?;
+        if needed {
+            let session = session.ok_or(Refusal::CheckoutSessionNotFound)?;
+            queries::session(self.store.reader(), account, session).await?.ok_or(Refusal::CheckoutSessionNotFound)?;
+        }
+        Ok(session)
+    }
+
+    async fn create(self: Arc<Self>, prepared: Prepared, working: Working) -> Result<Answer, PaymentsError> {
+        let Prepared { begin, ask } = prepared;
+        let (attempt, subject, asked) = (begin.attempt(), begin.claim.subject, begin.asked());
+        match self.store.writer().run(begin).await {
+            Ok(begun) => match begun? {
+                Begun::Taken(known) => taken(known),
+                Begun::Done(finished) => self.finished(&working, finished),
+                Begun::Go(()) => {
+                    meter::claimed();
+                    self.carry_out(attempt, ask, working).await
+                }
+            },
+            Err(fault) => Err(self.intent_failed(subject, asked, working, fault)),
+        }
+    }
+
+    async fn operate(self: Arc<Self>, operation: BeginOperation, working: Working) -> Result<Answer, PaymentsError> {
+        let (subject, asked) = (operation.claim.subject, operation.asked());
+        match self.store.writer().run(operation).await {
+            Ok(begun) => match begun? {
+                Begun::Taken(known) => taken(known),
+                Begun::Done(finished) => self.finished(&working, finished),
+                Begun::Go(attempt) => {
+                    meter::claimed();
+                    let outcome = self.follow_up(&attempt).await;
+                    self.conclude(Work { attempt, working }, outcome).await
+                }
+            },
+            Err(fault) => Err(self.intent_failed(subject, asked, working, fault)),
+        }
+    }
+
+    async fn carry_out(self: Arc<Self>, attempt: Attempt, ask: ChargeAsk, working: Working) -> Result<Answer, PaymentsError> {
+        let outcome = self.charge(attempt.connector, &ask).await;
+        drop(ask); // the card is not needed any more
+        self.conclude(Work { attempt, working }, outcome).await
+    }
+
+    /// An intent that may or may not have been written, for an acquirer that was certainly not asked: it is taken back.
+    fn intent_failed(self: &Arc<Self>, subject: Uuid, asked: Asked, working: Working, fault: Fault) -> PaymentsError {
+        if !matches!(fault, Fault::Busy | Fault::Closing) {
+            self.run_errand(Errand::TakeBack { subject, asked }, Some(working));
+        }
+        fault.into()
+    }
+
+    /// From the acquirer's first word to the recorded outcome, asking again for a moment where there was none.
+    async fn conclude(self: Arc<Self>, work: Work, outcome: Outcome) -> Result<Answer, PaymentsError> {
+        let ending = match Ending::of(&outcome) {
+            Some(ending) => Some(ending),
+            None => self.ask_while_waiting(&work.attempt, &outcome).await,
+        };
+        match ending {
+            Some(ending) => self.settle(work, ending).await,
+            None => self.keep_asking(work).await,
+        }
+    }
+
+    async fn settle(self: Arc<Self>, work: Work, ending: Ending) -> Result<Answer, PaymentsError> {
+        let Work { attempt, working } = work;
+        let settle = Settle { attempt, ending, asked_for: false, origins: self.origins.clone() };
+        let again = settle.clone();
+        match self.store.writer().run(settle).await {
+            Ok(Ok(Some(finished))) => self.finished(&working, finished),
+            Ok(Ok(None)) => self.settled_elsewhere(&working).await,
+            Ok(Err(lost)) => {
+                tracing::warn!(attempt = %again.attempt.id, %lost, "another process settles this attempt");
+                Err(Refusal::OutcomeUnknown.into())
+            }
+            Err(fault) => {
+                // Nobody else knows the outcome: it must not be lost with this request.
+                self.run_errand(Errand::Settle(Box::new(again)), Some(working));
+                Err(fault.into())
+            }
+        }
+    }
+
+    async fn settled_elsewhere(&self, working: &Working) -> Result<Answer, PaymentsError> {
+        let known = idempotency::queries::find(self.store.reader(), &working.scope(), self.now()).await?;
+        match known {
+            Known::Nothing => Err(Refusal::NotSent.into()),
+            known => taken(known),
+        }
+    }
+
+    async fn keep_asking(self: Arc<Self>, work: Work) -> Result<Answer, PaymentsError> {
+        let Work { attempt, working } = work;
+        let keep_asking = KeepAsking { attempt };
+        match self.store.writer().run(keep_asking.clone()).await {
+            Ok(_asked_for_or_settled_meanwhile) => Err(Refusal::OutcomeUnknown.into()),
+            Err(fault) => {
+                self.run_errand(Errand::KeepAsking(Box::new(keep_asking)), Some(working));
+                Err(fault.into())
+            }
+        }
+    }
+
+    fn finished(&self, working: &Working, finished: Finished) -> Result<Answer, PaymentsError> {
+        if let Some(recorded) = finished.recorded {
+            self.idempotency.done(working.scope(), recorded);
+        }
+        match finished.reply {
+            Some(reply) => Ok(Answer::Done(reply)),
+            None if finished.ended == Ended::NotSent => Err(Refusal::NotSent.into()),
+            None => Err(Fault::Failed("a settled attempt has a reply".into()).into()),
+        }
+    }
+}
+
+fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
+    ChargeAsk {
+        account_id: charge.account_id,
+        payment_id: charge.payment_id,
+        attempt_id: charge.attempt_id,
+        kind: charge.mode.into(),
+        amount: charge.amount,
+        merchant_order_id: charge.merchant_order_id.clone(),
+        description: charge.description.clone(),
+        card,
+    }
+}
+
+/// What a request whose key is taken is answered.
+fn taken(known: Known) -> Result<Answer, PaymentsError> {
+    match known {
+        Known::Replay(recorded) => Ok(Answer::Replay(recorded)),
+        Known::InProcess(process) => Err(in_process(process).into()),
+        Known::Nothing => Err(Fault::Failed("a key that is taken is known".into()).into()),
+    }
+}
+
+fn in_process(InProcess { unknown }: InProcess) -> Refusal {
+    meter::conflict();
+    Refusal::InProcess { unknown }
+}

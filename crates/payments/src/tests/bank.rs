@@ -1,0 +1,239 @@
+//! A scripted acquirer. Its books outlive every process of the platform.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kernel::{AccountId, Approval, AttemptId, Currency, Decline, Money, Outcome, PaymentId};
+
+use crate::{
+    Acquirer, Answering, AttemptKind, AttemptRef, ChargeAsk, ChargeListing, Connector, Fenced, FollowUpAsk, Inquiry,
+    ListedCharge, Listing,
+};
+
+/// What it does with the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Does {
+    Approve,
+    Decline,
+    Fail,
+    /// Refused connection.
+    NotSent,
+    /// It acts and the answer is lost.
+    LoseAnswer,
+    /// The request is lost.
+    LoseRequest,
+    /// It acts and never answers.
+    ActAndHang,
+    /// It never answers and does not act.
+    Hang,
+    /// The connector panics after it acted.
+    ActAndPanic,
+    /// It takes a moment.
+    Slow,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) kind: AttemptKind,
+    pub(crate) minor: i64,
+    pub(crate) calls: u32,
+    /// The payment of a charge.
+    payment: Option<(AccountId, PaymentId)>,
+    /// The charge of anything else.
+    charge: Option<AttemptId>,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Debug)]
+struct Books {
+    script: VecDeque<Does>,
+    entries: BTreeMap<AttemptId, Entry>,
+    fenced: Vec<AttemptId>,
+    silent: bool,
+    can_fence: bool,
+    inquiries: u32,
+    requests: u32,
+}
+
+/// Cheap to clone; clones are the same bank.
+#[derive(Clone, Debug)]
+pub(crate) struct Bank(Arc<Mutex<Books>>);
+
+impl Bank {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Books {
+            script: VecDeque::new(),
+            entries: BTreeMap::new(),
+            fenced: Vec::new(),
+            silent: false,
+            can_fence: true,
+            inquiries: 0,
+            requests: 0,
+        })))
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it does next, before it goes back to approving.
+    pub(crate) fn will(&self, script: &[Does]) {
+        self.books().script.extend(script);
+    }
+
+    /// Whether it answers questions.
+    pub(crate) fn silent(&self, silent: bool) {
+        self.books().silent = silent;
+    }
+
+    pub(crate) fn cannot_fence(&self) {
+        self.books().can_fence = false;
+    }
+
+    pub(crate) fn inquiries(&self) -> u32 {
+        self.books().inquiries
+    }
+
+    /// Requests that reached it, whatever it did with them.
+    pub(crate) fn requests(&self) -> u32 {
+        self.books().requests
+    }
+
+    /// What it approved.
+    pub(crate) fn approved(&self) -> Vec<Entry> {
+        let approved = |entry: &&Entry| matches!(entry.outcome, Outcome::Approved(_));
+        self.books().entries.values().filter(approved).cloned().collect()
+    }
+
+    /// The sum of what it approved of one kind, in minor units.
+    pub(crate) fn sum(&self, kind: AttemptKind) -> i64 {
+        self.approved().iter().filter(|entry| entry.kind == kind).map(|entry| entry.minor).sum()
+    }
+
+    /// Takes one request; the guard is gone before anybody waits.
+    fn take(&self, attempt: AttemptId, fresh: &Entry) -> (Does, Outcome) {
+        let mut books = self.books();
+        let does = books.script.pop_front().unwrap_or(Does::Approve);
+        let acts = !matches!(does, Does::NotSent | Does::LoseRequest | Does::Hang);
+        if does != Does::NotSent {
+            books.requests += 1;
+        }
+        let said = match does {
+            Does::Decline => declined("INSUFFICIENT_FUNDS"),
+            Does::Fail => Outcome::Failed { code: "ERROR".into() },
+            _ => approved(attempt),
+        };
+        if acts && books.fenced.contains(&attempt) {
+            return (does, declined("FENCED"));
+        }
+        if acts {
+            let entry = books.entries.entry(attempt).or_insert(Entry { outcome: said, ..fresh.clone() });
+            entry.calls += 1;
+            let outcome = entry.outcome.clone();
+            return (does, outcome);
+        }
+        (does, said)
+    }
+
+    async fn request(&self, attempt: AttemptId, entry: Entry) -> Outcome {
+        let (does, outcome) = self.take(attempt, &entry);
+        match does {
+            Does::Approve | Does::Decline | Does::Fail => outcome,
+            Does::NotSent => Outcome::NotSent { reason: "connection refused".into() },
+            Does::LoseAnswer | Does::LoseRequest => Outcome::Unknown { reason: "no answer in time".into() },
+            Does::ActAndHang | Does::Hang => std::future::pending().await,
+            Does::ActAndPanic => panic!("the connector breaks"),
+            Does::Slow => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                outcome
+            }
+        }
+    }
+}
+
+fn approved(attempt: AttemptId) -> Outcome {
+    Outcome::Approved(Approval {
+        reference: format!("bank-{attempt}").into(),
+        code: "SUCCEEDED".into(),
+        iso: Some("00".into()),
+        authorization_code: Some("123456".into()),
+    })
+}
+
+fn declined(code: &'static str) -> Outcome {
+    Outcome::Declined(Decline { reference: None, code: code.into(), hard: false, iso: None })
+}
+
+impl Acquirer for Bank {
+    fn connector(&self) -> Connector {
+        Connector::Sandbox
+    }
+
+    fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome> {
+        let payment = Some((ask.account_id, ask.payment_id));
+        let outcome = Outcome::Pending;
+        let entry = Entry { kind: ask.kind, minor: ask.amount.minor(), calls: 0, payment, charge: None, outcome };
+        Box::pin(self.request(ask.attempt_id, entry))
+    }
+
+    fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome> {
+        let outcome = Outcome::Pending;
+        let entry =
+            Entry { kind: ask.kind, minor: ask.amount.minor(), calls: 0, payment: None, charge: Some(ask.charge), outcome };
+        Box::pin(self.request(ask.attempt_id, entry))
+    }
+
+    fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry> {
+        let mut books = self.books();
+        books.inquiries += 1;
+        let answer = match (books.silent, books.entries.get(&about.attempt_id)) {
+            (true, _) => Inquiry::NoAnswer,
+            (false, Some(entry)) => Inquiry::Found(entry.outcome.clone()),
+            (false, None) => Inquiry::NotFound,
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn fence<'a>(&'a self, attempt: &'a AttemptRef) -> Answering<'a, Fenced> {
+        let mut books = self.books();
+        let answer = if books.silent {
+            Fenced::NoAnswer
+        } else if books.can_fence {
+            books.fenced.push(attempt.attempt_id);
+            Fenced::Promised
+        } else {
+            Fenced::Unable
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+impl ChargeListing for Bank {
+    fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_> {
+        let books = self.books();
+        let done = |charge: AttemptId, kind| {
+            let of = |entry: &&Entry| {
+                entry.charge == Some(charge) && entry.kind == kind && matches!(entry.outcome, Outcome::Approved(_))
+            };
+            books.entries.values().filter(of).map(|entry| entry.minor).sum::<i64>()
+        };
+        let charges = books.entries.iter().filter(|(attempt, _)| after.is_none_or(|after| **attempt > after));
+        let listed = charges.filter_map(|(attempt, entry)| {
+            let (account_id, payment_id) = entry.payment.filter(|_| matches!(entry.outcome, Outcome::Approved(_)))?;
+            let bought = if entry.kind == AttemptKind::Purchase { entry.minor } else { 0 };
+            Some(ListedCharge {
+                connector: Connector::Sandbox,
+                attempt_id: *attempt,
+                account_id,
+                payment_id,
+                amount: Money::new(entry.minor, Currency::EUR),
+                captured: bought + done(*attempt, AttemptKind::Capture),
+                refunded: done(*attempt, AttemptKind::Refund),
+                voided: done(*attempt, AttemptKind::Cancel),
+            })
+        });
+        let page = listed.take(limit as usize).collect();
+        Box::pin(std::future::ready(Ok(page)))
+    }
+}

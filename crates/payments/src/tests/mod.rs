@@ -1,0 +1,8 @@
+//! Stories with a real store and a scripted acquirer.
+
+mod bank;
+mod damage;
+mod flows;
+mod house;
+mod recovery;
+mod steps;

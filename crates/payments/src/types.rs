@@ -1,0 +1,468 @@
+//! What a payment, its attempts and the asks of callers are.
+
+use std::sync::{Arc, LazyLock};
+
+use db::{Column, Kind, Value};
+use kernel::{AccountId, Approval, CardExpiry, CardNumber, Decline, FeeRate, Outcome, SecurityCode};
+use ledger::Owner;
+
+pub use crate::split::SplitPlan;
+
+db::codes! {
+    /// What a payment is meant to do.
+    pub enum Mode {
+        /// Pay at once.
+        Purchase = 0,
+        /// Hold the amount; captures take it.
+        Authorise = 1,
+        /// Check the card; the amount is zero and nothing is booked.
+        Verify = 2,
+    }
+}
+
+db::codes! {
+    /// How the payer's card reached the merchant. Shown, and decides which sources of a card are allowed.
+    pub enum Workflow {
+        /// The payment page's script, fields drawn by us.
+        SdkCheckout = 0,
+        /// As [`Workflow::SdkCheckout`], fields drawn by the merchant.
+        Checkout = 1,
+        /// As [`Workflow::SdkCheckout`], without a visible step.
+        SdkSeamless = 2,
+        /// Through a page the payer is sent to.
+        Redirect = 3,
+        /// The merchant's server sends the card.
+        Direct = 4,
+    }
+}
+
+impl Workflow {
+    /// The word of the payments API.
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Workflow::SdkCheckout => "SDK_CHECKOUT",
+            Workflow::Checkout => "CHECKOUT",
+            Workflow::SdkSeamless => "SDK_SEAMLESS",
+            Workflow::Redirect => "REDIRECT",
+            Workflow::Direct => "DIRECT",
+        }
+    }
+
+    /// The workflow with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|workflow| workflow.wire() == word)
+    }
+}
+
+db::codes! {
+    /// Status and sub-status of a payment: a closed set of pairs, so an impossible pair cannot be stored.
+    pub enum PaymentState {
+        /// The intent is written; the acquirer has not answered yet.
+        Created = 0,
+        /// The outcome is unknown and being asked for.
+        Unconfirmed = 1,
+        /// A hold is open and nothing is captured.
+        Authorised = 2,
+        /// A purchase went through.
+        Approved = 3,
+        /// Part of a hold is captured.
+        PartlyCaptured = 4,
+        /// All of a hold is captured.
+        Captured = 5,
+        /// Part of what was paid is given back.
+        PartlyRefunded = 6,
+        /// Everything that was paid is given back.
+        Refunded = 7,
+        /// Cancelled, or the hold ran out before any capture.
+        Cancelled = 8,
+        /// The card was checked and found good.
+        Verified = 9,
+        /// Refused.
+        Declined = 10,
+        /// The acquirer failed for good.
+        Errored = 11,
+    }
+}
+
+impl PaymentState {
+    /// The payment's `status`.
+    pub const fn status(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::Unconfirmed | Self::Authorised => "PENDING",
+            Self::Approved | Self::PartlyCaptured | Self::Captured | Self::PartlyRefunded => "SUCCEEDED",
+            Self::Refunded => "REFUNDED",
+            Self::Cancelled => "CANCELED",
+            Self::Verified => "VERIFIED",
+            Self::Declined => "DECLINED",
+            Self::Errored => "ERROR",
+        }
+    }
+
+    /// The payment's `sub_status`.
+    pub const fn sub_status(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::Unconfirmed => "PENDING_PROVIDER_CONFIRMATION",
+            Self::Authorised => "AUTHORIZED",
+            Self::Approved => "APPROVED",
+            Self::PartlyCaptured => "PARTIALLY_CAPTURED",
+            Self::Captured => "CAPTURED",
+            Self::PartlyRefunded => "PARTIALLY_REFUNDED",
+            Self::Refunded => "REFUNDED",
+            Self::Cancelled => "CANCELED",
+            Self::Verified => "VERIFIED",
+            Self::Declined => "DECLINED",
+            Self::Errored => "ERROR",
+        }
+    }
+}
+
+db::codes! {
+    /// What one attempt asks of an acquirer; on the wire the type of a transaction.
+    pub enum AttemptKind {
+        /// Pay at once.
+        Purchase = 0,
+        /// Hold.
+        Authorise = 1,
+        /// Check the card.
+        Verify = 2,
+        /// Take money that is held.
+        Capture = 3,
+        /// Let a hold go.
+        Cancel = 4,
+        /// Give money back.
+        Refund = 5,
+    }
+}
+
+impl AttemptKind {
+    /// The word of the payments API.
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Self::Purchase => "PURCHASE",
+            Self::Authorise => "AUTHORIZE",
+            Self::Verify => "VERIFY",
+            Self::Capture => "CAPTURE",
+            Self::Cancel => "CANCEL",
+            Self::Refund => "REFUND",
+        }
+    }
+}
+
+impl From<Mode> for AttemptKind {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Purchase => Self::Purchase,
+            Mode::Authorise => Self::Authorise,
+            Mode::Verify => Self::Verify,
+        }
+    }
+}
+
+db::codes! {
+    /// How far one attempt got.
+    pub enum AttemptState {
+        /// Written down; the acquirer may or may not have heard of it.
+        Sending = 0,
+        /// The acquirer did not answer in time and is being asked.
+        Unknown = 1,
+        /// Done.
+        Succeeded = 2,
+        /// Refused.
+        Declined = 3,
+        /// The acquirer failed for good.
+        Errored = 4,
+        /// Proven: it never had an effect. Kept for the record, shown to nobody.
+        NotSent = 5,
+    }
+}
+
+impl AttemptState {
+    /// The transaction's `status`.
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Self::Sending => "CREATED",
+            Self::Unknown => "PENDING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Declined => "DECLINED",
+            Self::Errored | Self::NotSent => "ERROR",
+        }
+    }
+
+    /// Whether its outcome is still to come.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Sending | Self::Unknown)
+    }
+}
+
+db::codes! {
+    /// Which reply the request that made an operation gets, at once or when it is repeated.
+    pub enum ReplyForm {
+        /// `POST …/capture`: 200, transaction-shaped.
+        Capture = 0,
+        /// `POST …/cancel`: 200, transaction-shaped.
+        Cancel = 1,
+        /// `POST …/refund`: 200, payment-shaped.
+        Refund = 2,
+        /// `POST …/cancel-or-refund`: 201, transaction-shaped.
+        CancelOrRefund = 3,
+    }
+}
+
+db::codes! {
+    /// Whose payment it is: who is told when it is settled or refunded.
+    pub enum OriginKind {
+        /// The payments API itself.
+        Api = 0,
+    }
+}
+
+db::codes! {
+    /// The acquirers this product can talk to. A charge's captures, voids and refunds go where the charge went.
+    pub enum Connector {
+        /// The built-in sandbox acquirer.
+        Sandbox = 0,
+        /// The same, under a second name, with one card more that it approves.
+        SandboxB = 1,
+    }
+}
+
+impl Connector {
+    /// Its configured name, `connection_data.name` on the wire; also names its settlement account in the ledger.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::SandboxB => "sandbox_b",
+        }
+    }
+
+    /// The connector with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|connector| connector.name() == name)
+    }
+
+    /// Its owner id in the ledger.
+    pub fn owner(self) -> Owner {
+        static OWNERS: LazyLock<Vec<Owner>> =
+            LazyLock::new(|| Connector::ALL.iter().map(|connector| Owner::connector(connector.name())).collect());
+        let position = Self::ALL.iter().position(|connector| *connector == self);
+        OWNERS[position.expect("every connector is among all connectors")]
+    }
+
+    /// `provider_id` on the wire.
+    pub const fn provider_id(self) -> &'static str {
+        match self {
+            Self::Sandbox | Self::SandboxB => "GUICHET_TEST_GW",
+        }
+    }
+}
+
+/// What the caller's (cached) account says about money; travels with each ask so that no decision reads the account.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The tenant.
+    pub account_id: AccountId,
+    /// What a captured amount costs the merchant.
+    pub fee: FeeRate,
+    /// How far refunds may take the merchant's balance below zero, in minor units, not negative.
+    pub negative_limit: i64,
+}
+
+db::codes! {
+    /// What kind of card the caller says it is.
+    pub enum CardType {
+        /// Paid later.
+        Credit = 0,
+        /// Paid at once.
+        Debit = 1,
+    }
+}
+
+impl CardType {
+    /// The word of the payments API.
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Self::Credit => "CREDIT",
+            Self::Debit => "DEBIT",
+        }
+    }
+}
+
+/// A card as the caller sent it. Lives only until the acquirer has been called; no part of it but [`CardFace`] is ever stored.
+#[derive(Debug)]
+pub struct CardAsk {
+    /// The number.
+    pub number: CardNumber,
+    /// Good through the end of this month.
+    pub expiry: CardExpiry,
+    /// The three or four digits, never stored.
+    pub security_code: Option<SecurityCode>,
+    /// As embossed.
+    pub holder_name: Arc<str>,
+    /// What the caller says it is.
+    pub card_type: Option<CardType>,
+}
+
+/// What may be shown of a card, packed into one text so that a payment carries one column instead of nine:
+/// brand, first digits, last four, lengths, type, expiry and holder, with `|` between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardFace(Arc<str>);
+
+/// [`CardFace`], taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaskedCard<'a> {
+    /// `VISA`, `MASTERCARD`, … or `UNKNOWN`.
+    pub brand: &'a str,
+    /// The first eight digits; six when the number has fewer than sixteen.
+    pub iin: &'a str,
+    /// The last four digits.
+    pub last4: &'a str,
+    /// How many digits the number has.
+    pub number_length: u8,
+    /// How many digits the security code had; 0 when none was sent.
+    pub security_code_length: u8,
+    /// What the caller said it is.
+    pub card_type: Option<CardType>,
+    /// 1 to 12.
+    pub expiry_month: u8,
+    /// Four digits.
+    pub expiry_year: u16,
+    /// As embossed.
+    pub holder_name: &'a str,
+}
+
+impl CardFace {
+    /// What may be shown of `card`.
+    pub fn of(card: &CardAsk) -> Self {
+        let number = &card.number;
+        Self(Arc::from(format!(
+            "{}|{}|{}|{}|{}|{}|{}|{}|{}",
+            number.brand().name(),
+            number.iin(),
+            number.last4(),
+            number.len(),
+            card.security_code.as_ref().map_or(0, SecurityCode::len),
+            card.card_type.map_or("", CardType::wire),
+            card.expiry.month(),
+            card.expiry.year(),
+            card.holder_name
+        )))
+    }
+
+    /// The parts; `None` for a text that [`CardFace::of`] cannot have written.
+    pub fn parts(&self) -> Option<MaskedCard<'_>> {
+        let mut parts = self.0.splitn(9, '|');
+        Some(MaskedCard {
+            brand: parts.next()?,
+            iin: parts.next()?,
+            last4: parts.next()?,
+            number_length: parts.next()?.parse().ok()?,
+            security_code_length: parts.next()?.parse().ok()?,
+            card_type: match parts.next()? {
+                "" => None,
+                word => Some(*CardType::ALL.iter().find(|kind| kind.wire() == word)?),
+            },
+            expiry_month: parts.next()?.parse().ok()?,
+            expiry_year: parts.next()?.parse().ok()?,
+            holder_name: parts.next()?,
+        })
+    }
+}
+
+impl Column for CardFace {
+    const KIND: Kind = Kind::Text;
+    fn to_value(&self) -> Value {
+        Value::Text(self.0.clone())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        let face = Self(Arc::from_value(value)?);
+        face.parts().is_some().then_some(face)
+    }
+}
+
+/// One sentence for a response code, to be shown to merchants.
+pub fn response_message(code: &str) -> &'static str {
+    match code {
+        "SUCCEEDED" => "Transaction successful",
+        "INSUFFICIENT_FUNDS" => "The card has insufficient funds",
+        "DECLINED_BY_BANK" => "The bank declined the transaction",
+        "DO_NOT_HONOR" => "The bank does not honour the transaction",
+        "INVALID_SECURITY_CODE" => "The security code is wrong",
+        "INVALID_CARD_DATA" => "The card data is wrong",
+        "INVALID_CARD_NUMBER" => "The card number is wrong",
+        "EXPIRED_CARD" => "The card has expired",
+        "REPORTED_STOLEN" => "The card was reported stolen",
+        "AUTHENTICATION_FAILED_THREE_D_SECURE" => "The payer was not authenticated",
+        "ERROR" => "The acquirer failed to process the transaction",
+        _ => "The acquirer declined the transaction",
+    }
+}
+
+/// What an acquirer said about one attempt, packed into one text: response code, ISO 8583 code, soft or hard, authorisation code and
+/// the acquirer's own reference, with `|` between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response(Arc<str>);
+
+/// [`Response`], taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// Our word for it, upper snake case, such as `SUCCEEDED` or `INSUFFICIENT_FUNDS`.
+    pub code: &'a str,
+    /// ISO 8583 field 39.
+    pub iso: Option<&'a str>,
+    /// A refusal that trying again cannot mend.
+    pub hard: bool,
+    /// The issuer's approval code.
+    pub authorization_code: Option<&'a str>,
+    /// The acquirer's own name for it.
+    pub reference: Option<&'a str>,
+}
+
+impl Response {
+    /// What `outcome` says; `None` while the acquirer has said nothing.
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        Some(match outcome {
+            Outcome::Approved(Approval { reference, code, iso, authorization_code }) => {
+                Self::pack(code, iso.as_deref(), false, authorization_code.as_deref(), Some(reference))
+            }
+            Outcome::Declined(Decline { reference, code, hard, iso }) => {
+                Self::pack(code, iso.as_deref(), *hard, None, reference.as_deref())
+            }
+            Outcome::Failed { code } => Self::pack(code, None, false, None, None),
+            Outcome::Pending | Outcome::NotSent { .. } | Outcome::Unknown { .. } => return None,
+        })
+    }
+
+    fn pack(code: &str, iso: Option<&str>, hard: bool, authorization: Option<&str>, reference: Option<&str>) -> Self {
+        let (iso, authorization, reference) = (iso.unwrap_or(""), authorization.unwrap_or(""), reference.unwrap_or(""));
+        let hard = if hard { "h" } else { "s" };
+        Self(Arc::from([code, "|", iso, "|", hard, "|", authorization, "|", reference].concat()))
+    }
+
+    /// The parts; `None` for a text that [`Response::of`] cannot have written.
+    pub fn parts(&self) -> Option<Said<'_>> {
+        let mut parts = self.0.splitn(5, '|');
+        let (code, iso, hard) = (parts.next()?, parts.next()?, parts.next()?);
+        let (authorization, reference) = (parts.next()?, parts.next()?);
+        let unless_empty = |part| Some(part).filter(|part: &&str| !part.is_empty());
+        Some(Said {
+            code,
+            iso: unless_empty(iso),
+            hard: hard == "h",
+            authorization_code: unless_empty(authorization),
+            reference: unless_empty(reference),
+        })
+    }
+}
+
+impl Column for Response {
+    const KIND: Kind = Kind::Text;
+    fn to_value(&self) -> Value {
+        Value::Text(self.0.clone())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        let response = Self(Arc::from_value(value)?);
+        response.parts().is_some().then_some(response)
+    }
+}

@@ -1,0 +1,156 @@
+//! Claims against what they were made for, and recorded replies against what they promised.
+
+use std::sync::Arc;
+
+use db::{Fault, Record, Snapshot, Sql, args, sql};
+use idempotency::{ClaimRow, ClaimStatus, RETENTION_SECONDS, codec};
+use kernel::verify::Report;
+use kernel::{Currency, Money, Timestamp};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{CLAIMED, ONE_EFFECT, PROMISED};
+use crate::types::{AttemptState, OriginKind, ReplyForm};
+
+static CLAIMS: Sql = sql!(
+    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id
+       FROM claim
+       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
+                    FROM payment) AS p ON p_account = account_id AND p_id = subject
+       LEFT JOIN (SELECT account_id AS a_account, id AS a_id, state AS a_state, amount AS a_amount, currency AS a_currency,
+                         form AS a_form, payment_id AS a_payment FROM attempt) AS a ON a_account = account_id AND a_id = subject
+       LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session) AS s
+         ON s_account = account_id AND s_id = subject
+      ORDER BY account_id, scope",
+    ClaimRow
+);
+
+// A claim that finished late outlives its retention, never the other way round.
+static UNCLAIMED: Sql = sql!(
+    "SELECT id FROM payment
+       LEFT JOIN (SELECT account_id AS c_account, subject AS c_subject FROM claim) AS c
+         ON c_account = account_id AND c_subject = id
+      WHERE c_subject IS NULL AND origin = $1 AND attempt <> $2 AND created_at > $3
+     UNION ALL
+     SELECT id FROM attempt
+       LEFT JOIN (SELECT account_id AS c_account, subject AS c_subject FROM claim) AS c
+         ON c_account = account_id AND c_subject = id
+      WHERE c_subject IS NULL AND origin = $1 AND state <> $2 AND created_at > $3"
+);
+
+/// What a claim was made for.
+struct Effect {
+    state: AttemptState,
+    money: Option<Money>,
+    /// The id that the recorded reply must carry.
+    shown_as: Uuid,
+    /// Of whose amount the reply's own amount speaks: a refund's reply shows the payment.
+    shows_amount: bool,
+}
+
+/// Checks every claim of the snapshot, and that none is missing.
+pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut Report) -> Result<(), Fault> {
+    let (mut claims, mut replies) = (0, 0);
+    snapshot
+        .each(&CLAIMS, args![], |record| {
+            claims += 1;
+            let row: ClaimRow = record.row(0)?;
+            let effect = effect(&record, &row)?;
+            check_effect(&row, effect.as_ref(), report);
+            if let Some(effect) = effect.filter(|_| row.status == ClaimStatus::Done) {
+                replies += 1;
+                check_reply(&row, &effect, report);
+            }
+            Ok(())
+        })
+        .await?;
+    let mut unclaimed = 0;
+    // An hour of grace: the claim's age counts from the start of its batch, the sweeper's clock from now.
+    let since = now.plus_seconds(-RETENTION_SECONDS + 3_600);
+    snapshot
+        .each(&UNCLAIMED, args![OriginKind::Api, AttemptState::NotSent, since], |record| {
+            unclaimed += 1;
+            report.broken(CLAIMED.0, "claim", record.get::<Uuid>(0)?, "one", "none");
+            Ok(())
+        })
+        .await?;
+    report.checked(ONE_EFFECT.0, ONE_EFFECT.1, claims);
+    report.checked(PROMISED.0, PROMISED.1, replies);
+    report.checked(CLAIMED.0, CLAIMED.1, claims + unclaimed);
+    Ok(())
+}
+
+fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
+    let first = <ClaimRow as db::Table>::META.columns.len();
+    if let Some(state) = record.get::<Option<AttemptState>>(first)? {
+        let money = Money::new(record.get(first + 1)?, record.get::<Currency>(first + 2)?);
+        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, shows_amount: true }));
+    }
+    if let Some(state) = record.get::<Option<AttemptState>>(first + 3)? {
+        let money = Money::new(record.get(first + 4)?, record.get::<Currency>(first + 5)?);
+        let refund = record.get::<ReplyForm>(first + 6)? == ReplyForm::Refund;
+        let shown_as = if refund { record.get(first + 7)? } else { row.subject };
+        return Ok(Some(Effect { state, money: Some(money), shown_as, shows_amount: !refund }));
+    }
+    let session: Option<Uuid> = record.get(first + 8)?;
+    Ok(session.map(|id| Effect { state: AttemptState::Succeeded, money: None, shown_as: id, shows_amount: false }))
+}
+
+fn check_effect(row: &ClaimRow, effect: Option<&Effect>, report: &mut Report) {
+    let found = match effect {
+        None => "no effect".to_owned(),
+        Some(effect) => format!("{:?}", effect.state),
+    };
+    let open = effect.is_some_and(|effect| effect.state.is_open());
+    match (row.status, effect) {
+        (ClaimStatus::Done, Some(effect)) if !open && effect.state != AttemptState::NotSent => {}
+        (ClaimStatus::InProgress | ClaimStatus::Unknown, Some(_)) if open => {}
+        (ClaimStatus::Done, _) => report.broken(ONE_EFFECT.0, "effect of a finished claim", row.scope(), "a finished one", found),
+        (_, _) => report.broken(ONE_EFFECT.0, "effect of an open claim", row.scope(), "one under way", found),
+    }
+}
+
+/// The part of a recorded body that is a promise.
+#[derive(Deserialize)]
+struct Promise<'a> {
+    #[serde(borrow)]
+    id: Option<&'a str>,
+    #[serde(borrow)]
+    checkout_session: Option<&'a str>,
+    #[serde(borrow)]
+    account_id: Option<&'a str>,
+    #[serde(borrow)]
+    amount: Option<Amount<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Amount<'a> {
+    #[serde(borrow)]
+    currency: &'a str,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+fn check_reply(row: &ClaimRow, effect: &Effect, report: &mut Report) {
+    let stored: Option<(u16, &Arc<[u8]>)> = row.http_status.zip(row.reply.as_ref());
+    let reply = stored.and_then(|(status, frame)| codec::unpack(status, frame).ok());
+    let promise = reply.as_ref().and_then(|reply| serde_json::from_slice::<Promise<'_>>(&reply.body).ok());
+    let Some(promise) = promise else {
+        report.broken(PROMISED.0, "recorded reply", row.scope(), "a readable object", "none");
+        return;
+    };
+    let mut expect = |what: &str, expected: String, found: Option<&str>| {
+        if found != Some(expected.as_str()) {
+            report.broken(PROMISED.0, what, row.scope(), expected, found.unwrap_or("nothing"));
+        }
+    };
+    expect("id of the reply", effect.shown_as.to_string(), promise.id.or(promise.checkout_session));
+    if let Some(account) = promise.account_id {
+        expect("account of the reply", row.account_id.to_string(), Some(account));
+    }
+    if let Some((money, amount)) = effect.money.zip(promise.amount).filter(|_| effect.shows_amount) {
+        expect("currency of the reply", money.currency().code().to_owned(), Some(amount.currency));
+        expect("amount of the reply", money.to_decimal_text(), Some(amount.value.get()));
+    }
+}

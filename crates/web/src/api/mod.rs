@@ -1,0 +1,3 @@
+//! The documented API families, one folder each; one operation is one file.
+
+pub(crate) mod v1;

@@ -1,0 +1,84 @@
+//! The payments family: `/v1`. Routes and rules: the payments specification; envelope: [`crate::envelope`].
+
+mod cancel;
+mod cancel_or_refund;
+mod capture;
+mod create_checkout_session;
+mod create_payment;
+mod details;
+mod get_checkout_session;
+mod get_payment;
+mod list_payments;
+mod parts;
+mod refund;
+mod views;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use payments::{Answer, PaymentsError};
+
+pub(crate) use views::faces;
+
+use crate::envelope::JSON;
+use crate::once::{replayed, response};
+use crate::refusal::problem_of_payments;
+use crate::route::{Content, Guarded, component};
+use crate::state::Web;
+
+/// Sections of the reference.
+const PAYMENTS: &str = "Payments";
+const CHECKOUT: &str = "Checkout sessions";
+
+/// Parameters of paths, explained.
+const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
+const TRANSACTION_PARAM: (&str, &str) = ("transaction", "Id of the transaction.");
+
+/// All routes that need a key.
+pub(crate) fn routes() -> Vec<Guarded> {
+    vec![
+        create_payment::route(),
+        get_payment::route(),
+        list_payments::route(),
+        capture::route(),
+        cancel::route(),
+        refund::route(),
+        cancel_or_refund::of_payment(),
+        cancel_or_refund::of_transaction(),
+        create_checkout_session::route(),
+        get_checkout_session::route(),
+    ]
+}
+
+/// What a reply with a payment is made of.
+fn payment_reply() -> Content {
+    Content::Json(component::<views::PaymentView<'_>>)
+}
+
+/// What a reply with a transaction is made of.
+fn operation_reply() -> Content {
+    Content::Json(component::<views::OperationView<'_>>)
+}
+
+/// What a reply with a checkout session is made of.
+fn session_reply() -> Content {
+    Content::Json(component::<views::SessionView<'_>>)
+}
+
+/// An answer of `payments` as a reply.
+fn answer(web: &Web, once: Option<&payments::Once>, answered: Result<Answer, PaymentsError>) -> Response {
+    match (answered, once) {
+        (Ok(Answer::Done(reply)), _) => response(reply),
+        (Ok(Answer::Replay(recorded)), once) => {
+            if let Some(once) = once {
+                web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
+            }
+            replayed(&recorded)
+        }
+        (Err(error), _) => problem_of_payments(web, &error).into_response(),
+    }
+}
+
+/// JSON that was just drawn.
+fn json(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, JSON)], body).into_response()
+}

@@ -1,0 +1,287 @@
+//! Parts that several bodies of this family share (payments specification, section 2.0).
+
+use kernel::{CardExpiry, CardNumber, SecurityCode, Timestamp};
+use serde::Serialize;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+
+use crate::envelope::Code;
+use crate::json::Value;
+use crate::object::{Components, Digits, Echo, Field, Items, Land, Prose, Reader, Text, Whole, object, string, words};
+
+/// Largest document that is echoed unchanged, in bytes.
+pub(super) const ECHO_BYTES_MAX: usize = 64 * 1024;
+
+/// A document that comes back unchanged.
+pub(super) type Echoed = Echo<ECHO_BYTES_MAX>;
+/// A merchant's own name for something.
+pub(super) type Reference = Text<3, 255>;
+
+object! {
+    /// A card as its holder reads it off. Never stored.
+    pub(super) struct CardData {
+        /// 8 to 19 digits; spaces are removed.
+        number: Number,
+        /// The month with which the card ends.
+        expiration_month: Whole<1, 12>,
+        /// The year with which the card ends, of two or four digits.
+        expiration_year: Year,
+        /// The three or four digits printed on the card.
+        security_code: Option<Code3>,
+        /// As embossed.
+        holder_name: Prose<3, 26>,
+        /// What kind of card it is.
+        card_type as "type": Option<CardKind>,
+    }
+}
+
+words! {
+    /// What kind of card it is.
+    pub(super) enum CardKind {
+        /// Paid later.
+        Credit = "CREDIT",
+        /// Paid at once.
+        Debit = "DEBIT",
+    }
+}
+
+/// A card number.
+#[derive(Debug)]
+pub(super) struct Number(pub(super) CardNumber);
+
+impl Field for Number {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        match CardNumber::parse(reader.text(value)?) {
+            Ok(number) => Some(Number(number)),
+            Err(error) => reader.invalid(error),
+        }
+    }
+
+    fn property() -> RefOr<Schema> {
+        string().pattern(Some("^( *[0-9] *){8,19}$")).examples(["4507990000000002"]).build().into()
+    }
+}
+
+/// A security code.
+#[derive(Debug)]
+pub(super) struct Code3(pub(super) SecurityCode);
+
+impl Field for Code3 {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        match SecurityCode::parse(reader.text(value)?) {
+            Ok(code) => Some(Code3(code)),
+            Err(error) => reader.invalid(error),
+        }
+    }
+
+    fn property() -> RefOr<Schema> {
+        string().pattern(Some("^[0-9]{3,4}$")).examples(["123"]).build().into()
+    }
+}
+
+/// A year of two or four digits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Year(pub(super) i64);
+
+impl Field for Year {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let Whole(year) = Whole::<0, 9_999>::read(value, reader)?;
+        if (100..1_000).contains(&year) { reader.invalid("must be a year of two or four digits") } else { Some(Year(year)) }
+    }
+
+    fn property() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(9_999)).examples([2030]).build().into()
+    }
+}
+
+impl CardData {
+    /// The month with which it ends.
+    pub(super) fn expiry(&self) -> Option<CardExpiry> {
+        CardExpiry::new(self.expiration_month.0, self.expiration_year.0).ok()
+    }
+}
+
+object! {
+    /// A postal address.
+    #[derive(Serialize)]
+    pub(super) struct Address {
+        /// Street and number.
+        address_line_1: Text<3, 255>,
+        /// What does not fit there.
+        address_line_2: Option<Text<0, 255>>,
+        /// Town.
+        city: Text<3, 255>,
+        /// ISO 3166-1 alpha-2.
+        country: Option<Land>,
+        /// State or region.
+        state: Option<Text<0, 255>>,
+        /// Postal code.
+        zip_code: Option<Text<3, 11>>,
+        /// Part of the town.
+        neighborhood: Option<Text<0, 255>>,
+    }
+}
+
+object! {
+    /// A telephone number.
+    #[derive(Serialize)]
+    pub(super) struct Phone {
+        /// Country calling code, without a plus.
+        country_code: Option<Digits<1, 3>>,
+        /// The rest of it.
+        number: Option<Text<1, 32>>,
+    }
+}
+
+object! {
+    /// A paper that says who somebody is.
+    #[derive(Serialize)]
+    pub(super) struct Document {
+        /// Its kind.
+        document_type: Option<Text<1, 6>>,
+        /// Its number.
+        document_number: Option<Text<3, 40>>,
+    }
+}
+
+words! {
+    /// A person's gender; NA not applicable, NK not known, U not said.
+    pub(super) enum Gender {
+        /// Male.
+        Male = "M",
+        /// Female.
+        Female = "F",
+        /// Non-binary.
+        NonBinary = "NB",
+        /// Not applicable.
+        NotApplicable = "NA",
+        /// Not known.
+        NotKnown = "NK",
+        /// Not said.
+        Unsaid = "U",
+    }
+}
+
+/// `2001-02-28`
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub(super) struct Day(std::sync::Arc<str>);
+
+impl Field for Day {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(value)?;
+        // A day is the beginning of a time of that day, whose reader knows the calendar.
+        if text.len() == 10 && format!("{text}T00:00:00Z").parse::<Timestamp>().is_ok() {
+            Some(Day(text.into()))
+        } else {
+            reader.invalid("must be a date like 2001-02-28")
+        }
+    }
+
+    fn property() -> RefOr<Schema> {
+        string().pattern(Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")).build().into()
+    }
+}
+
+/// Something with one @ inside.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub(super) struct Email(std::sync::Arc<str>);
+
+impl Field for Email {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let Text(text) = Text::<3, 255>::read(value, reader)?;
+        let inside = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+        if inside { Some(Email(text)) } else { reader.invalid("must have one @") }
+    }
+
+    fn property() -> RefOr<Schema> {
+        string().pattern(Some("^[^@]+@[^@]+$")).min_length(Some(3)).max_length(Some(255)).build().into()
+    }
+}
+
+object! {
+    /// Who pays.
+    #[derive(Serialize)]
+    pub(super) struct CustomerPayer {
+        /// A customer made before; the other fields describe one that was not.
+        id: Option<Text<1, 64>>,
+        /// Your name for the customer.
+        merchant_customer_id: Option<Text<3, 255>>,
+        /// First name.
+        first_name: Option<Text<1, 255>>,
+        /// Family name.
+        last_name: Option<Text<1, 255>>,
+        /// M, F, NB, NA, NK or U.
+        gender: Option<Gender>,
+        /// Day of birth.
+        date_of_birth: Option<Day>,
+        /// E-mail address.
+        email: Option<Email>,
+        /// ISO 3166-1 alpha-2.
+        nationality: Option<Land>,
+        /// ISO 3166-1 alpha-2.
+        country: Option<Land>,
+        /// Identity paper.
+        document: Option<Document>,
+        /// Telephone.
+        phone: Option<Phone>,
+        /// Where bills go.
+        billing_address: Option<Address>,
+        /// Where goods go.
+        shipping_address: Option<Address>,
+        /// Where the payer's browser is on the network.
+        ip_address: Option<Text<2, 45>>,
+        /// What the payer's browser says; comes back unchanged.
+        browser_info: Option<Echoed>,
+        /// What the payer's device looks like; comes back unchanged.
+        device_fingerprints: Option<Echoed>,
+    }
+}
+
+impl CustomerPayer {
+    /// Notes a customer that does not exist: none can, as long as there is no way to make one.
+    pub(super) fn judge(&self, reader: &mut Reader) {
+        if self.id.is_some() {
+            reader.wrong_at(&["customer_payer", "id"], Code::CustomerNotFound, "customer not found");
+        }
+    }
+}
+
+object! {
+    /// A note of the merchant's own.
+    #[derive(Serialize)]
+    pub(super) struct MetadataEntry {
+        /// Its name; unique among the notes.
+        key: Prose<1, 48>,
+        /// What it says.
+        value: Prose<1, 512>,
+    }
+}
+
+/// Notes of the merchant's own, each name once.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Metadata(Items<MetadataEntry, 50>);
+
+impl Field for Metadata {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let Items(entries) = Items::<MetadataEntry, 50>::read(value, reader)?;
+        let twice = entries.iter().enumerate().any(|(at, entry)| entries[..at].iter().any(|earlier| earlier.key == entry.key));
+        if twice { reader.invalid("must not have the same key twice") } else { Some(Metadata(Items(entries))) }
+    }
+
+    fn property() -> RefOr<Schema> {
+        Items::<MetadataEntry, 50>::property()
+    }
+
+    fn components(into: &mut Components) {
+        Items::<MetadataEntry, 50>::components(into);
+    }
+}
+
+/// Notes an amount that is nothing.
+pub(super) fn must_be_positive(amount: kernel::Money, reader: &mut Reader) {
+    if !amount.is_positive() {
+        reader.wrong_at(&["amount", "value"], Code::InvalidAmount, "must be more than zero");
+    }
+}

@@ -1,0 +1,138 @@
+//! One payment with a capture, and a session, as the reference shows them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use kernel::{
+    AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, Outcome, PaymentId,
+    SecurityCode, Timestamp,
+};
+use payments::{
+    AttemptKind, AttemptRow, AttemptState, CardAsk, CardFace, CheckoutSessionRow, Connector, Mode, OperationFacts, OriginKind,
+    PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, Workflow,
+};
+
+use crate::api::v1::details::{OperationDetails, packed};
+
+/// The time of the sample: 2026-01-31T09:08:07.123456Z.
+const AT: Timestamp = Timestamp::from_micros(1_769_850_487_123_456);
+
+const fn id(last: u8) -> [u8; 16] {
+    [0x01, 0x93, 0x6b, 0x1c, 0x7a, 0x4e, 0x7c, 0x55, 0x8a, 0x1b, 0x0c, 0x9e, 0x5f, 0x3d, 0x2b, last]
+}
+
+/// An approved purchase of 19.99 EUR.
+pub(super) fn purchase() -> PaymentRow {
+    let card = CardAsk {
+        number: CardNumber::parse("4507990000000002").expect("a published test card"),
+        expiry: CardExpiry::new(12, 2030).expect("a month"),
+        security_code: SecurityCode::parse("123").ok(),
+        holder_name: Arc::from("Ada Martin"),
+        card_type: None,
+    };
+    PaymentRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: PaymentId::from_bytes(id(1)),
+        attempt_id: AttemptId::from_bytes(id(2)),
+        merchant_order_id: Arc::from("order-1042"),
+        description: Arc::from("Two chairs"),
+        country: Country::parse("FR").expect("France"),
+        currency: Currency::EUR,
+        amount: 1_999,
+        fee: 53,
+        mode: Mode::Purchase,
+        workflow: Workflow::Direct,
+        origin: OriginKind::Api,
+        connector: Connector::Sandbox,
+        card: Some(CardFace::of(&card)),
+        checkout_session: None,
+        idempotency_key: Some(Arc::from("create-payment-1")),
+        split: None,
+        details: None,
+        created_at: AT,
+        state: PaymentState::Approved,
+        attempt: AttemptState::Succeeded,
+        response: approval(),
+        answered_at: Some(AT),
+        captured: 1_999,
+        capturing: 0,
+        refunded: 0,
+        refunding: 0,
+        hold_until: None,
+        updated_at: AT,
+    }
+}
+
+fn approval() -> Option<Response> {
+    Response::of(&Outcome::Approved(Approval {
+        reference: Cow::Borrowed("01936b1c-7a4e-7c55-8a1b-0c9e5f3d2b0f"),
+        code: Cow::Borrowed("SUCCEEDED"),
+        iso: Some(Cow::Borrowed("00")),
+        authorization_code: Some(Cow::Borrowed("493208")),
+    }))
+}
+
+/// The same amount held, half of it captured.
+pub(super) fn held() -> PaymentRow {
+    PaymentRow { mode: Mode::Authorise, state: PaymentState::PartlyCaptured, captured: 1_000, ..purchase() }
+}
+
+/// A capture of 10 EUR.
+pub(super) fn capture() -> AttemptRow {
+    let details = OperationDetails {
+        merchant_reference: Some(Cow::Borrowed("parcel-1")),
+        reason: Some(Cow::Borrowed("PRODUCT_CONFIRMED")),
+        ..OperationDetails::default()
+    };
+    AttemptRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: AttemptId::from_bytes(id(3)),
+        payment_id: PaymentId::from_bytes(id(1)),
+        kind: AttemptKind::Capture,
+        origin: OriginKind::Api,
+        form: ReplyForm::Capture,
+        named: AttemptId::from_bytes(id(2)),
+        currency: Currency::EUR,
+        amount: 1_000,
+        fee: 39,
+        claim: None,
+        details: packed(&details),
+        created_at: AT,
+        state: AttemptState::Succeeded,
+        response: approval(),
+        returned: 0,
+        updated_at: AT,
+    }
+}
+
+/// A session that is still open.
+pub(super) fn open_session() -> CheckoutSessionRow {
+    CheckoutSessionRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: CheckoutSessionId::from_bytes(id(4)),
+        merchant_order_id: Arc::from("order-1042"),
+        payment_description: Arc::from("Two chairs"),
+        country: Country::parse("FR").expect("France"),
+        currency: Some(Currency::EUR),
+        amount: Some(1_999),
+        workflow: Workflow::SdkCheckout,
+        details: None,
+        created_at: AT,
+        payment_id: None,
+    }
+}
+
+/// The reply to the request that made the payment.
+pub(in crate::api::v1) fn payment_reply() -> Vec<u8> {
+    super::payment(&PaymentFacts { payment: &purchase(), operations: &[], history: true, raw: false })
+}
+
+/// The reply to a capture.
+pub(in crate::api::v1) fn operation_reply() -> Vec<u8> {
+    super::operation(&OperationFacts { payment: &held(), operation: &capture() })
+}
+
+/// The reply to the request that opened the session.
+pub(in crate::api::v1) fn session_reply() -> Vec<u8> {
+    super::fresh_session(&open_session())
+}

@@ -1,0 +1,237 @@
+//! `/dev/acquirer`: how the sandbox acquirer behaves, and what it believes it charged.
+
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, ReceivedRow, Weather};
+use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
+use payments::Connector;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{SANDBOX, json, sandbox};
+use crate::envelope::{Code, Problem};
+use crate::extract::{Asked, Names, Query};
+use crate::object::{Body, Reader, Text, Whole, object, words};
+use crate::refusal::problem_of_fault;
+use crate::route::{Content, Route, component};
+use crate::state::{SandboxWiring, Web};
+
+object! {
+    /// How the acquirer is to behave. What is not said is normal.
+    pub(super) struct BehaviourBody {
+        /// What goes wrong.
+        mode: Mode = Mode::Normal,
+        /// How long an answer takes, in milliseconds.
+        slow_ms: Whole<0, 60_000> = Whole(0),
+        /// Under which of its names; all when absent.
+        connector: Option<Text<1, 64>>,
+    }
+}
+
+words! {
+    /// What goes wrong.
+    pub(super) enum Mode {
+        /// Nothing.
+        Normal = "normal",
+        /// Nothing, but slowly.
+        SlowMs = "slow_ms",
+        /// It charges, and its answer is lost.
+        TimeoutAfterCharge = "timeout_after_charge",
+        /// It neither charges nor answers.
+        TimeoutBeforeCharge = "timeout_before_charge",
+        /// It cannot be reached.
+        Down = "down",
+    }
+}
+
+impl Body for BehaviourBody {
+    type Ask = (Option<Connector>, Behaviour);
+
+    fn name() -> &'static str {
+        "BehaviourBody"
+    }
+
+    fn judge(self, reader: &mut Reader) -> Option<Self::Ask> {
+        let named = self.connector.map(|Text(name)| Connector::parse(&name));
+        if named == Some(None) {
+            reader.wrong_at(&["connector"], Code::InvalidParameters, "is not the name of a connector");
+        }
+        let weather = match self.mode {
+            Mode::Normal | Mode::SlowMs => Weather::Normal,
+            Mode::TimeoutAfterCharge => Weather::TimeoutAfterCharge,
+            Mode::TimeoutBeforeCharge => Weather::TimeoutBeforeCharge,
+            Mode::Down => Weather::Down,
+        };
+        Some((named.flatten(), Behaviour { weather, slow_ms: u32::try_from(self.slow_ms.0).ok()? }))
+    }
+}
+
+/// How the acquirer behaves.
+#[derive(Serialize, ToSchema)]
+struct AcquirerState {
+    /// As the first connector.
+    mode: &'static str,
+    /// As the first connector.
+    slow_ms: u32,
+    /// Under each of its names.
+    connectors: Vec<ConnectorState>,
+}
+
+/// How the acquirer behaves under one of its names.
+#[derive(Serialize, ToSchema)]
+struct ConnectorState {
+    name: &'static str,
+    mode: &'static str,
+    slow_ms: u32,
+}
+
+/// Which charges.
+struct Which;
+
+impl Names for Which {
+    const NAMES: &'static [(&'static str, &'static str)] = &[
+        ("merchant_order_id", "Only those of this order."),
+        ("payment_id", "Only those of this payment."),
+        ("connector", "Only those sent through this connector."),
+        ("all", "`true` adds those it declined."),
+        ("limit", "At most so many: 1 to 1000, 1000 when absent."),
+        ("after", "The `next` of the page before."),
+    ];
+}
+
+/// A page of charges, oldest first.
+#[derive(Serialize, ToSchema)]
+struct Charges {
+    /// Value of `after` for the next page; null at the end.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    next: Option<AttemptId>,
+    charges: Vec<Charge>,
+}
+
+/// One charge as the acquirer knows it; amounts in minor units.
+#[derive(Serialize, ToSchema)]
+struct Charge {
+    id: uuid::Uuid,
+    /// As asked for.
+    amount: i64,
+    connector: &'static str,
+    #[schema(value_type = uuid::Uuid)]
+    attempt: AttemptId,
+    #[schema(value_type = uuid::Uuid)]
+    account_id: AccountId,
+    #[schema(value_type = Option<uuid::Uuid>)]
+    payment_id: Option<PaymentId>,
+    #[schema(value_type = uuid::Uuid)]
+    transaction_id: AttemptId,
+    merchant_order_id: Option<String>,
+    operation: &'static str,
+    outcome: &'static str,
+    response_code: &'static str,
+    currency: Option<&'static str>,
+    authorized: i64,
+    captured: i64,
+    refunded: i64,
+    voided: i64,
+    /// Requests received for this attempt.
+    calls: i64,
+    lfd: Option<String>,
+    #[schema(value_type = String)]
+    created_at: Timestamp,
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::open(Method::GET, "/dev/acquirer", read).named(SANDBOX, "get-acquirer", "See how the acquirer behaves").replies(
+            StatusCode::OK,
+            "Its behaviour.",
+            Content::Json(component::<AcquirerState>),
+        ),
+        Route::open(Method::POST, "/dev/acquirer", set)
+            .named(SANDBOX, "set-acquirer", "Set how the acquirer behaves")
+            .text("Replaces the behaviour as a whole: `{\"mode\": \"normal\"}` ends everything. Forgotten at a restart.")
+            .example(r#"{"mode": "timeout_after_charge"}"#)
+            .replies(StatusCode::OK, "Its behaviour now.", Content::Json(component::<AcquirerState>)),
+        Route::open(Method::GET, "/dev/acquirer/charges", charges)
+            .named(SANDBOX, "list-charges", "See what the acquirer charged")
+            .text("The acquirer's own books, to be compared with ours.")
+            .replies(StatusCode::OK, "Charges, oldest first.", Content::Json(component::<Charges>)),
+    ]
+}
+
+async fn read(State(web): State<Web>) -> Response {
+    sandbox(&web).map(state).map_or_else(IntoResponse::into_response, |state| json(&state))
+}
+
+async fn set(State(web): State<Web>, Asked((connector, behaviour)): Asked<BehaviourBody>) -> Response {
+    let done = sandbox(&web).map(|sandbox| {
+        sandbox.acquirer.set(connector, behaviour);
+        state(sandbox)
+    });
+    done.map_or_else(IntoResponse::into_response, |state| json(&state))
+}
+
+fn state(sandbox: &SandboxWiring) -> AcquirerState {
+    let shown = |(connector, behaviour): (Connector, Behaviour)| ConnectorState {
+        name: connector.name(),
+        mode: behaviour.weather.word(),
+        slow_ms: behaviour.slow_ms,
+    };
+    let connectors: Vec<ConnectorState> = sandbox.acquirer.behaviours().into_iter().map(shown).collect();
+    let first = connectors.first();
+    AcquirerState {
+        mode: first.map_or(Weather::Normal.word(), |first| first.mode),
+        slow_ms: first.map_or(0, |first| first.slow_ms),
+        connectors,
+    }
+}
+
+async fn charges(State(web): State<Web>, query: Query<Which>) -> Response {
+    listed(&web, &query).await.map_or_else(IntoResponse::into_response, |charges| json(&charges))
+}
+
+async fn listed(web: &Web, query: &Query<Which>) -> Result<Charges, Problem> {
+    let filter = ChargeFilter {
+        merchant_order_id: query.get("merchant_order_id").map(Into::into),
+        payment_id: parsed(query, "payment_id", |text| text.parse().ok())?,
+        connector: parsed(query, "connector", Connector::parse)?,
+        all: query.is("all"),
+    };
+    let after = parsed(query, "after", |text| text.parse().ok())?;
+    let limit = parsed(query, "limit", |text| text.parse().ok().filter(|limit| (1..=CHARGES_PAGE_MAX).contains(limit)))?;
+    let page = sandbox(web)?.acquirer.charges(&filter, after, limit.unwrap_or(CHARGES_PAGE_MAX)).await;
+    let page = page.map_err(|fault| problem_of_fault(&fault))?;
+    Ok(Charges { next: page.next, charges: page.charges.iter().map(charge).collect() })
+}
+
+/// A parameter of the query, if it is there and can be read.
+fn parsed<T>(query: &Query<Which>, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    let read = query
+        .get(name)
+        .map(|text| parse(text).ok_or_else(|| Problem::new(Code::InvalidParameters, format!("{name}: cannot be read"))));
+    read.transpose()
+}
+
+fn charge(row: &ReceivedRow) -> Charge {
+    Charge {
+        id: row.id,
+        amount: row.amount,
+        connector: row.connector.name(),
+        attempt: row.attempt_id,
+        account_id: row.account_id,
+        payment_id: row.payment_id,
+        transaction_id: row.attempt_id,
+        merchant_order_id: row.merchant_order_id.as_deref().map(str::to_owned),
+        operation: row.operation.word(),
+        outcome: if row.verdict.approved() { "APPROVED" } else { "DECLINED" },
+        response_code: row.verdict.response_code(),
+        currency: row.currency.map(kernel::Currency::code),
+        authorized: row.authorised(),
+        captured: row.captured,
+        refunded: row.refunded,
+        voided: row.voided,
+        calls: row.calls,
+        lfd: row.last4.as_deref().map(str::to_owned),
+        created_at: row.created_at,
+    }
+}

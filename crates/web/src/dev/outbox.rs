@@ -1,0 +1,48 @@
+//! `GET /dev/outbox`: what the product would have sent out. Nothing sends messages yet, so the list is empty.
+
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{SANDBOX, json};
+use crate::extract::{Names, Query};
+use crate::route::{Content, Route, component};
+
+/// Which messages.
+struct Which;
+
+impl Names for Which {
+    const NAMES: &'static [(&'static str, &'static str)] =
+        &[("kind", "`sms`, `email`, `webhook` or `realtime`."), ("to", "To whom."), ("limit", "At most so many.")];
+}
+
+/// Messages, newest first.
+#[derive(Serialize, ToSchema)]
+struct Outbox {
+    messages: Vec<Message>,
+}
+
+/// One message.
+#[derive(Serialize, ToSchema)]
+struct Message {
+    id: String,
+    kind: &'static str,
+    to: String,
+    subject: Option<String>,
+    text: Option<String>,
+    html: Option<String>,
+    created_at: String,
+}
+
+pub(super) fn route() -> Route {
+    Route::open(Method::GET, "/dev/outbox", outbox).named(SANDBOX, "outbox", "Read what would have been sent").replies(
+        StatusCode::OK,
+        "Messages, newest first.",
+        Content::Json(component::<Outbox>),
+    )
+}
+
+async fn outbox(_query: Query<Which>) -> Response {
+    json(&Outbox { messages: Vec::new() })
+}

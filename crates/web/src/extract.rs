@@ -1,0 +1,196 @@
+//! Small things handlers take from a request.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use kernel::Id;
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Required};
+
+use crate::body;
+use crate::envelope::Problem;
+use crate::exchange::Exchange;
+use crate::object::{Body, Reader};
+use crate::route::{BodyShape, Needs, Part};
+use crate::state::Web;
+
+/// The parameters of the path, in order. An id that is none becomes `None`: it is answered like one that does not exist.
+pub(crate) struct At<T>(pub T);
+
+/// One or more parameters of a path.
+pub(crate) trait Segments: Sized {
+    /// Takes them, in order.
+    fn take<'p>(segments: impl Iterator<Item = &'p str>) -> Self;
+}
+
+impl<K> Segments for Option<Id<K>> {
+    fn take<'p>(mut segments: impl Iterator<Item = &'p str>) -> Self {
+        segments.next().and_then(|text| text.parse().ok())
+    }
+}
+
+impl<A, B> Segments for (Option<Id<A>>, Option<Id<B>>) {
+    fn take<'p>(mut segments: impl Iterator<Item = &'p str>) -> Self {
+        (Segments::take(segments.by_ref()), Segments::take(segments.by_ref()))
+    }
+}
+
+impl Segments for (String, String) {
+    fn take<'p>(mut segments: impl Iterator<Item = &'p str>) -> Self {
+        let mut next = || segments.next().unwrap_or_default().to_owned();
+        (next(), next())
+    }
+}
+
+impl<T: Segments> FromRequestParts<Web> for At<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _web: &Web) -> Result<Self, Infallible> {
+        let exchange = Exchange::of(parts);
+        Ok(At(T::take(exchange.params.of(exchange.uri.path()))))
+    }
+}
+
+impl<T> Part for At<T> {}
+
+/// The facts of the exchange.
+pub(crate) struct Facts(pub Arc<Exchange>);
+
+impl FromRequestParts<Web> for Facts {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _web: &Web) -> Result<Self, Infallible> {
+        Ok(Facts(Exchange::of(parts)))
+    }
+}
+
+impl Part for Facts {}
+
+/// All headers of the request.
+pub(crate) struct Headers(pub HeaderMap);
+
+impl FromRequestParts<Web> for Headers {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _web: &Web) -> Result<Self, Infallible> {
+        Ok(Headers(parts.headers.clone()))
+    }
+}
+
+impl Part for Headers {}
+
+/// What stands behind the question mark: names and values, decoded.
+pub(crate) struct Query<T> {
+    pairs: Vec<(String, String)>,
+    names: std::marker::PhantomData<T>,
+}
+
+/// The parameters a query may have.
+pub(crate) trait Names {
+    /// Name and meaning of each.
+    const NAMES: &'static [(&'static str, &'static str)];
+    /// Whether they must be there.
+    const REQUIRED: bool = false;
+}
+
+impl<T> Query<T> {
+    /// The last value of a parameter.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().rev().find_map(|(known, value)| (known == name).then_some(value.as_str()))
+    }
+
+    /// Whether a switch is on.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.get(name) == Some("true")
+    }
+}
+
+impl<T> FromRequestParts<Web> for Query<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _web: &Web) -> Result<Self, Infallible> {
+        let pairs = parts.uri.query().map(decoded).unwrap_or_default();
+        Ok(Query { pairs, names: std::marker::PhantomData })
+    }
+}
+
+impl<T: Names> Part for Query<T> {
+    fn describe(needs: &mut Needs) {
+        needs.query.extend(T::NAMES.iter().map(|(name, text)| {
+            ParameterBuilder::new()
+                .name(*name)
+                .parameter_in(ParameterIn::Query)
+                .description(Some(*text))
+                .required(if T::REQUIRED { Required::True } else { Required::False })
+                .schema(Some(ObjectBuilder::new().schema_type(utoipa::openapi::Type::String)))
+                .build()
+        }));
+    }
+}
+
+/// What a body asks for, where neither key nor idempotency plays a part. Its content type is not looked at.
+pub(crate) struct Asked<B: Body>(pub B::Ask);
+
+impl<B: Body> FromRequest<Web> for Asked<B> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _web: &Web) -> Result<Self, Problem> {
+        let bytes = body::read(request.into_body()).await?;
+        Reader::new(None).document::<B>(&bytes).map(Asked)
+    }
+}
+
+impl<B: Body> Part for Asked<B> {
+    fn describe(needs: &mut Needs) {
+        needs.body = Some(BodyShape { name: B::name(), components: B::components });
+    }
+}
+
+/// `a=b&c=d`, each part decoded from its form encoding. What cannot be decoded stands as it is.
+fn decoded(query: &str) -> Vec<(String, String)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (unescaped(name), unescaped(value)))
+        .collect()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let hex = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        match (first, tail) {
+            (b'+', _) => bytes.push(b' '),
+            (b'%', [high, low, after @ ..]) if hex(high).is_some() && hex(low).is_some() => {
+                bytes.push(hex(high).unwrap_or(0) * 16 + hex(low).unwrap_or(0));
+                rest = after;
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_decoded() {
+        for (query, expected) in [
+            ("a=b&c", "a=b c="),
+            ("a=%C3%A9t%c3%a9+x%2By", "a=été x+y"),
+            ("a=%zz&b=%", "a=%zz b=%"),
+            ("a=%ff", "a=%ff"),
+            ("&&a=1=2", "a=1=2"),
+        ] {
+            let pairs = decoded(query);
+            assert_eq!(pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "), expected);
+        }
+    }
+}

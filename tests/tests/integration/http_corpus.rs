@@ -1,0 +1,62 @@
+//! Requests no HTTP client would send, as bytes over a socket: the documented 4xx or success, never a 5xx, never a hang,
+//! and the next connection works.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use testkit::on_both_engines;
+use testkit::raw;
+use testkit::world::World;
+
+/// The server's limit for a whole header block to arrive.
+const HEADER_SECONDS_MAX: u64 = 10;
+
+on_both_engines! {
+    async fn every_file_of_the_corpus_is_answered_as_it_says(world) {
+        let cases = raw::corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("http_corpus"));
+        assert!(cases.len() > 60, "the corpus is there");
+        let mut wrong = Vec::new();
+        for case in cases {
+            let reply = send(&world, case.bytes.clone()).await;
+            let last = reply.statuses.last().copied();
+            let status_fits = match last {
+                Some(status) => case.statuses.contains(&status) || (case.statuses.is_empty() && (200..500).contains(&status)),
+                None => case.statuses.is_empty() || case.closed == Some(true),
+            };
+            let end_fits = case.closed.is_none_or(|closed| closed == reply.closed);
+            if !status_fits || !end_fits || reply.statuses.iter().any(|status| *status >= 500) {
+                wrong.push(format!("{}: expected {:?} closed {:?}, got {reply:?}", case.name, case.statuses, case.closed));
+            }
+            world.anonymous().get("/healthz").await.expect(200);
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        world.verify_settled().await;
+    }
+
+    async fn a_thousand_requests_on_one_connection(world) {
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_000);
+        let reply = send(&world, request).await;
+        assert_eq!((reply.statuses.len(), reply.statuses.iter().all(|status| *status == 200)), (1_000, true));
+    }
+
+    async fn a_slow_sender_is_cut_off_and_disturbs_nobody(world) {
+        let began = Instant::now();
+        let slow = send(&world, b"GET /healthz HTTP/1.1\r\nHost: local".to_vec());
+        let others = async {
+            for _ in 0..20 {
+                let asked = Instant::now();
+                world.anonymous().get("/healthz").await.expect(200);
+                assert!(asked.elapsed() < Duration::from_secs(1));
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let (reply, ()) = tokio::join!(slow, others);
+        assert!(reply.closed, "the connection was cut: {reply:?}");
+        assert!(began.elapsed() < Duration::from_secs(HEADER_SECONDS_MAX + 4));
+    }
+}
+
+async fn send(world: &World, bytes: Vec<u8>) -> raw::RawReply {
+    let address = world.door().address().to_owned();
+    tokio::task::spawn_blocking(move || raw::send(&address, &bytes)).await.expect("no panic").expect("the server accepts connections")
+}

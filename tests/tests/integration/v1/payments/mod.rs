@@ -1,0 +1,10 @@
+//! Payments and what is done with them.
+
+mod bodies;
+mod cancel;
+mod capture;
+mod create;
+mod read;
+mod recovery;
+mod refund;
+mod unknown_outcome;

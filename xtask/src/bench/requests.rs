@@ -1,0 +1,133 @@
+//! What the benchmark asks of the product: one type for each workload, each answer judged by its content.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+use super::client::Requests;
+use crate::http::{Ask, header};
+
+/// Whose money: an account and the header lines that prove its key.
+#[derive(Clone, Debug)]
+pub struct Payee {
+    /// The account's id.
+    pub account: String,
+    /// The two header lines of its key.
+    pub headers: String,
+}
+
+/// `POST /v1/payments`: a direct purchase of EUR 19.99 that the sandbox acquirer approves (P1 and its variants).
+pub struct Payments {
+    address: SocketAddr,
+    /// Takes turns; one for a hot account.
+    payees: Vec<Payee>,
+    card: String,
+    /// Begins every key and order number; no two loads on one database share it.
+    prefix: String,
+    /// After so many the same keys come again (P7); `u64::MAX` for never.
+    repeat_after: u64,
+}
+
+impl Payments {
+    /// Payments of their own key and order each.
+    pub fn new(address: SocketAddr, payees: Vec<Payee>, card: &str, prefix: &str) -> Payments {
+        Payments { address, payees, card: card.to_owned(), prefix: prefix.to_owned(), repeat_after: u64::MAX }
+    }
+
+    /// The same requests as another value with this prefix made, over and over.
+    #[must_use]
+    pub fn repeating(mut self, after: u64) -> Payments {
+        self.repeat_after = after;
+        self
+    }
+
+    /// The order number of request `number`.
+    pub fn order(prefix: &str, number: u64) -> String {
+        format!("order-{prefix}-{number}")
+    }
+}
+
+impl Requests for Payments {
+    fn write(&self, number: u64, into: &mut Vec<u8>) {
+        let number = number % self.repeat_after;
+        let turn = usize::try_from(number).unwrap_or_default() % self.payees.len();
+        let Payee { account, headers } = &self.payees[turn];
+        let (card, order) = (&self.card, Payments::order(&self.prefix, number));
+        let body = format!(
+            r#"{{"account_id":"{account}","merchant_order_id":"{order}","description":"Two coffees and a croissant","country":"FR","amount":{{"currency":"EUR","value":19.99}},"workflow":"DIRECT","payment_method":{{"type":"CARD","detail":{{"card":{{"capture":true,"card_data":{{"number":"{card}","expiration_month":11,"expiration_year":2035,"security_code":"123","holder_name":"Jeanne Martin"}}}}}}}}}}"#
+        );
+        let headers = format!("{headers}x-idempotency-key: key-{order}\r\n");
+        Ask { method: "POST", path: "/v1/payments", headers: &headers, body: &body }.write(self.address, into);
+    }
+
+    fn expected(&self, status: u16, head: &[u8], body: &[u8]) -> bool {
+        let replayed = || std::str::from_utf8(head).is_ok_and(|head| header(head, "idempotent-replayed") == Some("true"));
+        status == 201 && holds(body, b"\"SUCCEEDED\"") && (self.repeat_after == u64::MAX || replayed())
+    }
+}
+
+/// `POST /v1/checkout/sessions`, with or without an idempotency key (P8).
+pub struct Sessions {
+    address: SocketAddr,
+    payee: Payee,
+    prefix: String,
+    with_key: bool,
+}
+
+impl Sessions {
+    /// Sessions of an order number each.
+    pub fn new(address: SocketAddr, payee: Payee, prefix: &str, with_key: bool) -> Sessions {
+        Sessions { address, payee, prefix: prefix.to_owned(), with_key }
+    }
+}
+
+impl Requests for Sessions {
+    fn write(&self, number: u64, into: &mut Vec<u8>) {
+        let order = Payments::order(&self.prefix, number);
+        let body = json!({
+            "account_id": self.payee.account,
+            "merchant_order_id": order,
+            "payment_description": "Two coffees and a croissant",
+            "country": "FR",
+        })
+        .to_string();
+        let key = if self.with_key { format!("x-idempotency-key: key-{order}\r\n") } else { String::new() };
+        let headers = format!("{}{key}", self.payee.headers);
+        Ask { method: "POST", path: "/v1/checkout/sessions", headers: &headers, body: &body }.write(self.address, into);
+    }
+
+    fn expected(&self, status: u16, _head: &[u8], body: &[u8]) -> bool {
+        status == 200 && holds(body, b"\"checkout_session\"") && holds(body, self.prefix.as_bytes())
+    }
+}
+
+/// `GET /dev/hello` and, with keys in turn, `GET /dev/hello/key` (P6).
+pub struct Hello {
+    address: SocketAddr,
+    /// Header lines; empty for the route without a key.
+    keys: Vec<String>,
+}
+
+impl Hello {
+    /// Without keys `/dev/hello`, else `/dev/hello/key`.
+    pub fn new(address: SocketAddr, keys: Vec<String>) -> Hello {
+        Hello { address, keys }
+    }
+}
+
+impl Requests for Hello {
+    fn write(&self, number: u64, into: &mut Vec<u8>) {
+        let turn = usize::try_from(number).unwrap_or_default().checked_rem(self.keys.len());
+        let headers = turn.map_or("", |turn| self.keys[turn].as_str());
+        let path = if self.keys.is_empty() { "/dev/hello" } else { "/dev/hello/key" };
+        Ask { method: "GET", path, headers, body: "" }.write(self.address, into);
+    }
+
+    fn expected(&self, status: u16, _head: &[u8], body: &[u8]) -> bool {
+        status == 200 && !body.is_empty()
+    }
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
