@@ -38,9 +38,15 @@ pub fn banner(credentials: &Credentials, data_dir: &Path, colour: bool) -> Strin
     line(&format!("\n  {}", paint.accent("╭─╮")));
     line(&format!("  {} {}   {}", paint.accent("guichet"), env!("CARGO_PKG_VERSION"), "Sandbox: no real money moves"));
     line("");
-    line(&fact("Open", &format!("{}   {}", paint.accent(&format!("{base}/")), paint.soft(&format!("API reference: {base}/docs")))));
+    line(&fact(
+        "Open",
+        &format!("{}   {}", paint.accent(&format!("{base}/")), paint.soft(&format!("API reference: {base}/docs"))),
+    ));
     line(&fact("Data", &data_dir.display().to_string()));
-    line(&fact("Account", &format!("{} <{}>  {}", credentials.account.name, credentials.account.owner_email, credentials.account.id)));
+    line(&fact(
+        "Account",
+        &format!("{} <{}>  {}", credentials.account.name, credentials.account.owner_email, credentials.account.id),
+    ));
     line(&perforation);
     line(&fact("Key", &full.token));
     line(&fact("Secret", full.secret.expose()));

@@ -50,7 +50,7 @@ pub enum AccountCommand {
 /// `guichet account create`
 #[derive(Debug, Args)]
 pub struct AccountCreate {
-    /// Name of the account, 1-255 characters
+    /// Name of the account, 1-100 characters
     #[arg(long, value_name = "N")]
     pub name: String,
     /// E-mail address of its owner
@@ -88,11 +88,11 @@ pub struct KeyCreate {
     /// Account the key belongs to
     #[arg(long, value_name = "ID")]
     pub account: String,
-    /// What the key is for, 1-255 characters
+    /// What the key is for, 1-100 characters
     #[arg(long, value_name = "N")]
     pub name: String,
-    /// FullAccess, ReadWriteNoMoneyOut, ReadMoneyIn, MoneyInOnly or ReadOnly
-    #[arg(long, value_name = "PRESET")]
+    /// What the key may do: the name of a preset.
+    #[arg(long, value_name = "PRESET", help = "FullAccess, ReadWriteNoMoneyOut, ReadMoneyIn, MoneyInOnly or ReadOnly")]
     pub permission: String,
     /// Address or network the key may be used from, at most 50; none means anywhere
     #[arg(long = "allow-ip", value_name = "CIDR")]

@@ -8,7 +8,7 @@ use db::{DatabaseUrl, Fault};
 use ipnet::IpNet;
 use kernel::SecretText;
 
-use crate::settings::{Gathered, Origin, SETTINGS};
+use crate::settings::{Gathered, Origin, SETTINGS, Setting};
 use crate::trouble::Trouble;
 
 /// Requests a minute of an access key without a rate of its own (spec: payments § 6.1).
@@ -119,7 +119,8 @@ impl Config {
     pub fn read(purpose: Purpose, gathered: Gathered) -> Result<Config, Trouble> {
         let read = Reading(&gathered);
         let data_dir = PathBuf::from(read.needed("data_dir"));
-        let database = read.parsed("database", database_url)?.unwrap_or_else(|| DatabaseUrl::sqlite(data_dir.join(DATABASE_FILE)));
+        let database =
+            read.parsed("database", database_url)?.unwrap_or_else(|| DatabaseUrl::sqlite(data_dir.join(DATABASE_FILE)));
         let default_rate = if purpose == Purpose::Demo { DEMO_RATE_PER_MINUTE } else { RATE_PER_MINUTE };
         read.parsed("redis", redis_url)?;
         let credentials = read.text("credentials").map(PathBuf::from);
@@ -191,7 +192,9 @@ impl<'a> Reading<'a> {
     }
 
     fn needed(&self, name: &str) -> &'a str {
-        self.text(name).or_else(|| SETTINGS.iter().find(|setting| setting.name == name).and_then(|setting| setting.default())).unwrap_or_default()
+        self.text(name)
+            .or_else(|| SETTINGS.iter().find(|setting| setting.name == name).and_then(Setting::default))
+            .unwrap_or_default()
     }
 
     fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, Trouble> {
@@ -200,7 +203,9 @@ impl<'a> Reading<'a> {
 
     fn wrong(&self, name: &str, why: &str) -> Trouble {
         let place = self.0.get(name).map_or_else(|| "by default".to_owned(), |said| format!("from {}", said.origin));
-        Trouble::new(format!("the setting {name} ({place}) cannot be used")).because(why).remedy("correct it; `guichet serve --help` describes every setting")
+        Trouble::new(format!("the setting {name} ({place}) cannot be used"))
+            .because(why)
+            .remedy("correct it; `guichet serve --help` describes every setting")
     }
 }
 
@@ -213,7 +218,8 @@ fn switch(text: &str) -> Result<bool, String> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let found = text.to_socket_addrs().map_err(|_| "it must be an address and a port, like 127.0.0.1:8080 or [::1]:8080".to_owned())?;
+    let found =
+        text.to_socket_addrs().map_err(|_| "it must be an address and a port, like 127.0.0.1:8080 or [::1]:8080".to_owned())?;
     // A name may stand for both families; the older one is what people paste into a browser.
     let found: Vec<SocketAddr> = found.collect();
     found.iter().find(|address| address.is_ipv4()).or(found.first()).copied().ok_or_else(|| "the name has no address".to_owned())
@@ -222,7 +228,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     let network = |item: &str| {
         let item = item.trim();
-        item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).map_err(|_| format!("`{item}` is neither an address nor a CIDR"))
+        item.parse::<IpNet>()
+            .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
+            .map_err(|_| format!("`{item}` is neither an address nor a CIDR"))
     };
     text.split(',').filter(|item| !item.trim().is_empty()).map(network).collect()
 }
@@ -234,7 +242,8 @@ fn hosts(text: &str) -> Result<Vec<(String, String)>, String> {
         if !FAMILIES.contains(&family) {
             return Err(format!("`{family}` is none of {}", FAMILIES.join(", ")));
         }
-        let label = |label: &str| !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let label =
+            |label: &str| !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if name.len() > 253 || !name.split('.').all(label) {
             return Err(format!("`{name}` is not a host name"));
         }
@@ -252,7 +261,10 @@ fn in_flight_status(text: &str) -> Result<u16, String> {
 }
 
 fn rate(text: &str) -> Result<u32, String> {
-    text.parse().ok().filter(|rate| (1..=RATE_PER_MINUTE_MAX).contains(rate)).ok_or_else(|| format!("it must be a number from 1 to {RATE_PER_MINUTE_MAX}"))
+    text.parse()
+        .ok()
+        .filter(|rate| (1..=RATE_PER_MINUTE_MAX).contains(rate))
+        .ok_or_else(|| format!("it must be a number from 1 to {RATE_PER_MINUTE_MAX}"))
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {
@@ -282,7 +294,9 @@ fn master_key(read: &Reading<'_>) -> Result<MasterKeySource, Trouble> {
             .because("GUICHET_MASTER_KEY holds one and GUICHET_MASTER_KEY_FILE names another")
             .remedy("unset one of them")),
         // The key can only come from the environment, so a flag beats it and a file's entry does not.
-        (Some(file), Some(_)) if matches!(read.0.get("master_key_file").map(|said| &said.origin), Some(Origin::Flag(_))) => Ok(file),
+        (Some(file), Some(_)) if matches!(read.0.get("master_key_file").map(|said| &said.origin), Some(Origin::Flag(_))) => {
+            Ok(file)
+        }
         (_, Some(key)) => Ok(key),
         (Some(file), None) => Ok(file),
         (None, None) => Ok(MasterKeySource::Unnamed),
@@ -391,7 +405,10 @@ mod tests {
     fn secrets_are_masked_in_what_doctor_shows() {
         let config = read(
             Purpose::Serve,
-            &[("GUICHET_DATABASE", "postgres://me:hunter2@db/x?sslmode=require&password=hunter3"), ("GUICHET_MASTER_KEY", "hunter4")],
+            &[
+                ("GUICHET_DATABASE", "postgres://me:hunter2@db/x?sslmode=require&password=hunter3"),
+                ("GUICHET_MASTER_KEY", "hunter4"),
+            ],
         )
         .unwrap();
         let effective = config.effective();

@@ -18,8 +18,9 @@ pub fn wants_colour(stream: &impl IsTerminal) -> bool {
 /// # Errors
 /// A filter that cannot be read.
 pub fn start(config: &Config) -> Result<(), Trouble> {
-    let filter = EnvFilter::try_new(&config.log)
-        .map_err(|error| Trouble::new("the setting log cannot be used").because(error).remedy("use a level such as info, or module=level,…"))?;
+    let filter = EnvFilter::try_new(&config.log).map_err(|error| {
+        Trouble::new("the setting log cannot be used").because(error).remedy("use a level such as info, or module=level,…")
+    })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Err means that a subscriber is there already: the tests start several servers in one process.
     let started = match config.log_format {

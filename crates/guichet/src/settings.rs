@@ -77,7 +77,7 @@ settings! {
         "File with the 32-byte master key, in base64 or hexadecimal; the key itself may stand in GUICHET_MASTER_KEY";
     master_key: Some("KEY"), Everyone, EnvironmentOnly, "The master key itself";
     log: Some("FILTER"), Everyone, Anywhere,
-        "What to log: error, warn, info, debug, trace, or module=level,… [default: info, in demo warn]";
+        "What to log: error, warn, info, debug, trace, or module=level,… [default: info in serve, else warn]";
     log_format = "text": Some("FORMAT"), Everyone, Anywhere, "text or json, on standard error";
     listen = "127.0.0.1:8080": Some("ADDR"), Serving, Anywhere, "Address to listen on; port 0 picks a free one";
     tls_cert: Some("FILE"), Serving, Anywhere, "Certificate chain (PEM); goes with --tls-key";
@@ -121,7 +121,13 @@ impl Setting {
         match self.value {
             Some(value) => arg.value_name(value).action(ArgAction::Set),
             // `--behind-proxy=false` takes back what the environment or the file says.
-            None => arg.action(ArgAction::Set).num_args(0..=1).require_equals(true).default_missing_value("true").hide_possible_values(true),
+            None => arg
+                .value_name("true|false")
+                .action(ArgAction::Set)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .hide_possible_values(true),
         }
     }
 
@@ -330,7 +336,9 @@ fn plain_text(value: &toml::Value) -> Option<String> {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Boolean(switch) => Some(switch.to_string()),
-        toml::Value::Array(items) => items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+        toml::Value::Array(items) => {
+            items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|items| items.join(","))
+        }
         toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
     }
 }
@@ -362,8 +370,11 @@ mod tests {
 
     #[test]
     fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
-        let file = Some("listen = \"127.0.0.1:1\"\nlog = \"warn\"\npayments_rate_per_minute = 7\n[hosts]\napi = [\"a.example\", \"b.example\"]\n");
-        let gathered = gather(&[("listen", "127.0.0.1:3")], &[("GUICHET_LISTEN", "127.0.0.1:2"), ("GUICHET_LOG", "debug")], file).unwrap();
+        let file = Some(
+            "listen = \"127.0.0.1:1\"\nlog = \"warn\"\npayments_rate_per_minute = 7\n[hosts]\napi = [\"a.example\", \"b.example\"]\n",
+        );
+        let gathered =
+            gather(&[("listen", "127.0.0.1:3")], &[("GUICHET_LISTEN", "127.0.0.1:2"), ("GUICHET_LOG", "debug")], file).unwrap();
         let listen = gathered.get("listen").unwrap();
         assert_eq!((listen.text.as_str(), &listen.origin), ("127.0.0.1:3", &Origin::Flag("--listen".to_owned())));
         let log = gathered.get("log").unwrap();

@@ -40,13 +40,55 @@ struct Order {
 
 /// Oldest first; the last ones are what the landing page shows.
 const ORDERS: &[Order] = &[
-    Order { id: "poster-12", description: "A poster, returned", value: 18, card: "approved", capture: true, then: Then::CalledOff },
-    Order { id: "bike-88", description: "Deposit for a bicycle", value: 250, card: "approved", capture: false, then: Then::CalledOff },
-    Order { id: "lamp-3", description: "A reading lamp", value: 129, card: "insufficient_funds", capture: true, then: Then::Stays },
-    Order { id: "books-41", description: "Three books, one sent back", value: 57, card: "approved", capture: true, then: Then::Refunds(19) },
-    Order { id: "room-117", description: "Two nights, room 117", value: 310, card: "approved", capture: false, then: Then::Captures(180) },
+    Order {
+        id: "poster-12",
+        description: "A poster, returned",
+        value: 18,
+        card: "approved",
+        capture: true,
+        then: Then::CalledOff,
+    },
+    Order {
+        id: "bike-88",
+        description: "Deposit for a bicycle",
+        value: 250,
+        card: "approved",
+        capture: false,
+        then: Then::CalledOff,
+    },
+    Order {
+        id: "lamp-3",
+        description: "A reading lamp",
+        value: 129,
+        card: "insufficient_funds",
+        capture: true,
+        then: Then::Stays,
+    },
+    Order {
+        id: "books-41",
+        description: "Three books, one sent back",
+        value: 57,
+        card: "approved",
+        capture: true,
+        then: Then::Refunds(19),
+    },
+    Order {
+        id: "room-117",
+        description: "Two nights, room 117",
+        value: 310,
+        card: "approved",
+        capture: false,
+        then: Then::Captures(180),
+    },
     Order { id: "table-9", description: "Dinner for two", value: 64, card: "approved", capture: true, then: Then::Stays },
-    Order { id: "workshop-5", description: "Place in a workshop", value: 90, card: "approved", capture: false, then: Then::Stays },
+    Order {
+        id: "workshop-5",
+        description: "Place in a workshop",
+        value: 90,
+        card: "approved",
+        capture: false,
+        then: Then::Stays,
+    },
     Order { id: "breakfast-2", description: "Breakfast", value: 24, card: "approved", capture: true, then: Then::Stays },
 ];
 
@@ -128,7 +170,8 @@ impl Counter<'_> {
         let request = request.body(body).expect("path and headers are plain ASCII");
         let answer = self.app.clone().answer(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
         let status = answer.status();
-        let failed = |why: String| Trouble::new("the demo's payments could not be made").because(format!("{method} {path}: {why}"));
+        let failed =
+            |why: String| Trouble::new("the demo's payments could not be made").because(format!("{method} {path}: {why}"));
         let bytes = to_bytes(answer.into_body(), ANSWER_BYTES_MAX).await.map_err(|error| failed(error.to_string()))?;
         if !status.is_success() {
             return Err(failed(format!("{status} {}", String::from_utf8_lossy(&bytes))));

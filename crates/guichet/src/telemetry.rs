@@ -12,7 +12,8 @@ use web::{Metrics, Ready};
 use crate::schema::MIGRATIONS;
 
 /// Bounds of the durations that are counted, in seconds: from a replay out of memory to the longest request.
-const SECONDS_BOUNDS: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+const SECONDS_BOUNDS: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 /// How long the answer about the database may be repeated: whoever asks often does not cost a connection each time.
 const READINESS_AGE_MAX: Duration = Duration::from_millis(500);
 /// How long the database may take to answer before it counts as away.
@@ -23,7 +24,8 @@ static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 /// The process's recorder, taken into use on the first call. Without one (somebody else's is in use) metrics are empty.
 fn recorder() -> Option<&'static PrometheusHandle> {
     let made = RECORDER.get_or_init(|| {
-        let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS_BOUNDS).ok()?;
+        let builder =
+            PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS_BOUNDS).ok()?;
         let handle = builder.install_recorder().ok()?;
         metrics::gauge!("guichet_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
         metrics::describe_gauge!("guichet_info", "The program that answers");

@@ -51,10 +51,15 @@ impl Trouble {
         let trouble = Trouble::new(format!("the database {database} cannot be used")).because(fault);
         match fault {
             Fault::Schema(_) => trouble.remedy("run `guichet migrate` with the same settings, after a `guichet backup`"),
+            Fault::Unavailable(_) if database.sqlite_path().is_some_and(|path| !path.exists()) => {
+                trouble.remedy("run `guichet migrate` to make it, or check that --data-dir and --database name the right place")
+            }
             Fault::Unavailable(_) => trouble.remedy("check that it runs and that --data-dir and --database name the right place"),
             Fault::Address(_) => trouble.remedy("correct --database; `guichet doctor` shows what is configured"),
             Fault::Busy | Fault::Closing | Fault::Fenced => trouble.remedy("try again"),
-            Fault::Corrupt(_) | Fault::Failed(_) => trouble.remedy("run `guichet verify`; if it finds nothing, this is a defect of guichet"),
+            Fault::Corrupt(_) | Fault::Failed(_) => {
+                trouble.remedy("run `guichet verify`; if it finds nothing, this is a defect of guichet")
+            }
         }
     }
 
@@ -85,7 +90,9 @@ mod tests {
 
     #[test]
     fn it_says_what_why_and_what_to_do() {
-        let trouble = Trouble::new("cannot listen on 127.0.0.1:80").because("permission denied").remedy("give a port above 1023 with --listen");
+        let trouble = Trouble::new("cannot listen on 127.0.0.1:80")
+            .because("permission denied")
+            .remedy("give a port above 1023 with --listen");
         assert_eq!(
             trouble.to_string(),
             "guichet: cannot listen on 127.0.0.1:80.\n  Why: permission denied.\n  Do:  give a port above 1023 with --listen."

@@ -51,10 +51,7 @@ impl House {
         make_data_dir(config)?;
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
         let access = open_access(config, &store, master, source).await?;
-        let sandbox = match config.sandbox {
-            true => Some(open_sandbox(config, source).await?),
-            false => None,
-        };
+        let sandbox = if config.sandbox { Some(open_sandbox(config, source).await?) } else { None };
         let idempotency = Idempotency::new(store.reader().clone());
         let faces = web::faces();
         let payments = Payments::new(Parts {
@@ -86,7 +83,8 @@ impl House {
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
         let House { store, access, idempotency, payments, sandbox, source } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
-        let tls = tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
+        let tls =
+            tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
         let listener = TcpListener::bind(config.listen).await.map_err(|error| {
             Trouble::new(format!("cannot listen on {}", config.listen))
                 .because(error)
@@ -163,7 +161,9 @@ impl Server {
         if let Some(sandbox) = &self.sandbox {
             sandbox.close().await;
         }
-        ended.map_err(|_| Trouble::new("a part of the server ended by a defect").because("it panicked; the log has the place").as_answer())
+        ended.map_err(|_| {
+            Trouble::new("a part of the server ended by a defect").because("it panicked; the log has the place").as_answer()
+        })
     }
 }
 
@@ -241,7 +241,11 @@ async fn open_access(config: &Config, store: &Store, master: &MasterKey, source:
         Some(in_use) if config.purpose == Purpose::Tool || in_use == asked => in_use,
         None => asked,
         Some(in_use) => {
-            let (is, wanted) = if in_use == Environment::Sandbox { ("a sandbox", "serve real money") } else { ("for real money", "be a sandbox") };
+            let (is, wanted) = if in_use == Environment::Sandbox {
+                ("a sandbox", "serve real money")
+            } else {
+                ("for real money", "be a sandbox")
+            };
             return Err(Trouble::new(format!("{} is {is} and cannot {wanted}", config.database))
                 .because("play money and real money never mix in one database")
                 .remedy("name another --database or --data-dir, or add or leave out --sandbox"));

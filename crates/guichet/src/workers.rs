@@ -17,7 +17,12 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts all of them; they end soon after `closing`.
-pub fn start(store: &Arc<Store>, idempotency: &Idempotency, payments: &Payments, closing: &CancellationToken) -> Vec<JoinHandle<()>> {
+pub fn start(
+    store: &Arc<Store>,
+    idempotency: &Idempotency,
+    payments: &Payments,
+    closing: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
     let sweeper = sweep(store.clone(), idempotency.clone(), closing.clone());
     let folder = every(FOLD_EVERY, closing.clone(), || async { telemetry::fold() });
     let (payments, stop) = (payments.clone(), closing.clone());

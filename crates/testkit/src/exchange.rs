@@ -74,6 +74,7 @@ impl Exchange {
     /// # Panics
     /// When it is another; the whole exchange is shown.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "often called for the assertion alone")]
     pub fn expect(self, status: u16) -> Exchange {
         assert_eq!(self.status, status, "{}", show(&[&self]));
         self
@@ -84,6 +85,7 @@ impl Exchange {
     /// # Panics
     /// When either is another.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "often called for the assertion alone")]
     pub fn refused(self, status: u16, code: &str) -> Exchange {
         let exchange = self.expect(status);
         assert_eq!(exchange.code(), code, "{}", show(&[&exchange]));
@@ -120,9 +122,13 @@ pub fn show(exchanges: &[&Exchange]) -> String {
     redact(&text)
 }
 
+/// What stands before a text that differs from run to run, and where the text ends.
+const VOLATILE_TEXTS: &[(&str, &str)] = &[("\"authorization_code\": \"", "\"")];
+
 /// Masks what differs from run to run. The same id gets the same number, so that a snapshot still shows what refers to what.
 pub fn redact(text: &str) -> String {
     let mut seen: Vec<&str> = Vec::new();
+    let own_names = format!("-{}-", std::process::id());
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -139,6 +145,13 @@ pub fn redact(text: &str) -> String {
         } else if let Some(prefix) = SECRET_PREFIXES.iter().find(|prefix| rest.starts_with(**prefix)) {
             write!(out, "<{}>", prefix.trim_end_matches('_')).expect("a string takes everything");
             rest = rest[prefix.len()..].trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+        } else if let Some(after) = rest.strip_prefix(own_names.as_str()) {
+            out.push_str("-<n>");
+            rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        } else if let Some((before, end)) = VOLATILE_TEXTS.iter().find(|(before, _)| rest.starts_with(before)) {
+            let after = &rest[before.len()..];
+            write!(out, "{before}<…>").expect("a string takes everything");
+            rest = &after[after.find(end).unwrap_or(after.len())..];
         } else if let Some(after) = rest.strip_prefix("http://127.0.0.1:") {
             out.push_str("<base>");
             rest = after.trim_start_matches(|c: char| c.is_ascii_digit());

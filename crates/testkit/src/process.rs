@@ -68,7 +68,8 @@ impl Serving {
         drop(std::fs::remove_file(&file));
         let usual = ["demo", "--listen", "127.0.0.1:0", "--data-dir", "data", "--credentials", "credentials.json"];
         let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
-        let log = |name: &str| File::options().create(true).append(true).open(folder.join(name)).expect("the folder can be written to");
+        let log =
+            |name: &str| File::options().create(true).append(true).open(folder.join(name)).expect("the folder can be written to");
         let mut command = command(program, folder, &arguments, &[]);
         let mut child = command.stdout(log("out.txt")).stderr(log("err.txt")).spawn().expect("the program can be started");
         let until = Instant::now() + Duration::from_secs(READY_SECONDS_MAX);

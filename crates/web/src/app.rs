@@ -20,6 +20,7 @@ use futures_util::FutureExt;
 use crate::body::{BODY_BYTES_MAX, too_large};
 use crate::envelope::{Cause, Code, Problem};
 use crate::exchange::{Exchange, Params, wants_page};
+use crate::health;
 use crate::meters::Meters;
 use crate::openapi::Reference;
 use crate::pages;
@@ -122,6 +123,10 @@ impl Inner {
             }
         };
         let target = match self.router.find(request.method(), uri.path()) {
+            Found::Route(at, _) if self.web.is_draining() && !health::is_for_watchers(self.router.routes()[at].path) => {
+                let text = "the server is stopping; ask again in a moment";
+                Target::Refused(Problem::new(Code::ServiceUnavailable, text).retry_after(1).closing())
+            }
             Found::Route(at, params) => Target::Route(at, params),
             Found::OtherMethods(allow) => {
                 Target::Refused(Problem::new(Code::UnsupportedMethod, "this path does not answer this method").allow(allow))

@@ -32,6 +32,11 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
+/// Whether a path is for those who watch us, and is answered also while we stop.
+pub(crate) fn is_for_watchers(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics")
+}
+
 async fn alive() -> Response {
     ([(CONTENT_TYPE, JSON)], r#"{"status":"alive"}"#).into_response()
 }

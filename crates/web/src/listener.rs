@@ -28,6 +28,8 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest time requests under way get at the end.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest time those get who came while we were draining, once that is over.
+const TURN_AWAY_TIME_MAX: Duration = Duration::from_secs(1);
 /// Pause after the system refused a connection: too many open files end by themselves.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What the parser buffers of one request's head, in bytes. The edge refuses long before, with an envelope.
@@ -54,41 +56,67 @@ impl Default for Listening {
     }
 }
 
-/// Serves until `shutdown`, then until what is under way is finished, at most [`DRAIN_TIME_MAX`].
+/// Serves until `shutdown`, then until what is under way is finished, at most [`DRAIN_TIME_MAX`]. Whoever comes meanwhile is told that
+/// the product is not ready.
 pub async fn serve(listener: TcpListener, app: App, listening: Listening, shutdown: CancellationToken) {
-    let tls = listening.tls.map(TlsAcceptor::from);
-    let places = Arc::new(Semaphore::new(listening.connections_max));
+    let door = Door {
+        listener,
+        app: app.clone(),
+        tls: listening.tls.map(TlsAcceptor::from),
+        places: Arc::new(Semaphore::new(listening.connections_max)),
+        builder: Arc::new(protocols()),
+    };
     let connections = TaskTracker::new();
-    let builder = Arc::new(protocols());
-    loop {
-        let accepted = async {
-            let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-            (listener.accept().await, place)
-        };
-        let (accepted, place) = tokio::select! {
-            accepted = accepted => accepted,
-            () = shutdown.cancelled() => break,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let connection = Connection { app: app.clone(), builder: builder.clone(), peer, shutdown: shutdown.clone() };
-        let tls = tls.clone();
-        connections.spawn(async move {
-            connection.run(stream, tls).await;
-            drop(place);
-        });
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = door.keep_accepting(&connections, &shutdown) => {}
     }
     app.drain();
-    drop(listener);
     connections.close();
-    if tokio::time::timeout(DRAIN_TIME_MAX, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "connections were still open when the time to drain was over");
+    let (turned_away, end) = (TaskTracker::new(), CancellationToken::new());
+    tokio::select! {
+        drained = tokio::time::timeout(DRAIN_TIME_MAX, connections.wait()) => if drained.is_err() {
+            tracing::warn!(connections = connections.len(), "connections were still open when the time to drain was over");
+        },
+        () = door.keep_accepting(&turned_away, &end) => {}
+    }
+    drop(door);
+    end.cancel();
+    turned_away.close();
+    if tokio::time::timeout(TURN_AWAY_TIME_MAX, turned_away.wait()).await.is_err() {
+        tracing::debug!("connections that came at the end are cut");
+    }
+}
+
+/// Where connections come in.
+struct Door {
+    listener: TcpListener,
+    app: App,
+    tls: Option<TlsAcceptor>,
+    places: Arc<Semaphore>,
+    builder: Arc<Builder<TokioExecutor>>,
+}
+
+impl Door {
+    /// Accepts connections for ever and answers on each until `shutdown`. Dropped, it loses no connection it has accepted.
+    async fn keep_accepting(&self, connections: &TaskTracker, shutdown: &CancellationToken) {
+        loop {
+            let place = self.places.clone().acquire_owned().await.expect("the semaphore is never closed");
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let (app, builder, shutdown) = (self.app.clone(), self.builder.clone(), shutdown.clone());
+            let (connection, tls) = (Connection { app, builder, peer, shutdown }, self.tls.clone());
+            connections.spawn(async move {
+                connection.run(stream, tls).await;
+                drop(place);
+            });
+        }
     }
 }
 

@@ -134,9 +134,14 @@ impl Web {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the product is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// Whether the product takes new work.
     pub(crate) async fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed) && (self.wiring.ready)().await
+        !self.is_draining() && (self.wiring.ready)().await
     }
 
     /// Who sent a request.

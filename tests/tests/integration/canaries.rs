@@ -90,7 +90,8 @@ fn forms(value: &str) -> Vec<String> {
 
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let sextet = |group: u32, place: u32| char::from(ALPHABET[usize::try_from(group >> (18 - 6 * place) & 63).expect("six bits")]);
+    let sextet =
+        |group: u32, place: u32| char::from(ALPHABET[usize::try_from(group >> (18 - 6 * place) & 63).expect("six bits")]);
     let groups = bytes.chunks_exact(3).map(|three| u32::from_be_bytes([0, three[0], three[1], three[2]]));
     groups.flat_map(|group| (0..4).map(move |place| sextet(group, place))).collect()
 }

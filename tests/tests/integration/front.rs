@@ -93,7 +93,7 @@ on_both_engines! {
         for (path, method) in [
             ("/v1/payments", "post"),
             ("/v1/payments", "get"),
-            ("/v1/payments/{payment_id}/cancel-or-refund", "post"),
+            ("/v1/payments/{payment}/cancel-or-refund", "post"),
         ] {
             let known = document["paths"].as_object().expect("paths").keys().cloned().collect::<Vec<_>>();
             assert!(operation(path, method)["responses"].is_object(), "{method} {path} is missing among {known:?}");

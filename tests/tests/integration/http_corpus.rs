@@ -58,5 +58,8 @@ on_both_engines! {
 
 async fn send(world: &World, bytes: Vec<u8>) -> raw::RawReply {
     let address = world.door().address().to_owned();
-    tokio::task::spawn_blocking(move || raw::send(&address, &bytes)).await.expect("no panic").expect("the server accepts connections")
+    tokio::task::spawn_blocking(move || raw::send(&address, &bytes))
+        .await
+        .expect("no panic")
+        .expect("the server accepts connections")
 }

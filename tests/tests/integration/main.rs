@@ -2,6 +2,7 @@
 //! stands beside them.
 
 mod canaries;
+mod damage;
 mod dev;
 mod front;
 mod hosts;

@@ -15,10 +15,15 @@ fn one_key_sent_to_two_nodes_takes_effect_once() {
             let mut body = here.purchase("5 EUR");
             let (order, key) = (fresh("twice"), fresh("key"));
             body["merchant_order_id"] = json!(order);
-            let (first, second) = tokio::join!(here.post_once("/v1/payments", &key, &body), there.post_once("/v1/payments", &key, &body));
-            let executed = [&first, &second].iter().filter(|answer| answer.status == 201 && answer.header("idempotent-replayed").is_none()).count();
+            let (first, second) =
+                tokio::join!(here.post_once("/v1/payments", &key, &body), there.post_once("/v1/payments", &key, &body));
+            let executed = [&first, &second]
+                .iter()
+                .filter(|answer| answer.status == 201 && answer.header("idempotent-replayed").is_none())
+                .count();
             assert_eq!(executed, 1, "{} {}", first.status, second.status);
-            let (again, elsewhere) = (here.post_once("/v1/payments", &key, &body).await, there.post_once("/v1/payments", &key, &body).await);
+            let (again, elsewhere) =
+                (here.post_once("/v1/payments", &key, &body).await, there.post_once("/v1/payments", &key, &body).await);
             assert_eq!(again.expect(201).body, elsewhere.expect(201).body);
             assert_eq!(world.charges(&order).await.len(), 1);
         }
@@ -80,7 +85,8 @@ fn a_dead_nodes_work_is_taken_over_by_the_other() {
         body["merchant_order_id"] = json!(order);
         world.slow_acquirer(2_000).await;
         let (asking, asked) = (merchant.clone(), body.clone());
-        let under_way = tokio::spawn(async move { asking.ask("POST", "/v1/payments").once("orphan").json(&asked).try_send().await });
+        let under_way =
+            tokio::spawn(async move { asking.ask("POST", "/v1/payments").once("orphan").json(&asked).try_send().await });
         tokio::time::sleep(Duration::from_millis(1_400)).await;
         world.die_alone().await;
         assert!(under_way.await.expect("the task ends").is_err());

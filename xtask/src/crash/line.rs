@@ -69,7 +69,7 @@ impl Line {
             deal.order,
             step.key,
             answer.short(),
-            String::from_utf8_lossy(body)
+            String::from_utf8_lossy(body).chars().take(300).collect::<String>()
         );
         ensure!(answer.header("idempotent-replayed") == Some("true"), "{}: a replay without its mark", deal.order);
         Ok(Outcome::Answered)

@@ -24,7 +24,11 @@ pub async fn create(command: &AccountCreate, config: &Config) -> Result<String, 
         .ok_or_else(|| wrong(&command.currency, "is no currency").remedy("give an ISO 4217 code of three capitals, like EUR"))?;
     let office = Office::open(config, &Source::system()).await?;
     let refused = |error| office.explain("no account was made", error);
-    let account = office.access.create_account(NewAccount::new(&command.name, &command.owner_email, country, currency)).await.map_err(refused)?;
+    let account = office
+        .access
+        .create_account(NewAccount::new(&command.name, &command.owner_email, country, currency))
+        .await
+        .map_err(refused)?;
     let key = office.access.create_key(account.id, NewKey::new(FIRST_KEY, Permission::FullAccess)).await;
     let key = key.map_err(|error| office.explain(&format!("the account {} was made, but no key for it", account.id), error))?;
     office.close().await;
@@ -43,6 +47,12 @@ pub async fn create(command: &AccountCreate, config: &Config) -> Result<String, 
     Ok(format!(
         "Account  {} <{}>\nId       {}\nNumber   {}\n\nKey      {}  (full access)\nToken    {}\nSecret   {}\n\n\
          The secret is not shown again: put it where the merchant's programs find it, and nowhere else.",
-        account.name, account.owner_email, account.id, account.number, key.id, key.token, key.secret.expose()
+        account.name,
+        account.owner_email,
+        account.id,
+        account.number,
+        key.id,
+        key.token,
+        key.secret.expose()
     ))
 }

@@ -13,7 +13,10 @@ pub async fn run(config: &Config, file: &Path) -> Result<String, Trouble> {
     if config.database.sqlite_path().is_none() {
         return Err(Trouble::new("PostgreSQL is backed up by its own tools")
             .because("they copy while it is in use, and restore to any moment")
-            .remedy(format!("run `pg_dump --format=custom --file={} \"$DATABASE_URL\"`, or set up continuous archiving", file.display())));
+            .remedy(format!(
+                "run `pg_dump --format=custom --file={} \"$DATABASE_URL\"`, or set up continuous archiving",
+                file.display()
+            )));
     }
     if file.exists() {
         return Err(Trouble::new(format!("{} exists already", file.display()))

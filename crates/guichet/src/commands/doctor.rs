@@ -56,7 +56,10 @@ async fn examine(config: &Config) -> Vec<Finding> {
     });
     findings.push(match TcpListener::bind(config.listen) {
         Ok(_) => finding(Weight::Good, format!("{} is free", config.listen)),
-        Err(error) => finding(Weight::Note, format!("{} cannot be bound now ({error}); another guichet may be serving on it", config.listen)),
+        Err(error) => finding(
+            Weight::Note,
+            format!("{} cannot be bound now ({error}); another guichet may be serving on it", config.listen),
+        ),
     });
     if let Some(tls) = &config.tls {
         findings.push(match web::tls::server_config(&tls.cert, &tls.key) {
@@ -65,7 +68,10 @@ async fn examine(config: &Config) -> Vec<Finding> {
         });
     }
     if config.effective().iter().any(|line| line.name == "redis" && !line.shown.is_empty()) {
-        findings.push(finding(Weight::Note, "redis is configured; nothing in this version uses it, rates are counted in each process"));
+        findings.push(finding(
+            Weight::Note,
+            "redis is configured; nothing in this version uses it, rates are counted in each process",
+        ));
     }
     findings
 }
@@ -78,11 +84,14 @@ fn master_key(config: &Config) -> Finding {
     let named = !matches!(config.master_key, MasterKeySource::Unnamed);
     let tool = Config::clone(config).with_purpose(Purpose::Tool);
     match master_key::find(&tool, &Source::system()) {
-        Ok(Some(_)) if !named => finding(Weight::Note, "the master key of a demo lies beside its data; serve wants to be told the name of one"),
+        Ok(Some(_)) if !named => {
+            finding(Weight::Note, "the master key of a demo lies beside its data; serve wants to be told the name of one")
+        }
         Ok(Some(_)) => match &config.master_key {
-            MasterKeySource::File(path) if mode(path).is_some_and(|mode| mode & 0o077 != 0) => {
-                finding(Weight::Note, format!("other users of this machine can read the master key: chmod 600 {}", path.display()))
-            }
+            MasterKeySource::File(path) if mode(path).is_some_and(|mode| mode & 0o077 != 0) => finding(
+                Weight::Note,
+                format!("other users of this machine can read the master key: chmod 600 {}", path.display()),
+            ),
             _ => finding(Weight::Good, "the master key can be read"),
         },
         Ok(None) => finding(Weight::Bad, "no master key is named: --master-key-file or GUICHET_MASTER_KEY"),
@@ -139,7 +148,10 @@ fn to_text(config: &Config, findings: &[Finding]) -> String {
 }
 
 fn to_json(config: &Config, findings: &[Finding], well: bool) -> Value {
-    let settings = config.effective().into_iter().map(|line| json!({ "name": line.name, "value": line.shown, "from": line.origin.to_string() }));
+    let settings = config
+        .effective()
+        .into_iter()
+        .map(|line| json!({ "name": line.name, "value": line.shown, "from": line.origin.to_string() }));
     let findings = findings.iter().map(|finding| {
         let weight = match finding.weight {
             Weight::Good => "good",

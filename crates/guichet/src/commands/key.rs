@@ -34,14 +34,19 @@ pub async fn answer(command: &KeyCommand, config: &Config) -> Result<String, Tro
 async fn create(office: &Office, command: &KeyCreate) -> Result<String, Trouble> {
     let none = "no key was made";
     let account = command.account.parse::<AccountId>().map_err(|error| {
-        Trouble::new(none).because(format!("`{}` is no account id: {error}", command.account)).remedy("give the id that `guichet account create` printed")
+        Trouble::new(none)
+            .because(format!("`{}` is no account id: {error}", command.account))
+            .remedy("give the id that `guichet account create` printed")
     })?;
     let permission = Permission::parse(&command.permission).ok_or_else(|| {
         let names: Vec<&str> = Permission::ALL.iter().map(|permission| permission.name()).collect();
-        Trouble::new(none).because(format!("`{}` is no permission", command.permission)).remedy(format!("give one of {}", names.join(", ")))
+        Trouble::new(none)
+            .because(format!("`{}` is no permission", command.permission))
+            .remedy(format!("give one of {}", names.join(", ")))
     })?;
-    let allowed = AllowList::parse(command.allow_ip.iter().map(String::as_str))
-        .map_err(|error| Trouble::new(none).because(error).remedy("give addresses like 192.0.2.7 or networks like 192.0.2.0/24"))?;
+    let allowed = AllowList::parse(command.allow_ip.iter().map(String::as_str)).map_err(|error| {
+        Trouble::new(none).because(error).remedy("give addresses like 192.0.2.7 or networks like 192.0.2.0/24")
+    })?;
     let key = office.access.create_key(account, NewKey { allowed, ..NewKey::new(&command.name, permission) }).await;
     let key = key.map_err(|error| office.explain(none, error))?;
     Ok(issued(&key, &format!("It may do what {} allows.", permission.name()), command.json))
@@ -55,7 +60,11 @@ async fn switch(office: &Office, id: &str, on: bool, as_json: bool) -> Result<St
         return Ok(json!({ "id": id.to_string(), "enabled": on, "changed": changed }).to_string());
     }
     let state = if on { "enabled" } else { "disabled" };
-    Ok(if changed { format!("Key {id} is {state}; running servers follow within a second.") } else { format!("Key {id} was {state} already.") })
+    Ok(if changed {
+        format!("Key {id} is {state}; running servers follow within a second.")
+    } else {
+        format!("Key {id} was {state} already.")
+    })
 }
 
 fn key_id(text: &str) -> Result<AccessKeyId, Trouble> {
@@ -70,5 +79,10 @@ fn issued(key: &IssuedKey, note: &str, as_json: bool) -> String {
     if as_json {
         return json!({ "id": key.id.to_string(), "token": &*key.token, "secret": key.secret.expose() }).to_string();
     }
-    format!("Key      {}\nToken    {}\nSecret   {}\n\n{note} The secret is not shown again.", key.id, key.token, key.secret.expose())
+    format!(
+        "Key      {}\nToken    {}\nSecret   {}\n\n{note} The secret is not shown again.",
+        key.id,
+        key.token,
+        key.secret.expose()
+    )
 }

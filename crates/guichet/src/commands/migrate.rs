@@ -15,7 +15,8 @@ pub async fn run(config: &Config) -> Result<String, Trouble> {
     let of_store = |fault| Trouble::of_store(&fault, &config.database);
     let is_new = match config.database.sqlite_path() {
         Some(path) if !path.exists() => {
-            files::make_folder(path.parent().unwrap_or(path)).map_err(|error| Trouble::new(format!("cannot make the folder of {}", path.display())).because(error))?;
+            files::make_folder(path.parent().unwrap_or(path))
+                .map_err(|error| Trouble::new(format!("cannot make the folder of {}", path.display())).because(error))?;
             true
         }
         _ => false,

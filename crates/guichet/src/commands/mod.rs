@@ -20,6 +20,7 @@ pub mod verify;
 /// A setting that is unknown or cannot be used.
 pub fn configure<const AUDIENCE: u8>(purpose: Purpose, flags: Flags<AUDIENCE>) -> Result<Config, Trouble> {
     // Names that are not Unicode cannot be ours; a value that is not cannot be one of ours that works.
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     Config::read(purpose, Gathered::gather(flags.into_values(), environment, &working_folder())?)
 }

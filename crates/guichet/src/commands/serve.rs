@@ -2,7 +2,7 @@
 
 use kernel::Source;
 
-use crate::config::{Config, MasterKeySource};
+use crate::config::Config;
 use crate::trouble::Trouble;
 use crate::wiring::{House, Schema};
 use crate::{logging, master_key, signals};
@@ -16,9 +16,6 @@ pub async fn run(config: &Config) -> Result<(), Trouble> {
     refuse_exposure(config)?;
     let source = Source::system();
     let master = master_key::demand(config, &source)?;
-    if matches!(config.master_key, MasterKeySource::Text(_)) {
-        tracing::info!("the master key comes from the environment, which child processes and crash reports may see");
-    }
     let house = House::open(config, &master, &source, Schema::MustBeCurrent).await?;
     let server = house.serve(config, None).await?;
     tracing::info!(address = server.base_url(), version = env!("CARGO_PKG_VERSION"), sandbox = config.sandbox, "serving");

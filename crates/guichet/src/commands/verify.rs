@@ -99,7 +99,8 @@ fn chosen(report: Report, only: &[String]) -> Result<Report, Trouble> {
     if only.is_empty() {
         return Ok(report);
     }
-    let wanted = |finding: &Finding, name: &str| finding.id == name || finding.id.split_once('.').is_some_and(|(group, _)| group == name);
+    let wanted =
+        |finding: &Finding, name: &str| finding.id == name || finding.id.split_once('.').is_some_and(|(group, _)| group == name);
     if let Some(unknown) = only.iter().find(|name| !report.findings().any(|finding| wanted(finding, name))) {
         return Err(Trouble::new(format!("there is no invariant {unknown}"))
             .because("--only names invariants or groups of them")

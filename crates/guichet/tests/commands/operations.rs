@@ -115,7 +115,19 @@ async fn a_new_installation_goes_from_migrate_to_its_first_key() {
         let all: Vec<&str> = arguments.iter().copied().chain(["--data-dir", "data"]).collect();
         run(Path::new(PROGRAM), folder.path(), &all, &environment)
     };
-    let account = ["account", "create", "--name", "Corner shop", "--owner-email", "shop@example.com", "--country", "NO", "--currency", "NOK", "--json"];
+    let account = [
+        "account",
+        "create",
+        "--name",
+        "Corner shop",
+        "--owner-email",
+        "shop@example.com",
+        "--country",
+        "NO",
+        "--currency",
+        "NOK",
+        "--json",
+    ];
     let early = guichet(&account);
     assert!(early.code == Some(2) && early.err.contains("no database file yet"), "{}", early.err);
     assert_eq!(guichet(&["migrate"]).code, Some(0));
@@ -123,7 +135,17 @@ async fn a_new_installation_goes_from_migrate_to_its_first_key() {
     let made = parsed(&guichet(&account));
     assert_eq!((&made["country"], &made["currency"]), (&json!("NO"), &json!("NOK")));
     assert!(made["key"]["token"].as_str().unwrap().starts_with("prod_pk_"));
-    let key = parsed(&guichet(&["key", "create", "--account", made["id"].as_str().unwrap(), "--name", "Till", "--permission", "MoneyInOnly", "--json"]));
+    let key = parsed(&guichet(&[
+        "key",
+        "create",
+        "--account",
+        made["id"].as_str().unwrap(),
+        "--name",
+        "Till",
+        "--permission",
+        "MoneyInOnly",
+        "--json",
+    ]));
     assert!(key["secret"].as_str().unwrap().starts_with("prod_sk_"));
     for (wrong, value) in [("--country", "ZZ"), ("--currency", "XXX"), ("--owner-email", "nobody")] {
         let mut all = account;
@@ -159,8 +181,12 @@ async fn doctor_shows_what_is_configured_and_what_is_wrong() {
     let well = run(Path::new(PROGRAM), folder.path(), &["doctor", "--json", "--listen", "127.0.0.1:0"], &environment);
     let well = parsed(&well);
     assert_eq!(well["ok"], true);
-    let origin = |name: &str| well["settings"].as_array().unwrap().iter().find(|setting| setting["name"] == name).unwrap()["from"].clone();
-    assert_eq!((origin("data_dir"), origin("listen"), origin("behind_proxy")), (json!("GUICHET_DATA_DIR"), json!("--listen"), json!("default")));
+    let origin =
+        |name: &str| well["settings"].as_array().unwrap().iter().find(|setting| setting["name"] == name).unwrap()["from"].clone();
+    assert_eq!(
+        (origin("data_dir"), origin("listen"), origin("behind_proxy")),
+        (json!("GUICHET_DATA_DIR"), json!("--listen"), json!("default"))
+    );
     assert!(origin("hosts").as_str().unwrap().ends_with("guichet.toml"));
 }
 

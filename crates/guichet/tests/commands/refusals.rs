@@ -1,5 +1,6 @@
 //! What the program does not do, and how it says so: what, why, what to do; exit code 2.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use insta::assert_snapshot;
@@ -11,10 +12,17 @@ use crate::{PROGRAM, guichet};
 fn help_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let mut pages = String::new();
-    for command in [&["--help"] as &[&str], &["demo", "--help"], &["serve", "--help"], &["account", "create", "--help"], &["key", "create", "--help"], &["verify", "--help"]] {
+    for command in [
+        &["--help"] as &[&str],
+        &["demo", "--help"],
+        &["serve", "--help"],
+        &["account", "create", "--help"],
+        &["key", "create", "--help"],
+        &["verify", "--help"],
+    ] {
         let ran = guichet(folder.path(), command);
         assert_eq!(ran.code, Some(0));
-        pages.push_str(&format!("$ guichet {}\n{}\n", command.join(" "), ran.out));
+        writeln!(pages, "$ guichet {}\n{}", command.join(" "), ran.out).expect("a string takes everything");
     }
     assert_snapshot!("help", pages);
 }
@@ -41,10 +49,16 @@ fn serve_refuses_what_would_be_a_mistake() {
         let ran = run(Path::new(PROGRAM), folder.path(), arguments, environment);
         assert_eq!(ran.code, Some(2), "{arguments:?}: {}{}", ran.out, ran.err);
         assert!(ran.err.contains(expected), "{arguments:?}: {}", ran.err);
-        assert!(ran.err.starts_with("guichet: ") && ran.err.contains("Why:") && ran.err.contains("Do:"), "{arguments:?}: {}", ran.err);
+        assert!(
+            ran.err.starts_with("guichet: ") && ran.err.contains("Why:") && ran.err.contains("Do:"),
+            "{arguments:?}: {}",
+            ran.err
+        );
         assert!(ran.out.is_empty() && !ran.err.contains("panicked"), "{}", ran.err);
     }
-    for arguments in [&["serve", "--no-such-flag"] as &[&str], &["serve", "--credentials", "x"], &["verify", "--listen", "x"], &["fly"], &[]] {
+    for arguments in
+        [&["serve", "--no-such-flag"] as &[&str], &["serve", "--credentials", "x"], &["verify", "--listen", "x"], &["fly"], &[]]
+    {
         assert_eq!(guichet(folder.path(), arguments).code, Some(2), "{arguments:?}");
     }
 }

@@ -197,7 +197,7 @@ on_both_engines! {
             details: None,
         };
         let made = house.payments.create_checkout_session(MERCHANT, ask.clone(), Some(once("/s", "s"))).await.expect("a session");
-        let again = house.payments.create_checkout_session(MERCHANT, ask, Some(once("/s", "s"))).await.expect("a replay");
+        let again = house.payments.create_checkout_session(MERCHANT, ask.clone(), Some(once("/s", "s"))).await.expect("a replay");
         assert_eq!(bytes(&made), bytes(&again));
         let with = |session: &str, minor| CreatePayment { checkout_session: Some(session.into()), ..purchase(minor) };
         let session = text(&made);
@@ -208,6 +208,9 @@ on_both_engines! {
         house.create("4", with(&session, 500)).await.expect("declined");
         house.create("5", with(&session, 500)).await.expect("a decline frees the session");
         assert_eq!(refusal(house.create("6", with(&session, 500)).await), Refusal::CheckoutSessionNotFound);
+        let late = house.payments.create_checkout_session(MERCHANT, ask, None).await.expect("a session");
+        house.wait(5 * 3_600).await;
+        assert_eq!(refusal(house.create("7", with(&text(&late), 500)).await), Refusal::CheckoutSessionNotFound);
         let id = session.parse().expect("an id");
         assert!(house.payments.get_checkout_session(MERCHANT, id).await.expect("reads").is_some_and(|row| row.payment_id.is_some()));
     }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use db::{Fault, Record, Snapshot, Sql, args, sql};
+use db::{Fault, Record, Snapshot, args};
 use kernel::verify::Report;
 use kernel::{AttemptId, sha256};
 
+use super::queries::FIRST_ATTEMPTS;
 use super::{KNOWN, MATCHED};
 use crate::acquirer::{ChargeListing, ListedCharge};
 use crate::rows::PaymentRow;
@@ -13,20 +14,6 @@ use crate::types::{AttemptKind, AttemptState};
 
 /// Charges read from the books at a time.
 const PAGE: u32 = 10_000;
-
-// $1 cancel, $2 succeeded, $3 and $4 the open states.
-static ATTEMPTS: Sql = sql!(
-    "SELECT {}, COALESCE(a_voided, 0), COALESCE(a_open, 0)
-       FROM payment
-       LEFT JOIN (
-            SELECT account_id AS a_account, payment_id AS a_payment,
-                   CAST(SUM(CASE WHEN kind = $1 AND state = $2 THEN amount ELSE 0 END) AS BIGINT) AS a_voided,
-                   CAST(SUM(CASE WHEN state IN ($3, $4) THEN 1 ELSE 0 END) AS BIGINT) AS a_open
-              FROM attempt GROUP BY account_id, payment_id) AS a
-         ON a_account = account_id AND a_payment = id
-      ORDER BY account_id, id",
-    PaymentRow
-);
 
 /// What an acquirer said it charged, before the snapshot was taken. A charge takes few bytes here: of its facts a digest is kept.
 pub struct AcquirerBooks<'a> {
@@ -110,7 +97,7 @@ pub(super) async fn verify(
     let (mut approved, mut pending, mut doubts) = (0, 0_u64, BTreeMap::new());
     let states = args![AttemptKind::Cancel, AttemptState::Succeeded, AttemptState::Sending, AttemptState::Unknown];
     snapshot
-        .each(&ATTEMPTS, states, |record| {
+        .each(&FIRST_ATTEMPTS, states, |record| {
             let (row, ours, moving) = ours(&record)?;
             let theirs = books.charges.remove(&row.attempt_id);
             let is_approved = row.attempt == AttemptState::Succeeded;

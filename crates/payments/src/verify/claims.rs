@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use db::{Fault, Record, Snapshot, Sql, args, sql};
+use db::{Fault, Record, Snapshot, args};
 use idempotency::{ClaimRow, ClaimStatus, RETENTION_SECONDS, codec};
 use kernel::verify::Report;
 use kernel::{Currency, Money, Timestamp};
@@ -10,34 +10,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::queries::{CLAIMS_WITH_EFFECTS, EFFECTS_WITHOUT_CLAIM};
 use super::{CLAIMED, ONE_EFFECT, PROMISED};
 use crate::types::{AttemptState, OriginKind, ReplyForm};
-
-static CLAIMS: Sql = sql!(
-    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id
-       FROM claim
-       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
-                    FROM payment) AS p ON p_account = account_id AND p_id = subject
-       LEFT JOIN (SELECT account_id AS a_account, id AS a_id, state AS a_state, amount AS a_amount, currency AS a_currency,
-                         form AS a_form, payment_id AS a_payment FROM attempt) AS a ON a_account = account_id AND a_id = subject
-       LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session) AS s
-         ON s_account = account_id AND s_id = subject
-      ORDER BY account_id, scope",
-    ClaimRow
-);
-
-// A claim that finished late outlives its retention, never the other way round.
-static UNCLAIMED: Sql = sql!(
-    "SELECT id FROM payment
-       LEFT JOIN (SELECT account_id AS c_account, subject AS c_subject FROM claim) AS c
-         ON c_account = account_id AND c_subject = id
-      WHERE c_subject IS NULL AND origin = $1 AND attempt <> $2 AND created_at > $3
-     UNION ALL
-     SELECT id FROM attempt
-       LEFT JOIN (SELECT account_id AS c_account, subject AS c_subject FROM claim) AS c
-         ON c_account = account_id AND c_subject = id
-      WHERE c_subject IS NULL AND origin = $1 AND state <> $2 AND created_at > $3"
-);
 
 /// What a claim was made for.
 struct Effect {
@@ -53,7 +28,7 @@ struct Effect {
 pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut Report) -> Result<(), Fault> {
     let (mut claims, mut replies) = (0, 0);
     snapshot
-        .each(&CLAIMS, args![], |record| {
+        .each(&CLAIMS_WITH_EFFECTS, args![], |record| {
             claims += 1;
             let row: ClaimRow = record.row(0)?;
             let effect = effect(&record, &row)?;
@@ -69,9 +44,9 @@ pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut
     // An hour of grace: the claim's age counts from the start of its batch, the sweeper's clock from now.
     let since = now.plus_seconds(-RETENTION_SECONDS + 3_600);
     snapshot
-        .each(&UNCLAIMED, args![OriginKind::Api, AttemptState::NotSent, since], |record| {
+        .each(&EFFECTS_WITHOUT_CLAIM, args![OriginKind::Api, AttemptState::NotSent, since], |record| {
             unclaimed += 1;
-            report.broken(CLAIMED.0, "claim", record.get::<Uuid>(0)?, "one", "none");
+            report.broken(CLAIMED.0, "claim", record.get::<Uuid>(1)?, "one", "none");
             Ok(())
         })
         .await?;

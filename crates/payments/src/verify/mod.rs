@@ -6,11 +6,12 @@
 
 mod acquirers;
 mod claims;
+mod queries;
 mod totals;
 
 use std::collections::HashSet;
 
-use db::{Fault, Snapshot, Sql, args, sql};
+use db::{Fault, Snapshot, args};
 use idempotency::Scope;
 use kernel::Timestamp;
 use kernel::verify::Report;
@@ -37,8 +38,6 @@ pub(crate) const KNOWN: Rule = ("I7.b", "every approved attempt is known to the 
 pub(crate) const BOOKED: Rule = ("I7.c", "an approved attempt has its posting");
 pub(crate) const UNBOOKED: Rule = ("I7.d", "an attempt without effect has no posting");
 pub(crate) const QUIET: Rule = ("I7.e", "nothing is sent or unknown any more");
-
-static QUESTIONS: Sql = sql!("SELECT {} FROM asking", AskingRow);
 
 /// How strictly to look.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +79,7 @@ pub async fn verify(
 pub async fn asked_for(snapshot: &mut Snapshot) -> Result<HashSet<Scope>, Fault> {
     let mut scopes = HashSet::new();
     snapshot
-        .each(&QUESTIONS, args![], |record| {
+        .each(&queries::QUESTIONS, args![], |record| {
             let asking: AskingRow = record.row(0)?;
             scopes.extend(asking.claim.map(|hash| Scope { account_id: asking.account_id, hash }));
             Ok(())

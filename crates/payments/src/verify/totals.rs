@@ -2,69 +2,16 @@
 
 use std::fmt::Display;
 
-use db::{Fault, Record, Snapshot, Sql, args, sql};
+use db::{Fault, Record, Snapshot, args};
 use kernel::Money;
 use kernel::verify::Report;
 use ledger::recipes::RecipeCode;
 use ledger::verify::UnderWay;
 
+use super::queries::{IDS_USED_TWICE, LATER_ATTEMPTS, PAYMENTS_WITH_TOTALS};
 use super::{BOOKED, CAPTURES, FEES, NAMED, NO_LATE_CAPTURE, QUIET, RECOVERY, REFUNDS, Rule, SHOWN, UNBOOKED, UNIQUE};
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, Mode, PaymentState};
-
-// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`.
-static PAYMENTS: Sql = sql!(
-    "SELECT {},
-            COALESCE(a_captured, 0), COALESCE(a_capturing, 0), COALESCE(a_voided, 0), COALESCE(a_refunded, 0),
-            COALESCE(a_refunding, 0), COALESCE(a_open, 0), COALESCE(t_held, 0), COALESCE(t_released, 0),
-            COALESCE(t_taken, 0), COALESCE(t_started, 0), COALESCE(t_done, 0), COALESCE(t_failed, 0), q_attempt
-       FROM payment
-       LEFT JOIN (
-            SELECT account_id AS a_account, payment_id AS a_payment,
-                   CAST(SUM(CASE WHEN kind = $1 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_captured,
-                   CAST(SUM(CASE WHEN kind IN ($1, $2) AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_capturing,
-                   CAST(SUM(CASE WHEN kind = $2 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_voided,
-                   CAST(SUM(CASE WHEN kind = $3 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_refunded,
-                   CAST(SUM(CASE WHEN kind = $3 AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_refunding,
-                   CAST(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END) AS BIGINT) AS a_open
-              FROM attempt GROUP BY account_id, payment_id) AS a
-         ON a_account = account_id AND a_payment = id
-       LEFT JOIN (
-            SELECT account_id AS t_account, subject AS t_subject,
-                   CAST(SUM(CASE WHEN recipe = $7 THEN amount ELSE 0 END) AS BIGINT) AS t_held,
-                   CAST(SUM(CASE WHEN recipe = $8 THEN amount ELSE 0 END) AS BIGINT) AS t_released,
-                   CAST(SUM(CASE WHEN recipe = $9 THEN amount ELSE 0 END) AS BIGINT) AS t_taken,
-                   CAST(SUM(CASE WHEN recipe = $10 THEN amount ELSE 0 END) AS BIGINT) AS t_started,
-                   CAST(SUM(CASE WHEN recipe = $11 THEN amount ELSE 0 END) AS BIGINT) AS t_done,
-                   CAST(SUM(CASE WHEN recipe = $12 THEN amount ELSE 0 END) AS BIGINT) AS t_failed
-              FROM transfer GROUP BY account_id, subject) AS t
-         ON t_account = account_id AND t_subject = id
-       LEFT JOIN (SELECT account_id AS q_account, attempt_id AS q_attempt FROM asking) AS q
-         ON q_account = account_id AND q_attempt = attempt_id
-      ORDER BY account_id, id",
-    PaymentRow
-);
-
-static ATTEMPTS: Sql = sql!(
-    "SELECT {}, p_amount, COALESCE(r_sum, 0), q_attempt
-       FROM attempt
-       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, amount AS p_amount FROM payment) AS p
-         ON p_account = account_id AND p_id = payment_id
-       LEFT JOIN (
-            SELECT account_id AS r_account, named AS r_named, CAST(SUM(amount) AS BIGINT) AS r_sum
-              FROM attempt WHERE kind = $1 AND state IN ($2, $3, $4) GROUP BY account_id, named) AS r
-         ON r_account = account_id AND r_named = id
-       LEFT JOIN (SELECT account_id AS q_account, attempt_id AS q_attempt FROM asking) AS q
-         ON q_account = account_id AND q_attempt = id
-      ORDER BY account_id, id",
-    AttemptRow
-);
-
-static TWICE: Sql = sql!(
-    "SELECT one, CAST(COUNT(*) AS BIGINT) FROM (
-        SELECT id AS one FROM payment UNION ALL SELECT attempt_id FROM payment UNION ALL SELECT id FROM attempt) AS every
-      GROUP BY one HAVING COUNT(*) > 1 ORDER BY one"
-);
 
 /// What the later attempts of a payment add up to, in minor units.
 struct Operations {
@@ -105,20 +52,20 @@ pub(super) async fn verify(snapshot: &mut Snapshot, settled: bool, report: &mut 
         RecipeCode::RefundFailed,
     ];
     snapshot
-        .each(&PAYMENTS, sums, |record| {
+        .each(&PAYMENTS_WITH_TOTALS, sums, |record| {
             payments += 1;
             check_payment(&record, settled, &mut under_way, report)
         })
         .await?;
     let counted = args![AttemptKind::Refund, AttemptState::Sending, AttemptState::Unknown, AttemptState::Succeeded];
     snapshot
-        .each(&ATTEMPTS, counted, |record| {
+        .each(&LATER_ATTEMPTS, counted, |record| {
             attempts += 1;
             check_attempt(&record, settled, report)
         })
         .await?;
     snapshot
-        .each(&TWICE, args![], |record| {
+        .each(&IDS_USED_TWICE, args![], |record| {
             report.broken(UNIQUE.0, "id used", record.get::<uuid::Uuid>(0)?, 1, record.get::<i64>(1)?);
             Ok(())
         })

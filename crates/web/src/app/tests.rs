@@ -358,3 +358,59 @@ async fn pages_and_their_files() {
     world.app.drain();
     assert_eq!(world.get("/readyz").await.status, 503);
 }
+
+#[tokio::test]
+async fn zz_speed() {
+    let world = World::new().await;
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    for round in 0..3 {
+        let n = 200_000u32;
+        let t = Instant::now();
+        for _ in 0..n {
+            let request = Request::get("/dev/hello").header(HOST, "127.0.0.1:8080").body(Body::empty()).expect("r");
+            let r = world.app.clone().answer(request, peer).await;
+            assert_eq!(r.status(), 200);
+        }
+        let hello = t.elapsed() / n;
+        let t = Instant::now();
+        for _ in 0..n {
+            let request = Request::get("/dev/hello/key")
+                .header(HOST, "127.0.0.1:8080")
+                .header("public-api-key", &world.token)
+                .header("private-secret-key", &world.secret)
+                .body(Body::empty())
+                .expect("r");
+            let r = world.app.clone().answer(request, peer).await;
+            std::hint::black_box(r.status());
+        }
+        let key = t.elapsed() / n;
+        let t = Instant::now();
+        for _ in 0..n {
+            let request = Request::get("/dev/hello")
+                .header(HOST, "127.0.0.1:8080")
+                .header("public-api-key", &world.token)
+                .header("private-secret-key", &world.secret)
+                .body(Body::empty())
+                .expect("r");
+            std::hint::black_box(request);
+        }
+        let build = t.elapsed() / n;
+        let body = Bytes::from(world.payment("x").to_string());
+        let t = Instant::now();
+        for _ in 0..n {
+            let ask = crate::object::Reader::new(world.account.parse().ok()).document::<crate::api::v1::CreateForSpeed>(&body);
+            std::hint::black_box(ask.is_ok());
+        }
+        let parse = t.elapsed() / n;
+        let t = Instant::now();
+        for _ in 0..n {
+            std::hint::black_box(crate::api::v1::sample_for_speed().len());
+        }
+        let draw = t.elapsed() / n;
+        println!(
+            "round {round}: hello {hello:?} key {key:?} build {build:?} parse {parse:?} draw+sample {draw:?} body {}",
+            body.len()
+        );
+    }
+}
+use bytes::Bytes;

@@ -209,7 +209,11 @@ impl Field for Amount {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
         let members = reader.object(value)?;
         let coin: Option<Coin> = reader.member(members, "currency", Coin::absent);
-        let number: Option<Number> = reader.member(members, "value", Number::absent);
+        let number: Option<Number> = match members.get("value") {
+            // Payments specification, section 2.0: of an amount, null is a wrong value rather than none.
+            Some(value) if value.node == Node::Null => reader.inside("value", |reader| reader.invalid("must be a number")),
+            _ => reader.member(members, "value", Number::absent),
+        };
         let (Coin(currency), Number(text)) = (coin?, number?);
         reader.inside("value", |reader| {
             match Money::from_decimal_text(&text, currency) {

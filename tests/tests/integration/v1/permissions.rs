@@ -107,7 +107,13 @@ fn strangers(world: &World) -> Vec<Actor> {
 
 async fn ask(actor: &Actor, cell: &Cell) -> (u16, String) {
     let (status, body) = full_answer(actor, cell).await;
-    (status, serde_json::from_str::<Value>(&body).ok().and_then(|body| Some(body.get("code")?.as_str()?.to_owned())).unwrap_or_default())
+    (
+        status,
+        serde_json::from_str::<Value>(&body)
+            .ok()
+            .and_then(|body| Some(body.get("code")?.as_str()?.to_owned()))
+            .unwrap_or_default(),
+    )
 }
 
 async fn full_answer(actor: &Actor, cell: &Cell) -> (u16, String) {

@@ -22,7 +22,7 @@ use crate::state::Web;
 
 object! {
     /// A payment to be made.
-    pub(super) struct CreatePaymentBody {
+    pub(crate) struct CreatePaymentBody {
         /// The account of the key. Any other is refused with `INVALID_ACCOUNT_ID`.
         account_id: object::Account,
         /// Your own name for the order. It need not be unique: an order may be paid in several payments.

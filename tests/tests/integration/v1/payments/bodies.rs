@@ -139,7 +139,7 @@ on_both_engines! {
         let before = world.charge_count().await;
         let good = merchant.purchase("5 EUR").to_string();
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        let wide = format!("{{{}\"z\":1}}", (0..3_000).map(|n| format!("\"m{n}\":1,")).collect::<String>());
+        let wide: Value = (0..3_000).map(|number| (format!("m{number}"), 1)).collect();
         for (what, body) in [
             ("nothing", Vec::new()),
             ("white space", b" \n".to_vec()),
@@ -160,7 +160,7 @@ on_both_engines! {
             ("a comment", format!("{good}// pay").into_bytes()),
             ("a trailing comma", good.replacen("\"country\":\"FR\"", "\"country\":\"FR\",", 1).replace(",,", ", ,").into_bytes()),
             ("a hundred thousand brackets", deep.into_bytes()),
-            ("three thousand members", wide.into_bytes()),
+            ("three thousand members", wide.to_string().into_bytes()),
         ] {
             let answer = merchant.ask("POST", "/v1/payments").fresh_key().header("content-type", "application/json").body(body).send().await;
             assert_eq!((answer.status, answer.code()), (400, "INVALID_REQUEST".to_owned()), "{what}");

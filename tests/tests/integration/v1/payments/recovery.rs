@@ -71,7 +71,8 @@ async fn crash_in_the_middle(world: &mut World, slow_ms: u32, crash_ms: u64, act
         bodies.push((fresh("key"), body));
     }
     world.slow_acquirer(slow_ms).await;
-    let under_way: Vec<_> = bodies.iter().cloned().map(|(key, body)| tokio::spawn(attempt(merchant.clone(), key, body))).collect();
+    let under_way: Vec<_> =
+        bodies.iter().cloned().map(|(key, body)| tokio::spawn(attempt(merchant.clone(), key, body))).collect();
     tokio::time::sleep(Duration::from_millis(crash_ms)).await;
     world.crash().await;
     for one in under_way {

@@ -1,0 +1,98 @@
+//! What `verify` reads: whole tables, joined with what they must agree with.
+
+use db::{Sql, sql};
+use idempotency::ClaimRow;
+
+use crate::rows::{AskingRow, AttemptRow, PaymentRow};
+
+pub(super) static QUESTIONS: Sql = sql!("SELECT {} FROM asking", AskingRow);
+
+// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`.
+pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
+    "SELECT {},
+            COALESCE(a_captured, 0), COALESCE(a_capturing, 0), COALESCE(a_voided, 0), COALESCE(a_refunded, 0),
+            COALESCE(a_refunding, 0), COALESCE(a_open, 0), COALESCE(t_held, 0), COALESCE(t_released, 0),
+            COALESCE(t_taken, 0), COALESCE(t_started, 0), COALESCE(t_done, 0), COALESCE(t_failed, 0), q_attempt
+       FROM payment
+       LEFT JOIN (
+            SELECT account_id AS a_account, payment_id AS a_payment,
+                   CAST(SUM(CASE WHEN kind = $1 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_captured,
+                   CAST(SUM(CASE WHEN kind IN ($1, $2) AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_capturing,
+                   CAST(SUM(CASE WHEN kind = $2 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_voided,
+                   CAST(SUM(CASE WHEN kind = $3 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_refunded,
+                   CAST(SUM(CASE WHEN kind = $3 AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_refunding,
+                   CAST(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END) AS BIGINT) AS a_open
+              FROM attempt GROUP BY account_id, payment_id) AS a
+         ON a_account = account_id AND a_payment = id
+       LEFT JOIN (
+            SELECT account_id AS t_account, subject AS t_subject,
+                   CAST(SUM(CASE WHEN recipe = $7 THEN amount ELSE 0 END) AS BIGINT) AS t_held,
+                   CAST(SUM(CASE WHEN recipe = $8 THEN amount ELSE 0 END) AS BIGINT) AS t_released,
+                   CAST(SUM(CASE WHEN recipe = $9 THEN amount ELSE 0 END) AS BIGINT) AS t_taken,
+                   CAST(SUM(CASE WHEN recipe = $10 THEN amount ELSE 0 END) AS BIGINT) AS t_started,
+                   CAST(SUM(CASE WHEN recipe = $11 THEN amount ELSE 0 END) AS BIGINT) AS t_done,
+                   CAST(SUM(CASE WHEN recipe = $12 THEN amount ELSE 0 END) AS BIGINT) AS t_failed
+              FROM transfer GROUP BY account_id, subject) AS t
+         ON t_account = account_id AND t_subject = id
+       LEFT JOIN (SELECT account_id AS q_account, attempt_id AS q_attempt FROM asking) AS q
+         ON q_account = account_id AND q_attempt = attempt_id
+      ORDER BY account_id, id",
+    PaymentRow
+);
+
+pub(super) static LATER_ATTEMPTS: Sql = sql!(
+    "SELECT {}, p_amount, COALESCE(r_sum, 0), q_attempt
+       FROM attempt
+       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, amount AS p_amount FROM payment) AS p
+         ON p_account = account_id AND p_id = payment_id
+       LEFT JOIN (
+            SELECT account_id AS r_account, named AS r_named, CAST(SUM(amount) AS BIGINT) AS r_sum
+              FROM attempt WHERE kind = $1 AND state IN ($2, $3, $4) GROUP BY account_id, named) AS r
+         ON r_account = account_id AND r_named = id
+       LEFT JOIN (SELECT account_id AS q_account, attempt_id AS q_attempt FROM asking) AS q
+         ON q_account = account_id AND q_attempt = id
+      ORDER BY account_id, id",
+    AttemptRow
+);
+
+pub(super) static IDS_USED_TWICE: Sql = sql!(
+    "SELECT one, CAST(COUNT(*) AS BIGINT) FROM (
+        SELECT id AS one FROM payment UNION ALL SELECT attempt_id FROM payment UNION ALL SELECT id FROM attempt) AS every
+      GROUP BY one HAVING COUNT(*) > 1 ORDER BY one"
+);
+
+pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
+    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id
+       FROM claim
+       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
+                    FROM payment) AS p ON p_account = account_id AND p_id = subject
+       LEFT JOIN (SELECT account_id AS a_account, id AS a_id, state AS a_state, amount AS a_amount, currency AS a_currency,
+                         form AS a_form, payment_id AS a_payment FROM attempt) AS a ON a_account = account_id AND a_id = subject
+       LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session) AS s
+         ON s_account = account_id AND s_id = subject
+      ORDER BY account_id, scope",
+    ClaimRow
+);
+
+// A claim that finished late outlives its retention, never the other way round.
+pub(super) static EFFECTS_WITHOUT_CLAIM: Sql = sql!(
+    "SELECT account_id, id FROM payment WHERE origin = $1 AND attempt <> $2 AND created_at > $3
+      UNION ALL
+     SELECT account_id, id FROM attempt WHERE origin = $1 AND state <> $2 AND created_at > $3
+     EXCEPT
+     SELECT account_id, subject FROM claim"
+);
+
+// $1 cancel, $2 succeeded, $3 and $4 the open states.
+pub(super) static FIRST_ATTEMPTS: Sql = sql!(
+    "SELECT {}, COALESCE(a_voided, 0), COALESCE(a_open, 0)
+       FROM payment
+       LEFT JOIN (
+            SELECT account_id AS a_account, payment_id AS a_payment,
+                   CAST(SUM(CASE WHEN kind = $1 AND state = $2 THEN amount ELSE 0 END) AS BIGINT) AS a_voided,
+                   CAST(SUM(CASE WHEN state IN ($3, $4) THEN 1 ELSE 0 END) AS BIGINT) AS a_open
+              FROM attempt GROUP BY account_id, payment_id) AS a
+         ON a_account = account_id AND a_payment = id
+      ORDER BY account_id, id",
+    PaymentRow
+);
