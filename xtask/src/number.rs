@@ -38,7 +38,7 @@ impl Serialize for Milli {
 /// Median, least and greatest of several rounds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Spread {
-    /// The middle value; of an even number the lower middle one.
+    /// The middle value; of an even number the mean of the two in the middle.
     pub median: Milli,
     /// The least value.
     pub min: Milli,
@@ -51,7 +51,8 @@ impl Spread {
     pub fn of(mut values: Vec<Milli>) -> Option<Spread> {
         values.sort_unstable();
         let (min, max) = (*values.first()?, *values.last()?);
-        Some(Spread { median: values[(values.len() - 1) / 2], min, max })
+        let (below, above) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+        Some(Spread { median: Milli(u64::midpoint(below.0, above.0)), min, max })
     }
 }
 
@@ -82,9 +83,9 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_an_even_number_is_never_flattering() {
-        let spread = Spread::of(vec![Milli(4), Milli(1), Milli(3), Milli(2)]).expect("not empty");
-        assert_eq!((spread.median, spread.min, spread.max), (Milli(2), Milli(1), Milli(4)));
+    fn the_median_of_an_even_number_lies_between_the_middle_ones() {
+        let spread = Spread::of(vec![Milli(40), Milli(10), Milli(30), Milli(20)]).expect("not empty");
+        assert_eq!((spread.median, spread.min, spread.max), (Milli(25), Milli(10), Milli(40)));
         assert_eq!(Spread::of(Vec::new()), None);
     }
 

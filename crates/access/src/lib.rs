@@ -45,7 +45,7 @@ pub use error::{AccessError, AccessRefusal, Refused};
 pub use failures::FAILED_PROOFS_PER_MINUTE;
 pub use keyring::{Keyring, KeyringOptions, STALE_AFTER_MICROS};
 pub use known::Caller;
-pub use queries::{environment, negative_limits};
+pub use queries::{environment, negative_limits, recognises_master_key};
 pub use rate::{Rate, WINDOW_SECONDS};
 pub use rules::{Capability, Permission};
 pub use secrets::AccessSecrets;

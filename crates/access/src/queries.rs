@@ -7,6 +7,7 @@ use db::{Fault, Reader, Snapshot, Sql, Table, args, sql};
 use kernel::{AccessKeyId, AccountId};
 
 use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccountRow};
+use crate::secrets::AccessSecrets;
 use crate::token::Environment;
 
 static ACCOUNT: Sql = sql!("SELECT {} FROM account WHERE id = $1", AccountRow);
@@ -90,6 +91,17 @@ pub(crate) async fn environment_in_use(reader: &Reader) -> Result<Option<Environ
 /// When the snapshot cannot be read.
 pub async fn environment(snapshot: &Snapshot) -> Result<Option<Environment>, Fault> {
     snapshot.one(&ENVIRONMENT_IN_USE, args![]).await?.map(|record| record.get(0)).transpose()
+}
+
+/// Whether what is sealed in a database was sealed under this master key; tried on the oldest account. A database without
+/// accounts recognises every key.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub async fn recognises_master_key(snapshot: &Snapshot, secrets: &AccessSecrets) -> Result<bool, Fault> {
+    let oldest = snapshot.one(&OLDEST_ACCOUNT, args![]).await?;
+    let oldest = oldest.map(|record| record.row::<AccountRow>(0)).transpose()?;
+    Ok(oldest.is_none_or(|row| secrets.open_fingerprint_key(&row.sealed_fingerprint_key, row.id).is_ok()))
 }
 
 /// How far below zero refunds may take each account's money, in minor units: what `verify` of the ledger asks for.

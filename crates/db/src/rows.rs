@@ -88,6 +88,8 @@ struct Slot<T> {
     /// The batch that touched it last, and how.
     batch: u64,
     touch: Touch,
+    /// Nobody looked: a command said that the key is free, and its insert is to find out.
+    believed: bool,
 }
 
 struct Undo<T: Table> {
@@ -124,6 +126,7 @@ trait AnyTable: Send {
     fn accept(&mut self, load: &Load, stored: Vec<StoredRow>) -> Result<(), Fault>;
     fn keep_command(&mut self);
     fn undo_command(&mut self);
+    fn doubt(&mut self) -> bool;
     fn undo_batch(&mut self);
     fn changes(&self) -> Changes;
     fn committed(&mut self, version: i64);
@@ -206,7 +209,7 @@ impl<T: Table> TableRows<T> {
 
     /// An empty slot for a key the command believes to be free: nothing is loaded, the insert finds out.
     fn believe_absent(&mut self, key: T::Key) {
-        self.slots.entry(key).or_insert(Slot { stored: None, row: None, batch: 0, touch: Touch::Read });
+        self.slots.entry(key).or_insert(Slot { stored: None, row: None, batch: 0, touch: Touch::Read, believed: true });
     }
 }
 
@@ -263,7 +266,8 @@ impl<T: Table> AnyTable for TableRows<T> {
             let changed_here = self.slots.get(&key).is_some_and(|slot| slot.batch == self.batch && slot.touch != Touch::Read);
             if !changed_here {
                 let batch = self.slots.get(&key).map_or(0, |slot| slot.batch);
-                self.slots.insert(key, Slot { stored: Some(version), row: Some(row), batch, touch: Touch::Read });
+                self.slots
+                    .insert(key, Slot { stored: Some(version), row: Some(row), batch, touch: Touch::Read, believed: false });
             }
         }
         for wanted in &load.wanted {
@@ -302,6 +306,14 @@ impl<T: Table> AnyTable for TableRows<T> {
                 None => self.uniques.remove(&(index, values)),
             };
         }
+    }
+
+    /// Asks for the touched rows that are only believed to be absent; false when there are none.
+    fn doubt(&mut self) -> bool {
+        let doubted = |key: &&T::Key| self.slots.get(key).is_some_and(|slot| slot.believed && slot.row.is_none());
+        let doubted: Vec<_> = self.touched.iter().filter(doubted).map(|key| (Find::Primary, T::key_values(key))).collect();
+        self.wanted.extend_from_slice(&doubted);
+        !doubted.is_empty()
     }
 
     /// Rows that this batch changed are no longer what the store holds.
@@ -350,6 +362,7 @@ impl<T: Table> AnyTable for TableRows<T> {
             } else if slot.touch != Touch::Read {
                 slot.stored = Some(version);
                 slot.touch = Touch::Read;
+                slot.believed = false;
             }
         }
         self.keep_command();
@@ -368,7 +381,10 @@ impl<T: Table> TableRows<T> {
     /// Notes that the store has no row under these key values, for the rest of the batch.
     fn absent(&mut self, wanted: &[Value]) -> Result<(), Fault> {
         let key = T::key_from_values(&mut wanted.iter().cloned())?;
-        self.believe_absent(key);
+        self.believe_absent(key.clone());
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.believed = false;
+        }
         Ok(())
     }
 }
@@ -390,8 +406,9 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// A primary key the command believes to be free (it was just made, or looked up and found absent). Nothing is loaded; should the
-    /// belief be wrong, the insert notices, and the command is decided again on loaded rows.
+    /// A primary key the command believes to be free (it was just made, or looked up and found absent). Nothing is loaded: should the
+    /// belief be wrong, the insert notices, and the command is decided again on loaded rows. A refusal inserts nothing, so before a
+    /// command is refused the key is loaded after all and the command decided again.
     pub fn fresh<T: Table>(&mut self, key: T::Key) {
         if self.0.careful {
             self.row::<T>(key);
@@ -554,6 +571,12 @@ impl Rows {
 
     pub(crate) fn undo_command(&mut self) {
         self.tables.iter_mut().for_each(|(_, table)| table.undo_command());
+    }
+
+    /// A refusal writes nothing, so no insert finds out whether a key that was believed to be free is. Asks for such rows; true when
+    /// there were any and the refused command must be decided again.
+    pub(crate) fn doubt(&mut self) -> bool {
+        self.tables.iter_mut().fold(false, |doubt, (_, table)| table.doubt() || doubt)
     }
 
     pub(crate) fn undo_batch(&mut self) {

@@ -284,7 +284,12 @@ impl Batches {
             for index in undecided {
                 match jobs[index].decide(&mut self.rows, now) {
                     Decided::Accepted => self.rows.keep_command(),
-                    Decided::Refused => self.rows.undo_command(),
+                    Decided::Refused => {
+                        self.rows.undo_command();
+                        if self.rows.doubt() {
+                            again.push(index);
+                        }
+                    }
                     Decided::NotLoaded => {
                         self.rows.undo_command();
                         again.push(index);

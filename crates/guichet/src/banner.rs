@@ -1,10 +1,11 @@
 //! What `demo` prints once it is ready: where to look, who to be, three commands to paste, how to stop.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
+use crate::config::Config;
 use crate::credentials::{Credentials, card};
 use crate::showroom::card_payment;
+
+/// Width of a perforation.
+const PERFORATION_CHARS: usize = 72;
 
 /// Colours of a terminal, or none.
 #[derive(Debug, Clone, Copy)]
@@ -25,41 +26,45 @@ impl Paint {
     }
 }
 
-/// The banner: at most 20 lines, the commands at the start of a line of their own so that they can be copied whole.
-pub fn banner(credentials: &Credentials, data_dir: &Path, colour: bool) -> String {
+/// The banner: at most 20 lines. The commands begin at the margin, each on a line of its own, so that they can be copied
+/// whole; the key lies between two perforations, because it is something one can hold.
+pub fn banner(credentials: &Credentials, config: &Config, colour: bool) -> String {
     let paint = Paint(colour);
-    let base = &credentials.base_url;
-    let full = credentials.full_key();
-    let perforation = paint.soft(&"┄".repeat(72));
-    let mut out = String::new();
-    let mut line = |text: &str| writeln!(out, "{text}").expect("writing to a string cannot fail");
     let fact = |name: &str, value: &str| format!("  {} {value}", paint.soft(&format!("{name:<8}")));
+    let (base, account, full) = (&credentials.base_url, &credentials.account, credentials.full_key());
+    let perforation = paint.soft(&"┄".repeat(PERFORATION_CHARS));
+    let all_keys = config.credentials.as_ref().map(|path| fact("All keys", &path.display().to_string()));
 
-    line(&format!("\n  {}", paint.accent("╭─╮")));
-    line(&format!("  {} {}   {}", paint.accent("guichet"), env!("CARGO_PKG_VERSION"), "Sandbox: no real money moves"));
-    line("");
-    line(&fact(
-        "Open",
-        &format!("{}   {}", paint.accent(&format!("{base}/")), paint.soft(&format!("API reference: {base}/docs"))),
-    ));
-    line(&fact("Data", &data_dir.display().to_string()));
-    line(&fact(
-        "Account",
-        &format!("{} <{}>  {}", credentials.account.name, credentials.account.owner_email, credentials.account.id),
-    ));
-    line(&perforation);
-    line(&fact("Key", &full.token));
-    line(&fact("Secret", full.secret.expose()));
-    line(&perforation);
-    line(&format!("  {}", "Paste: take a payment, find it again, see what the acquirer charged"));
+    let mut lines = vec![
+        String::new(),
+        format!("  {}", paint.accent("╭─╮")),
+        format!("  {} {}   Sandbox: no real money moves", paint.accent("guichet"), env!("CARGO_PKG_VERSION")),
+        String::new(),
+        fact("Open", &format!("{}   {}", paint.accent(&format!("{base}/")), paint.soft(&format!("API reference: {base}/docs")))),
+        fact("Data", &config.data_dir.display().to_string()),
+        fact("Account", &format!("{} <{}>  {}", account.name, account.owner_email, account.id)),
+        perforation.clone(),
+        fact("Key", &full.token),
+        fact("Secret", full.secret.expose()),
+    ];
+    lines.extend(all_keys);
+    lines.push(perforation);
+    lines.push("  Paste: take a payment, find it again, see what the acquirer charged".to_owned());
+    lines.extend(commands(credentials));
+    lines.push(format!("  {}", paint.soft("Ctrl-C stops it; the same folder brings the same data and keys back.")));
+    lines.join("\n")
+}
+
+/// Three commands for a shell; all values are plain ASCII without a single quote.
+fn commands(credentials: &Credentials) -> [String; 3] {
+    let (base, full) = (&credentials.base_url, credentials.full_key());
     let keys = format!("-H 'public-api-key: {}' -H 'private-secret-key: {}'", full.token, full.secret.expose());
-    line(&format!(
-        "curl -s {base}/v1/payments {keys} -H 'x-idempotency-key: coffee-1' -H 'content-type: application/json' -d '{}'",
-        card_payment(credentials, "coffee-1", "A coffee", 3, card("approved"), true)
-    ));
-    line(&format!("curl -s '{base}/v1/payments?merchant_order_id=coffee-1' {keys}"));
-    line(&format!("curl -s '{base}/dev/acquirer/charges?merchant_order_id=coffee-1'"));
-    line("");
-    line(&format!("  {}", paint.soft("Ctrl-C stops it; the same folder brings the same data and keys back.")));
-    out
+    let body = card_payment(credentials, "coffee-1", "A coffee", 3, card("approved"), true);
+    [
+        format!(
+            "curl -s {base}/v1/payments {keys} -H 'x-idempotency-key: coffee-1' -H 'content-type: application/json' -d '{body}'"
+        ),
+        format!("curl -s '{base}/v1/payments?merchant_order_id=coffee-1' {keys}"),
+        format!("curl -s '{base}/dev/acquirer/charges?merchant_order_id=coffee-1'"),
+    ]
 }

@@ -97,6 +97,9 @@ pub struct KeyCreate {
     /// Address or network the key may be used from, at most 50; none means anywhere
     #[arg(long = "allow-ip", value_name = "CIDR")]
     pub allow_ip: Vec<String>,
+    /// How many to make, at most 10000; one object a line with --json
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub count: u32,
     /// Answer as one JSON object
     #[arg(long)]
     pub json: bool,

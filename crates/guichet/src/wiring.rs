@@ -1,6 +1,6 @@
 //! The one place where stores, services, workers and the edge are put together.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use kernel::{MasterKey, Source, Timestamp};
 use payments::{Acquirer, Acquirers, Connector, Origins, Parts, Patience, Payments};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use web::{App, Listening, Options, SandboxWiring, Showcase, Wiring};
 
@@ -91,7 +92,7 @@ impl House {
                 .remedy("stop what uses the address, or give another with --listen; port 0 picks a free one")
         })?;
         let address = listener.local_addr().map_err(|error| Trouble::new("cannot listen").because(error))?;
-        let base_url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+        let base_url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, reachable(address));
         let app = web::app(Wiring {
             payments: payments.clone(),
             keyring: access.keyring().clone(),
@@ -150,8 +151,9 @@ impl Server {
         tracing::info!("stopping");
         self.app.drain();
         self.closing.cancel();
+        let deadline = Instant::now() + IN_FLIGHT_TIME_MAX;
         let mut ended = self.accepting.await;
-        if tokio::time::timeout(IN_FLIGHT_TIME_MAX, self.payments.finish_in_flight()).await.is_err() {
+        if tokio::time::timeout_at(deadline, self.payments.finish_in_flight()).await.is_err() {
             tracing::warn!("payments were still under way; they are taken up again at the next start");
         }
         for worker in self.workers {
@@ -167,7 +169,7 @@ impl Server {
     }
 }
 
-/// Longest time in which payments under way are waited for after the last connection is gone.
+/// Longest time in which payments under way are waited for, those without a connection included.
 const IN_FLIGHT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What commands on accounts and keys work with, beside a serving process.
@@ -286,6 +288,16 @@ pub fn sandbox_url(config: &Config) -> DatabaseUrl {
 
 /// The sandbox acquirer's books in the data directory.
 const SANDBOX_FILE: &str = "sandbox-acquirer.db";
+
+/// The address to be called by on this machine: "any" is one to listen on, not one to call.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
+}
 
 fn options(config: &Config, base_url: String) -> Options {
     Options {

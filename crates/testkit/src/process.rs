@@ -68,24 +68,55 @@ impl Serving {
         drop(std::fs::remove_file(&file));
         let usual = ["demo", "--listen", "127.0.0.1:0", "--data-dir", "data", "--credentials", "credentials.json"];
         let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
+        let ready = || {
+            let credentials: Value = serde_json::from_slice(&std::fs::read(&file).ok()?).ok()?;
+            Some((text(&credentials["base_url"]), credentials))
+        };
+        Serving::start(program, folder, &arguments, &[], ready).await
+    }
+
+    /// Starts `guichet serve` in a folder on a free port and waits until it says where it serves. There are no credentials.
+    ///
+    /// # Panics
+    /// When it does not become ready; what it said is shown.
+    pub async fn serve(program: &Path, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
+        let usual = ["serve", "--listen", "127.0.0.1:0", "--data-dir", "data", "--log-format", "json"];
+        let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
+        let log = folder.join("err.txt");
+        drop(std::fs::remove_file(&log));
+        let ready = || {
+            let said = std::fs::read_to_string(&log).ok()?;
+            let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let serving = lines.into_iter().find(|line| line["message"] == "serving")?;
+            Some((text(&serving["address"]), Value::Null))
+        };
+        Serving::start(program, folder, &arguments, environment, ready).await
+    }
+
+    async fn start(
+        program: &Path,
+        folder: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        ready: impl Fn() -> Option<(String, Value)>,
+    ) -> Serving {
         let log =
             |name: &str| File::options().create(true).append(true).open(folder.join(name)).expect("the folder can be written to");
-        let mut command = command(program, folder, &arguments, &[]);
-        let mut child = command.stdout(log("out.txt")).stderr(log("err.txt")).spawn().expect("the program can be started");
+        let mut command = command(program, folder, arguments, environment);
+        let child = command.stdout(log("out.txt")).stderr(log("err.txt")).spawn().expect("the program can be started");
+        let mut serving = Serving { child, folder: folder.to_owned(), credentials: Value::Null, door: Door::at("") };
         let until = Instant::now() + Duration::from_secs(READY_SECONDS_MAX);
-        let credentials: Value = loop {
-            if let Some(whole) = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-                break whole;
+        loop {
+            if let Some((base_url, credentials)) = ready() {
+                (serving.door, serving.credentials) = (Door::at(base_url), credentials);
+                return serving;
             }
-            let said = || std::fs::read_to_string(folder.join("err.txt")).unwrap_or_default();
-            if let Some(status) = child.try_wait().expect("our child can be waited for") {
-                panic!("the demo ended with {status}: {}", said());
+            if let Some(status) = serving.child.try_wait().expect("our child can be waited for") {
+                panic!("the server ended with {status}: {}", serving.err());
             }
-            assert!(Instant::now() < until, "the demo is not ready: {}", said());
+            assert!(Instant::now() < until, "the server is not ready: {}", serving.err());
             tokio::time::sleep(Duration::from_millis(10)).await;
-        };
-        let door = Door::at(text(&credentials["base_url"]));
-        Serving { child, folder: folder.to_owned(), credentials, door }
+        }
     }
 
     /// What the credentials file says.

@@ -128,6 +128,14 @@ impl World {
         world
     }
 
+    /// A new installation on a PostgreSQL database of the test's own, such as one whose server it is going to kill.
+    pub async fn start_at(name: &str, url: &str) -> World {
+        let mut world = World::on(name, Engine::Postgres, None);
+        world.set("database", url);
+        world.boot().await;
+        world
+    }
+
     /// Another process on the same database, with a data directory of its own and the same master key.
     ///
     /// # Panics
@@ -247,6 +255,11 @@ impl World {
     /// The PostgreSQL database, if it stands on one.
     pub fn database(&self) -> Option<&Database> {
         self.database.as_deref()
+    }
+
+    /// The same, to be taken along to another thread.
+    pub fn shared_database(&self) -> Option<Arc<Database>> {
+        self.database.clone()
     }
 
     /// The folder of the installation.

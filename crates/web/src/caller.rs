@@ -4,6 +4,7 @@
 //! section 3.1 are over then.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use access::{Capability, Refused};
 use axum::extract::FromRequestParts;
@@ -54,19 +55,23 @@ classes! {
 
 /// Who is asking; its key may do what `C` says.
 pub(crate) struct Caller<C: Class> {
-    proved: access::Caller,
+    exchange: Arc<Exchange>,
     class: PhantomData<C>,
 }
 
 impl<C: Class> Caller<C> {
     /// The account of the key.
     pub(crate) fn account_id(&self) -> AccountId {
-        self.proved.account_id()
+        self.proved().account_id()
+    }
+
+    fn proved(&self) -> &access::Caller {
+        self.exchange.caller().expect("it is noted before a caller is made")
     }
 
     /// What it has agreed to about money.
     pub(crate) fn terms(&self) -> Terms {
-        let account = self.proved.account();
+        let account = self.proved().account();
         Terms { account_id: account.id, fee: account.fee, negative_limit: account.negative_limit_minor }
     }
 }
@@ -89,7 +94,7 @@ impl<C: Class> FromRequestParts<Web> for Caller<C> {
             }
             problem_of_proof(&refused)
         })?;
-        exchange.note_caller(proved.clone());
+        let proved = exchange.note_caller(proved);
         if !proved.may(C::CAPABILITY) {
             return Err(Problem::new(Code::AuthorizationRequired, "the access key does not allow this operation"));
         }
@@ -97,7 +102,7 @@ impl<C: Class> FromRequestParts<Web> for Caller<C> {
         if ACCOUNT_CODES.iter().flat_map(|name| parts.headers.get_all(name)).any(|value| !names(value.as_bytes(), id)) {
             return Err(Problem::new(Code::InvalidAccountId, "X-Account-Code: must be the account of the access key"));
         }
-        Ok(Caller { proved, class: PhantomData })
+        Ok(Caller { exchange, class: PhantomData })
     }
 }
 

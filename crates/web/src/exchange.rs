@@ -79,9 +79,9 @@ impl Exchange {
     }
 
     /// Notes who is asking. A route asks once; the first answer counts.
-    pub(crate) fn note_caller(&self, caller: Caller) {
+    pub(crate) fn note_caller(&self, caller: Caller) -> &Caller {
         self.note_rate(caller.rate());
-        self.caller.get_or_init(|| caller);
+        self.caller.get_or_init(|| caller)
     }
 
     /// Notes what is left of the caller's rate, for the reply's headers.

@@ -1,8 +1,11 @@
 //! What a caller learns about its rate with each reply: the draft standard's two headers and the three older ones.
 
+use std::cell::RefCell;
+use std::ops::Range;
+
 use access::Rate;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use bytes::{BufMut, BytesMut};
+use bytes::Bytes;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -12,30 +15,56 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// All rates are a minute's, in seconds.
 const WINDOW_SECONDS: u32 = 60;
+/// Longest text of what is left, in bytes: two numbers of at most 10 digits and 12 characters around them.
+const RATE_TEXT_BYTES: usize = 32;
+
+/// The two headers that only depend on the rate itself.
+#[derive(Clone)]
+struct Fixed {
+    per_minute: u32,
+    policy: HeaderValue,
+    limit: HeaderValue,
+}
+
+thread_local! {
+    /// Those of the last caller: nearly all keys have the same rate.
+    static LAST: RefCell<Option<Fixed>> = const { RefCell::new(None) };
+}
+
+impl Fixed {
+    fn of(per_minute: u32) -> Fixed {
+        let known = LAST.with_borrow(|last| last.as_ref().filter(|last| last.per_minute == per_minute).cloned());
+        known.unwrap_or_else(|| {
+            let policy = format!("\"key\";q={per_minute};w={WINDOW_SECONDS}");
+            let policy = HeaderValue::from_maybe_shared(Bytes::from(policy)).expect("digits, letters and punctuation of ASCII");
+            let fixed = Fixed { per_minute, policy, limit: per_minute.into() };
+            LAST.set(Some(fixed.clone()));
+            fixed
+        })
+    }
+}
 
 /// Adds all five.
 pub(crate) fn add(headers: &mut HeaderMap, rate: &Rate) {
-    // One allocation for both texts.
-    let mut text = BytesMut::with_capacity(96);
-    text.put_slice(b"\"key\";q=");
-    put_number(&mut text, rate.per_minute);
-    text.put_slice(b";w=");
-    put_number(&mut text, WINDOW_SECONDS);
-    let policy = text.split().freeze();
-    text.put_slice(b"\"key\";r=");
-    put_number(&mut text, rate.remaining);
-    text.put_slice(b";t=");
-    put_number(&mut text, rate.full_in_seconds);
-    let left = text.freeze();
-    let value = |bytes| HeaderValue::from_maybe_shared(bytes).expect("digits, letters and punctuation of ASCII");
-    headers.insert(POLICY, value(policy));
-    headers.insert(RATE_LIMIT, value(left));
-    headers.insert(LIMIT, rate.per_minute.into());
-    headers.insert(REMAINING, rate.remaining.into());
-    headers.insert(RESET, rate.full_in_seconds.into());
+    let Fixed { policy, limit, .. } = Fixed::of(rate.per_minute);
+    // One text for all three: the older two are parts of the newer one.
+    let mut text = Vec::with_capacity(RATE_TEXT_BYTES);
+    text.extend_from_slice(b"\"key\";r=");
+    let remaining = put_number(&mut text, rate.remaining);
+    text.extend_from_slice(b";t=");
+    let reset = put_number(&mut text, rate.full_in_seconds);
+    let text = Bytes::from(text);
+    let value = |bytes| HeaderValue::from_maybe_shared::<Bytes>(bytes).expect("digits, letters and punctuation of ASCII");
+    headers.reserve(5);
+    headers.insert(POLICY, policy);
+    headers.insert(LIMIT, limit);
+    headers.insert(REMAINING, value(text.slice(remaining)));
+    headers.insert(RESET, value(text.slice(reset)));
+    headers.insert(RATE_LIMIT, value(text));
 }
 
-fn put_number(text: &mut BytesMut, mut number: u32) {
+/// Appends the digits of a number and says where they are.
+fn put_number(text: &mut Vec<u8>, mut number: u32) -> Range<usize> {
     let mut digits = [0; 10]; // a u32 has at most 10 digits
     let mut at = digits.len();
     loop {
@@ -46,7 +75,9 @@ fn put_number(text: &mut BytesMut, mut number: u32) {
             break;
         }
     }
-    text.put_slice(&digits[at..]);
+    let start = text.len();
+    text.extend_from_slice(&digits[at..]);
+    start..text.len()
 }
 
 #[cfg(test)]
@@ -58,19 +89,19 @@ mod tests {
         let mut headers = HeaderMap::new();
         add(&mut headers, &Rate { per_minute: 6_000, remaining: 5_999, full_in_seconds: 1, retry_in_seconds: 0 });
         let shown: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("visible"))).collect();
-        assert_eq!(
-            shown,
-            [
-                "ratelimit-policy: \"key\";q=6000;w=60",
-                "ratelimit: \"key\";r=5999;t=1",
-                "ratelimit-limit: 6000",
-                "ratelimit-remaining: 5999",
-                "ratelimit-reset: 1"
-            ]
-        );
-        let mut text = BytesMut::new();
-        put_number(&mut text, 0);
-        put_number(&mut text, u32::MAX);
-        assert_eq!(text, "04294967295");
+        let expected = [
+            "ratelimit-policy: \"key\";q=6000;w=60",
+            "ratelimit-limit: 6000",
+            "ratelimit-remaining: 5999",
+            "ratelimit-reset: 1",
+            "ratelimit: \"key\";r=5999;t=1",
+        ];
+        assert_eq!(shown, expected);
+        add(&mut headers, &Rate { per_minute: u32::MAX, remaining: u32::MAX, full_in_seconds: u32::MAX, retry_in_seconds: 0 });
+        assert_eq!(headers[POLICY], "\"key\";q=4294967295;w=60");
+        assert_eq!(headers[RATE_LIMIT], "\"key\";r=4294967295;t=4294967295");
+        assert!(headers[RATE_LIMIT].len() <= RATE_TEXT_BYTES);
+        add(&mut headers, &Rate { per_minute: 1, remaining: 0, full_in_seconds: 0, retry_in_seconds: 0 });
+        assert_eq!((&headers[REMAINING], &headers[LIMIT]), (&HeaderValue::from(0), &HeaderValue::from(1)));
     }
 }

@@ -3,6 +3,7 @@
 
 mod canaries;
 mod damage;
+mod database_away;
 mod dev;
 mod front;
 mod hosts;
@@ -10,3 +11,4 @@ mod http_corpus;
 mod nodes;
 mod tls;
 mod v1;
+mod verify;

@@ -40,6 +40,20 @@ impl Command for Renew {
     }
 }
 
+/// Finds a purse under a key it believes to be free, and refuses when there is none.
+struct Taken(Uuid);
+
+impl Command for Taken {
+    type Reply = i64;
+    type Refusal = &'static str;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.fresh::<PurseRow>((self.0, 1));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<i64, &'static str> {
+        rows.get::<PurseRow>(&(self.0, 1)).map(|purse| purse.amount).ok_or("free")
+    }
+}
+
 struct Sum(Uuid);
 
 impl Command for Sum {
@@ -147,6 +161,17 @@ on_both_engines! {
         let store = place.open().await; // nothing is remembered, so the belief is wrong
         assert!(!store.writer().run(OpenOnce(purse(id, 1, 99))).await.expect("runs").expect("decides"));
         assert_eq!(amounts(&store, id).await, [10]);
+    }
+
+    /// A refusal inserts nothing that could notice: it is believed only after looking.
+    async fn a_refusal_over_a_key_believed_free_is_decided_again_on_what_is_there(place) {
+        let (owner, other) = (owner(), owner());
+        let store = place.open().await;
+        store.writer().run(Open(purse(owner, 1, 42))).await.expect("written").expect("never refused");
+        drop(store);
+        let store = place.open().await; // remembers nothing
+        assert_eq!(store.writer().run(Taken(other)).await.expect("decided"), Err("free"));
+        assert_eq!(store.writer().run(Taken(owner)).await.expect("decided"), Ok(42));
     }
 
     async fn rows_are_deleted_and_made_anew(place) {

@@ -25,7 +25,7 @@ pub struct Demo {
 pub async fn run(config: &Config) -> Result<(), Trouble> {
     logging::start(config)?;
     let Demo { server, credentials } = start(config, &Source::system()).await?;
-    terminal::say(&banner(&credentials, &config.data_dir, logging::wants_colour(&std::io::stdout())));
+    terminal::say(&banner(&credentials, config, logging::wants_colour(&std::io::stdout())));
     signals::asked_to_stop().await?;
     server.stop().await
 }

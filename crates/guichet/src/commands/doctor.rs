@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use db::SchemaState;
-use kernel::Source;
+use access::{AccessSecrets, Environment};
+use db::{Fault, SchemaState};
+use kernel::{MasterKey, Source};
 use serde_json::{Value, json};
 
 use crate::commands::serve;
@@ -49,7 +50,9 @@ pub async fn run(config: &Config, as_json: bool) -> bool {
 }
 
 async fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![master_key(config), folder(&config.data_dir), database(config).await];
+    let (key, found) = master_key(config);
+    let mut findings = vec![found, folder(&config.data_dir)];
+    findings.extend(database(config, key).await);
     findings.push(match serve::refuse_exposure(config) {
         Ok(()) => finding(Weight::Good, format!("{} may be listened on", config.listen)),
         Err(trouble) => bad(&trouble),
@@ -80,22 +83,27 @@ fn bad(trouble: &Trouble) -> Finding {
     finding(Weight::Bad, trouble.to_string().trim_start_matches("guichet: ").replace('\n', ""))
 }
 
-fn master_key(config: &Config) -> Finding {
+/// The master key, if it can be read, and what there is to say about it.
+fn master_key(config: &Config) -> (Option<MasterKey>, Finding) {
     let named = !matches!(config.master_key, MasterKeySource::Unnamed);
     let tool = Config::clone(config).with_purpose(Purpose::Tool);
     match master_key::find(&tool, &Source::system()) {
-        Ok(Some(_)) if !named => {
-            finding(Weight::Note, "the master key of a demo lies beside its data; serve wants to be told the name of one")
+        Ok(Some(key)) => {
+            let text = match &config.master_key {
+                _ if !named => {
+                    Some("the master key of a demo lies beside its data; serve wants to be told the name of one".to_owned())
+                }
+                MasterKeySource::File(path) if mode(path).is_some_and(|mode| mode & 0o077 != 0) => {
+                    Some(format!("other users of this machine can read the master key: chmod 600 {}", path.display()))
+                }
+                _ => None,
+            };
+            let found =
+                text.map_or_else(|| finding(Weight::Good, "the master key can be read"), |text| finding(Weight::Note, text));
+            (Some(key), found)
         }
-        Ok(Some(_)) => match &config.master_key {
-            MasterKeySource::File(path) if mode(path).is_some_and(|mode| mode & 0o077 != 0) => finding(
-                Weight::Note,
-                format!("other users of this machine can read the master key: chmod 600 {}", path.display()),
-            ),
-            _ => finding(Weight::Good, "the master key can be read"),
-        },
-        Ok(None) => finding(Weight::Bad, "no master key is named: --master-key-file or GUICHET_MASTER_KEY"),
-        Err(trouble) => bad(&trouble),
+        Ok(None) => (None, finding(Weight::Bad, "no master key is named: --master-key-file or GUICHET_MASTER_KEY")),
+        Err(trouble) => (None, bad(&trouble)),
     }
 }
 
@@ -114,17 +122,52 @@ fn folder(path: &Path) -> Finding {
     }
 }
 
-async fn database(config: &Config) -> Finding {
+async fn database(config: &Config, key: Option<MasterKey>) -> Vec<Finding> {
     let url = &config.database;
     if url.sqlite_path().is_some_and(|path| !path.exists()) {
-        return finding(Weight::Bad, format!("{url} does not exist yet: run `guichet migrate`"));
+        return vec![finding(Weight::Bad, format!("{url} does not exist yet: run `guichet migrate`"))];
     }
     match db::schema_state(url, None, MIGRATIONS).await {
-        Ok(SchemaState::Current) => finding(Weight::Good, format!("the schema of {url} is up to date")),
-        Ok(SchemaState::Outdated) => finding(Weight::Bad, format!("the schema of {url} is outdated: run `guichet migrate`")),
-        Ok(SchemaState::Unknown) => finding(Weight::Bad, format!("the schema of {url} was made by another version of guichet")),
-        Err(fault) => bad(&Trouble::of_store(&fault, url)),
+        Ok(SchemaState::Current) => {
+            let mut findings = vec![finding(Weight::Good, format!("the schema of {url} is up to date"))];
+            match content(config, key).await {
+                Ok(more) => findings.extend(more),
+                Err(fault) => findings.push(bad(&Trouble::of_store(&fault, url))),
+            }
+            findings
+        }
+        Ok(SchemaState::Outdated) => {
+            vec![finding(Weight::Bad, format!("the schema of {url} is outdated: run `guichet migrate`"))]
+        }
+        Ok(SchemaState::Unknown) => {
+            vec![finding(Weight::Bad, format!("the schema of {url} was made by another version of guichet"))]
+        }
+        Err(fault) => vec![bad(&Trouble::of_store(&fault, url))],
     }
+}
+
+/// Whether master key and purpose are those of the database.
+async fn content(config: &Config, key: Option<MasterKey>) -> Result<Vec<Finding>, Fault> {
+    let snapshot = db::snapshot_of(&config.database, None, MIGRATIONS).await?;
+    let mut findings = Vec::new();
+    if let Some(key) = key {
+        let secrets = AccessSecrets::new(&key, &Source::system());
+        findings.push(if access::recognises_master_key(&snapshot, &secrets).await? {
+            finding(Weight::Good, "the master key opens what is sealed in the database")
+        } else {
+            finding(Weight::Bad, "this is not the master key that the database was made with")
+        });
+    }
+    let sandbox = |environment| environment == Environment::Sandbox;
+    if let Some(in_use) = access::environment(&snapshot).await?.filter(|in_use| sandbox(*in_use) != config.sandbox) {
+        let text = if sandbox(in_use) {
+            "the database is a sandbox's; serve needs --sandbox for it"
+        } else {
+            "the database is for real money; it cannot be a sandbox"
+        };
+        findings.push(finding(Weight::Bad, text));
+    }
+    Ok(findings)
 }
 
 fn to_text(config: &Config, findings: &[Finding]) -> String {

@@ -3,6 +3,7 @@
 use access::{AllowList, IssuedKey, NewKey, Permission};
 use kernel::{AccessKeyId, AccountId, Source};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::cli::{KeyCommand, KeyCreate};
 use crate::config::Config;
@@ -47,9 +48,19 @@ async fn create(office: &Office, command: &KeyCreate) -> Result<String, Trouble>
     let allowed = AllowList::parse(command.allow_ip.iter().map(String::as_str)).map_err(|error| {
         Trouble::new(none).because(error).remedy("give addresses like 192.0.2.7 or networks like 192.0.2.0/24")
     })?;
-    let key = office.access.create_key(account, NewKey { allowed, ..NewKey::new(&command.name, permission) }).await;
-    let key = key.map_err(|error| office.explain(none, error))?;
-    Ok(issued(&key, &format!("It may do what {} allows.", permission.name()), command.json))
+    let new = NewKey { allowed, ..NewKey::new(&command.name, permission) };
+    let powers = format!("It may do what {} allows.", permission.name());
+    // All at once: they share commits.
+    let mut making = JoinSet::new();
+    for _ in 0..command.count {
+        let (access, new) = (office.access.clone(), new.clone());
+        making.spawn(async move { access.create_key(account, new).await });
+    }
+    let mut answers = Vec::new();
+    for key in making.join_all().await {
+        answers.push(issued(&key.map_err(|error| office.explain(none, error))?, &powers, command.json));
+    }
+    Ok(answers.join("\n"))
 }
 
 async fn switch(office: &Office, id: &str, on: bool, as_json: bool) -> Result<String, Trouble> {

@@ -99,6 +99,28 @@ async fn being_asked_to_stop_it_finishes_what_it_began() {
 }
 
 #[tokio::test]
+async fn it_does_not_wait_for_ever_and_what_it_leaves_is_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serving = demo(folder.path(), &[]).await;
+    let merchant = serving.merchant();
+    Actor::anonymous(serving.door()).post("/dev/acquirer", json!({ "slow_ms": 60_000 })).await.expect(200);
+    let body = merchant.purchase("5 EUR");
+    let (asking, asked) = (merchant.clone(), body.clone());
+    let under_way = tokio::spawn(async move { asking.ask("POST", "/v1/payments").once("left").json(&asked).try_send().await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    serving.signal("TERM");
+    let asked_at = Instant::now();
+    assert_eq!(serving.ended().await.code(), Some(0));
+    assert!(asked_at.elapsed() < Duration::from_secs(13), "{:?}", asked_at.elapsed());
+    assert!(under_way.await.unwrap().is_err(), "the connection was cut");
+    let again = demo(folder.path(), &[]).await;
+    let answer = settled(&again.merchant(), "left", &body).await;
+    assert_eq!(answer.payment_state(), "SUCCEEDED/APPROVED");
+    let verified = guichet(folder.path(), &["verify", "--settled", "--data-dir", "data"]);
+    assert_eq!(verified.code, Some(0), "{}{}", verified.out, verified.err);
+}
+
+#[tokio::test]
 async fn killed_under_load_it_loses_and_doubles_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut units: Vec<(String, Value, Option<Vec<u8>>)> = Vec::new();

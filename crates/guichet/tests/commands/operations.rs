@@ -191,6 +191,23 @@ async fn doctor_shows_what_is_configured_and_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn doctor_tells_a_sandbox_and_a_foreign_master_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = demo(folder.path()).await;
+    assert_eq!(serving.stop().await.code(), Some(0));
+    let doctor = |environment: &[(&str, &str)], arguments: &[&str]| {
+        let all: Vec<&str> =
+            ["doctor", "--listen", "127.0.0.1:0", "--data-dir", "data"].iter().chain(arguments).copied().collect();
+        run(Path::new(PROGRAM), folder.path(), &all, environment)
+    };
+    let sandbox = doctor(&[], &[]);
+    assert!(sandbox.code == Some(1) && sandbox.out.contains("serve needs --sandbox"), "{}", sandbox.out);
+    assert_eq!(doctor(&[], &["--sandbox"]).code, Some(0));
+    let foreign = doctor(&[MASTER_KEY], &["--sandbox"]);
+    assert!(foreign.code == Some(1) && foreign.out.contains("not the master key"), "{}", foreign.out);
+}
+
+#[tokio::test]
 async fn the_printed_description_is_the_served_one() {
     let folder = tempfile::tempdir().unwrap();
     let printed = parsed(&guichet(folder.path(), &["openapi"]));
@@ -200,4 +217,91 @@ async fn the_printed_description_is_the_served_one() {
     // Where it is served from differs.
     (printed["servers"], served["servers"]) = (Value::Null, Value::Null);
     assert_eq!(printed, served);
+}
+
+const MASTER_KEY: (&str, &str) = ("GUICHET_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+
+/// Migrates, makes an account, and gives somebody of it once `serve` runs with these further arguments.
+async fn served(folder: &Path, arguments: &[&str]) -> (Serving, Value) {
+    guichet::install_cryptography();
+    let tool = |command: &[&str]| {
+        let all: Vec<&str> = command.iter().copied().chain(["--data-dir", "data"]).collect();
+        // The first key decides for whom the database is, so the tool is told as well.
+        let environment: Vec<_> =
+            [MASTER_KEY].into_iter().chain(arguments.contains(&"--sandbox").then_some(("GUICHET_SANDBOX", "1"))).collect();
+        run(Path::new(PROGRAM), folder, &all, &environment)
+    };
+    assert_eq!(tool(&["migrate"]).code, Some(0));
+    let account = parsed(&tool(&["account", "create", "--name", "Corner shop", "--owner-email", "shop@example.com", "--json"]));
+    (Serving::serve(Path::new(PROGRAM), folder, arguments, &[MASTER_KEY]).await, account)
+}
+
+fn shopkeeper(serving: &Serving, account: &Value) -> Actor {
+    let text = |value: &Value| value.as_str().expect("the answer holds texts").to_owned();
+    let key = &account["key"];
+    Actor::with_key(
+        serving.door(),
+        text(&account["id"]),
+        Key { id: text(&key["id"]), token: text(&key["token"]), secret: text(&key["secret"]) },
+    )
+}
+
+#[tokio::test]
+async fn production_has_no_sandbox_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (serving, account) = served(folder.path(), &[]).await;
+    let shop = shopkeeper(&serving, &account);
+    assert!(shop.key().token.starts_with("prod_pk_"));
+    for path in ["/dev/acquirer", "/dev/acquirer/charges", "/dev/clock", "/dev/outbox", "/dev/hello"] {
+        shop.get(path).await.refused(404, "NOT_FOUND");
+    }
+    shop.post("/v1/payments", shop.purchase("5 EUR")).await.refused(503, "PROVIDER_UNAVAILABLE");
+    let first = shop.get("/v1/payments?merchant_order_id=abc").await.expect(200);
+    assert_eq!(first.header("ratelimit-policy"), Some("\"key\";q=6000;w=60"));
+    assert!(!folder.path().join("data/sandbox-acquirer.db").exists());
+    let verified = run(Path::new(PROGRAM), folder.path(), &["verify", "--settled", "--data-dir", "data"], &[MASTER_KEY]);
+    assert_eq!(verified.code, Some(0), "{}{}", verified.out, verified.err);
+    assert!(verified.out.contains("2 skipped"), "the acquirer's books are not ours to read: {}", verified.out);
+    assert_eq!(serving.stop().await.code(), Some(0));
+    assert_eq!(
+        run(Path::new(PROGRAM), folder.path(), &["serve", "--sandbox", "--data-dir", "data"], &[MASTER_KEY]).code,
+        Some(2)
+    );
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_last_untrusted_hop_is_the_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let (serving, account) = served(folder.path(), &["--sandbox", "--behind-proxy"]).await;
+    let shop = shopkeeper(&serving, &account);
+    let create =
+        ["key", "create", "--account", &shop.account_id, "--name", "Till", "--permission", "ReadOnly", "--allow-ip", "192.0.2.7"];
+    let all: Vec<&str> = create.iter().copied().chain(["--json", "--data-dir", "data"]).collect();
+    let made = parsed(&run(Path::new(PROGRAM), folder.path(), &all, &[MASTER_KEY]));
+    let text = |member: &str| made[member].as_str().unwrap().to_owned();
+    let key = Key { id: text("id"), token: text("token"), secret: text("secret") };
+    let till = Actor::with_key(serving.door(), &shop.account_id, key);
+    let from = |hops: &'static str| till.ask("GET", "/v1/payments?merchant_order_id=abc").header("x-forwarded-for", hops);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    from("192.0.2.7").send().await.expect(200);
+    from("203.0.113.9, 192.0.2.7").send().await.expect(200);
+    from("192.0.2.7, 203.0.113.9").send().await.refused(401, "UNKNOWN_IP_ADDRESS");
+    from("nonsense").send().await.refused(401, "UNKNOWN_IP_ADDRESS");
+    till.get("/v1/payments?merchant_order_id=abc").await.refused(401, "UNKNOWN_IP_ADDRESS");
+
+    // An address that fails too often is refused before its keys are looked at; others are not disturbed.
+    let guess = |from: &'static str| {
+        let ask = shop.ask("GET", "/v1/payments?merchant_order_id=abc").without("private-secret-key");
+        ask.header("private-secret-key", "sandbox_sk_guessed").header("x-forwarded-for", from).send()
+    };
+    let mut statuses = Vec::new();
+    for _ in 0..70 {
+        statuses.push(guess("198.51.100.1").await.status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 60, "{statuses:?}");
+    let refused = guess("198.51.100.1").await.refused(429, "TOO_MANY_REQUESTS");
+    assert!(refused.header("retry-after").is_some());
+    guess("198.51.100.2").await.refused(401, "INVALID_CREDENTIALS");
+    shop.pays(shop.purchase("5 EUR")).await;
+    assert_eq!(serving.stop().await.code(), Some(0));
 }

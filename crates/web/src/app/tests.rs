@@ -60,7 +60,7 @@ impl World {
         let store = Arc::new(Store::open(options).await.expect("a store"));
         let secrets = AccessSecrets::new(&MasterKey::generate(&source), &source);
         let options =
-            KeyringOptions { environment: Environment::Sandbox, requests_per_minute: 6_000, failed_proofs_per_minute: None };
+            KeyringOptions { environment: Environment::Sandbox, requests_per_minute: 60_000_000, failed_proofs_per_minute: None };
         let access = AccessService::new(&store, secrets, options);
         let france = Country::parse("FR").expect("France");
         let account =
@@ -414,3 +414,38 @@ async fn zz_speed() {
     }
 }
 use bytes::Bytes;
+
+#[tokio::test]
+async fn zz_parts() {
+    let world = World::new().await;
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let web = world.app.0.web.clone();
+    let n = 300_000u32;
+    for _ in 0..3 {
+        let t = Instant::now();
+        let mut rate = None;
+        for _ in 0..n {
+            let c = web.wiring.keyring.prove(world.token.as_bytes(), world.secret.as_bytes(), peer).await;
+            if let Ok(c) = &c { rate = Some(c.rate()); }
+            std::hint::black_box(c.is_ok());
+        }
+        let prove = t.elapsed() / n;
+        let rate = rate.unwrap_or(access::Rate { per_minute: 6000, remaining: 0, full_in_seconds: 60, retry_in_seconds: 1 });
+        let t = Instant::now();
+        for _ in 0..n {
+            let mut h = HeaderMap::new();
+            h.insert(CONTENT_TYPE, crate::envelope::JSON);
+            rate_headers::add(&mut h, &rate);
+            std::hint::black_box(h.len());
+        }
+        let headers = t.elapsed() / n;
+        let kh = kernel::KeyedHash::new(&[7; 32]);
+        let t = Instant::now();
+        for _ in 0..n { std::hint::black_box(kh.hash(world.secret.as_bytes())); }
+        let hash = t.elapsed() / n;
+        let t = Instant::now();
+        for _ in 0..n { std::hint::black_box(web.wiring.clock.now()); }
+        let now = t.elapsed() / n;
+        println!("prove {prove:?} headers {headers:?} hash {hash:?} now {now:?}");
+    }
+}

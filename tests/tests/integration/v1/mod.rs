@@ -1,6 +1,7 @@
 //! The payments family.
 
 mod authentication;
+mod checkout_sessions;
 mod idempotency;
 mod payments;
 mod permissions;

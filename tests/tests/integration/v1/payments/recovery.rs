@@ -59,6 +59,40 @@ on_both_engines! {
         assert_eq!(world.charges("order-1").await.len(), 1);
         world.verify_settled().await;
     }
+
+    async fn operations_survive_a_crash_before_and_after_the_acquirer_acted(mut world) {
+        for operation in ["capture", "cancel", "refund"] {
+            for crash_ms in [300, 1_200] {
+                let merchant = world.merchant();
+                let mut body = if operation == "refund" { merchant.purchase("8 EUR") } else { merchant.authorisation("8 EUR") };
+                let (order, key) = (fresh("crash"), fresh("key"));
+                body["merchant_order_id"] = json!(order);
+                let made = merchant.pays(body).await;
+                let mut ask = json!({ "merchant_reference": "ref" });
+                if operation == "capture" {
+                    ask["reason"] = json!("PRODUCT_CONFIRMED");
+                    ask["amount"] = json!({ "currency": "EUR", "value": 8 });
+                }
+                world.slow_acquirer(1_600).await;
+                let path = made.path(operation);
+                let under_way = tokio::spawn(try_post(merchant.clone(), path.clone(), key.clone(), ask.clone()));
+                tokio::time::sleep(Duration::from_millis(crash_ms)).await;
+                world.crash().await;
+                assert_eq!(under_way.await.expect("the task ends"), None, "the connection broke before the answer");
+                let merchant = merchant.through(world.door());
+                let answer = world.eventually(|| merchant.post_once(&path, &key, &ask), |answer| answer.status == 200).await;
+                assert_eq!(answer.header("idempotent-replayed").is_some(), crash_ms > 800, "{operation} after {crash_ms} ms");
+                let charge = &world.charges(&order).await[0];
+                let expected = match operation {
+                    "capture" => [800, 0, 0],
+                    "cancel" => [0, 0, 800],
+                    _ => [800, 800, 0],
+                };
+                assert_eq!(["captured", "refunded", "voided"].map(|sum| charge[sum].as_i64().unwrap_or(-1)), expected, "{operation}");
+            }
+        }
+        world.verify_settled().await;
+    }
 }
 
 /// Crashes while the acquirer thinks: it takes `slow_ms`, acts after half of them, and we die after `crash_ms`.
@@ -71,8 +105,11 @@ async fn crash_in_the_middle(world: &mut World, slow_ms: u32, crash_ms: u64, act
         bodies.push((fresh("key"), body));
     }
     world.slow_acquirer(slow_ms).await;
-    let under_way: Vec<_> =
-        bodies.iter().cloned().map(|(key, body)| tokio::spawn(attempt(merchant.clone(), key, body))).collect();
+    let under_way: Vec<_> = bodies
+        .iter()
+        .cloned()
+        .map(|(key, body)| tokio::spawn(try_post(merchant.clone(), "/v1/payments".to_owned(), key, body)))
+        .collect();
     tokio::time::sleep(Duration::from_millis(crash_ms)).await;
     world.crash().await;
     for one in under_way {
@@ -89,7 +126,7 @@ async fn crash_in_the_middle(world: &mut World, slow_ms: u32, crash_ms: u64, act
     world.verify_settled().await;
 }
 
-async fn attempt(merchant: Actor, key: String, body: Value) -> Option<u16> {
-    let answer = merchant.ask("POST", "/v1/payments").once(&key).json(&body).try_send().await;
+async fn try_post(merchant: Actor, path: String, key: String, body: Value) -> Option<u16> {
+    let answer = merchant.ask("POST", &path).once(&key).json(&body).try_send().await;
     answer.ok().map(|answer| answer.status)
 }
