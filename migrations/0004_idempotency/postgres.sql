@@ -15,7 +15,7 @@ CREATE TABLE claim (
     finished_at BIGINT,
     row_version BIGINT NOT NULL,
     PRIMARY KEY (account_id, scope)
-) WITH (fillfactor = 30);
+) WITH (fillfactor = 15);
 
 -- Retention and the search for orphans both go by age.
 CREATE INDEX claim_by_age ON claim (first_seen_at);

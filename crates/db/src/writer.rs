@@ -27,6 +27,12 @@ const SINGLE_RUNS_MAX: usize = 12;
 /// After a conflict, this many batches lock their rows first: somebody else is working on them.
 const CAREFUL_BATCHES: u32 = 64;
 
+/// A pause for a batch to grow, taken only while batches are large anyway and this one is still smaller than the last. Each batch costs a
+/// statement, a sync and a wake-up whatever its size: at 64 callers the pause took a fifth of the CPU away and added a quarter to the rate.
+const GATHER: Duration = Duration::from_micros(100);
+/// Batches from this size on count as large.
+const GATHER_FROM_COMMANDS: usize = 4;
+
 type OldestWork = Box<dyn Fn() -> Option<Timestamp> + Send + Sync>;
 
 /// The way to the writer; cheap to clone.
@@ -138,7 +144,7 @@ type Jobs = Vec<Box<dyn Job>>;
 
 impl Batches {
     fn run(mut self) {
-        let mut closed = None;
+        let (mut closed, mut last) = (None, 0);
         while closed.is_none() {
             let mut jobs: Jobs = Vec::new();
             match self.messages.recv_timeout(HEARTBEAT) {
@@ -147,13 +153,12 @@ impl Batches {
                 Err(RecvTimeoutError::Timeout) => self.heartbeat(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            while jobs.len() < BATCH_COMMANDS_MAX && closed.is_none() {
-                match self.messages.try_recv() {
-                    Ok(Message::Run(job)) => jobs.push(job),
-                    Ok(Message::Close(done)) => closed = Some(done),
-                    Err(_) => break,
-                }
+            self.drain_queue(&mut jobs, &mut closed);
+            if last >= GATHER_FROM_COMMANDS && jobs.len() < last && closed.is_none() {
+                std::thread::sleep(GATHER);
+                self.drain_queue(&mut jobs, &mut closed);
             }
+            last = jobs.len();
             if !jobs.is_empty() {
                 self.run_batch(jobs);
             }
@@ -165,6 +170,17 @@ impl Batches {
         drop(self.engine);
         if let Some(done) = closed {
             let _nobody_waits = done.send(());
+        }
+    }
+
+    /// Takes what has queued up, without waiting.
+    fn drain_queue(&self, jobs: &mut Jobs, closed: &mut Option<oneshot::Sender<()>>) {
+        while jobs.len() < BATCH_COMMANDS_MAX && closed.is_none() {
+            match self.messages.try_recv() {
+                Ok(Message::Run(job)) => jobs.push(job),
+                Ok(Message::Close(done)) => *closed = Some(done),
+                Err(_) => return,
+            }
         }
     }
 

@@ -158,6 +158,11 @@ impl Config {
         self.data_dir.join(MASTER_KEY_FILE)
     }
 
+    /// Whether a Redis is named. Nothing in this version uses one, and whoever names one is told so.
+    pub fn names_redis(&self) -> bool {
+        self.gathered.get("redis").is_some_and(|said| !said.text.is_empty())
+    }
+
     /// The effective value of every setting and where it was said, secrets masked.
     pub fn effective(&self) -> Vec<EffectiveLine> {
         let line = |name: &'static str| {

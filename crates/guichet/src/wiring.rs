@@ -49,6 +49,9 @@ impl House {
     /// A store that cannot be opened; secrets sealed under another master key.
     pub async fn open(config: &Config, master: &MasterKey, source: &Source, schema: Schema) -> Result<House, Trouble> {
         telemetry::start();
+        if config.names_redis() {
+            tracing::warn!("redis is configured, but nothing in this version uses it; rates are counted in each process");
+        }
         make_data_dir(config)?;
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
         let access = open_access(config, &store, master, source).await?;
@@ -114,7 +117,7 @@ impl House {
     }
 }
 
-/// A server that answers. Dropped without [`Server::stop`], it leaves everything as a crash would.
+/// A server that answers. Dropping it stops nothing: its tasks run until [`Server::stop`], or until their runtime ends.
 pub struct Server {
     address: SocketAddr,
     base_url: String,

@@ -70,7 +70,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
             Err(error) => finding(Weight::Bad, format!("TLS cannot be set up: {error}")),
         });
     }
-    if config.effective().iter().any(|line| line.name == "redis" && !line.shown.is_empty()) {
+    if config.names_redis() {
         findings.push(finding(
             Weight::Note,
             "redis is configured; nothing in this version uses it, rates are counted in each process",
