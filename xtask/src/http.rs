@@ -131,7 +131,11 @@ impl Connection {
         self.buffer.clear();
         let mut chunk = [0_u8; 16_384];
         loop {
-            let read = self.stream.read(&mut chunk)?;
+            let read = match self.stream.read(&mut chunk) {
+                // A read with a time limit is not restarted by the kernel.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

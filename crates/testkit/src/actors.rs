@@ -26,6 +26,8 @@ impl Door {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
+            // A connection each: the server closes idle ones, and on a busy machine that would meet the next request.
+            .pool_max_idle_per_host(0)
             .timeout(Duration::from_secs(ANSWER_SECONDS_MAX))
             .build()
             .expect("an HTTP client without TLS needs nothing");

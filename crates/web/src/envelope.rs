@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+
+use crate::view::{Word, drawn, view};
 
 /// What every JSON reply says it is.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -180,22 +180,20 @@ impl Problem {
     }
 }
 
-/// Why a request was refused, for people and programs.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(crate) struct ProblemView<'a> {
-    /// What kind of refusal.
-    #[schema(example = "MISSING_PARAMETERS")]
-    code: &'a str,
-    /// At least one sentence; one for each wrong field, beginning with its path.
-    #[schema(value_type = Vec<String>, min_items = 1)]
-    messages: &'a [Cow<'static, str>],
+view! {
+    /// Why a request was refused, for people and programs.
+    pub(crate) struct ProblemView<'a> as "Problem" {
+        /// What kind of refusal, such as `MISSING_PARAMETERS`.
+        code: Word,
+        /// At least one sentence; one for each wrong field, beginning with its path.
+        messages: Vec<&'a str>,
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&ProblemView { code: self.code.text(), messages: &self.messages })
-            .expect("texts always serialise");
+        let messages = self.messages.iter().map(AsRef::as_ref).collect();
+        let body = drawn(&ProblemView { code: Word(self.code.text()), messages });
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

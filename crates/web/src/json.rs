@@ -10,6 +10,8 @@ use std::borrow::Cow;
 pub const DEPTH_MAX: usize = 32;
 /// Most members and list items of one document, all levels together.
 pub const MEMBERS_MAX: usize = 2_000;
+/// Room that an object begins with.
+const USUAL_MEMBERS: usize = 8;
 /// Objects up to this size are searched for twins by comparing all pairs; larger ones are sorted.
 const PAIRWISE_MAX: usize = 16;
 
@@ -185,6 +187,7 @@ impl<'a> Parser<'a> {
         let start = self.at;
         let mut members = Members::default();
         if !self.close(b'}') {
+            members.0.reserve(USUAL_MEMBERS);
             loop {
                 self.count()?;
                 if self.peek() != Some(b'"') {

@@ -39,6 +39,7 @@ mod state;
 mod static_files;
 mod table;
 pub mod tls;
+mod view;
 
 pub use app::{App, app};
 pub use hosts::NoSuchFamily;

@@ -11,15 +11,14 @@ use axum::extract::State;
 use axum::handler::Handler;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
-use utoipa::ToSchema;
 use utoipa::openapi::path::Parameter;
-use utoipa::openapi::schema::ArrayBuilder;
-use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::caller::{Caller, Class};
 use crate::envelope::Code;
 use crate::object::Components;
 use crate::state::Web;
+use crate::view::View;
 
 /// Runs a handler.
 type Run = Box<dyn Fn(Request<Body>, Web) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync>;
@@ -113,25 +112,10 @@ pub(crate) enum Content {
     Other(&'static str),
 }
 
-/// A reference to a named schema, which is added with all it refers to.
-pub(crate) fn component<T: ToSchema>(into: &mut Components) -> RefOr<Schema> {
-    let name = T::name();
-    if into.iter().all(|(known, _)| *known != name) {
-        into.push((name.to_string(), T::schema()));
-        let mut further = Vec::new();
-        T::schemas(&mut further);
-        for (name, schema) in further {
-            if into.iter().all(|(known, _)| *known != name) {
-                into.push((name, schema));
-            }
-        }
-    }
-    Ref::from_schema_name(name).into()
-}
-
-/// A list of a named schema.
-pub(crate) fn list_of<T: ToSchema>(into: &mut Components) -> RefOr<Schema> {
-    ArrayBuilder::new().items(component::<T>(into)).build().into()
+/// The schema of a reply; all it refers to is added.
+pub(crate) fn component<T: View>(into: &mut Components) -> RefOr<Schema> {
+    T::components(into);
+    T::property()
 }
 
 impl Route {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::deal::Deal;
 use super::line::{Line, Outcome};
@@ -14,6 +14,8 @@ use crate::random::Random;
 
 /// A customer who is told "later" takes a breath.
 const BREATH: Duration = Duration::from_millis(50);
+/// A customer whose lines die so often gives up.
+const DEATHS_MAX: usize = 5;
 /// Lines that ask again for what is unanswered.
 const SETTLERS: usize = 8;
 
@@ -42,8 +44,8 @@ pub struct Worked {
     pub deals: Vec<Deal>,
     /// Requests that were answered with a success.
     pub answered: u64,
-    /// Lines that died.
-    pub silences: u64,
+    /// Why lines died.
+    pub deaths: Vec<String>,
 }
 
 impl Crowd {
@@ -69,7 +71,7 @@ impl Crowd {
             let one = thread.join().map_err(|_| anyhow!("a customer's thread panicked"))??;
             all.deals.extend(one.deals);
             all.answered += one.answered;
-            all.silences += one.silences;
+            all.deaths.extend(one.deaths);
         }
         Ok(all)
     }
@@ -77,9 +79,12 @@ impl Crowd {
 
 fn work(shop: &Shop, prefix: &str, mut random: Random, over: &AtomicBool) -> Result<Worked> {
     let mut worked = Worked::default();
-    let Ok(mut line) = Line::open(shop.address, &shop.headers) else {
-        worked.silences += 1;
-        return Ok(worked);
+    let mut line = match Line::open(shop.address, &shop.headers) {
+        Ok(line) => line,
+        Err(error) => {
+            worked.deaths.push(format!("no connection: {error}"));
+            return Ok(worked);
+        }
     };
     while !over.load(Ordering::Relaxed) {
         let old = usize::try_from(random.any()).unwrap_or_default().checked_rem(worked.deals.len());
@@ -93,8 +98,12 @@ fn work(shop: &Shop, prefix: &str, mut random: Random, over: &AtomicBool) -> Res
             Outcome::Answered => worked.answered += 1,
             Outcome::Later => thread::sleep(BREATH),
             Outcome::Silence => {
-                worked.silences += 1;
-                break;
+                worked.deaths.push(format!("{}: {:?}", worked.deals[current].order, line.death));
+                // A server may hang up on a line that rested too long, as a whole machine does when it is paused.
+                match Line::open(shop.address, &shop.headers) {
+                    Ok(fresh) if worked.deaths.len() < DEATHS_MAX => line = fresh,
+                    _ => break,
+                }
             }
         }
     }
@@ -115,11 +124,17 @@ pub fn settle(shop: &Shop, deals: &mut [Deal], patience: Duration, random: &mut 
             .map(|(mine, random)| {
                 scope.spawn(move || {
                     let mut line = Line::open(shop.address, &shop.headers)?;
+                    let mut deaths = 0;
                     // All unanswered ones in turn: one that has to wait must not eat up the time of the others.
                     while mine.iter_mut().any(|deal| deal.waiting().is_some()) {
                         for deal in mine.iter_mut().filter(|deal| deal.steps.last().is_some_and(|step| step.answer.is_none())) {
                             let outcome = line.send(deal, random)?;
-                            ensure!(outcome != Outcome::Silence, "{}: no answer from a product that runs", deal.order);
+                            if outcome == Outcome::Silence {
+                                deaths += 1;
+                                let why = || format!("{}: no answer from a product that runs: {:?}", deal.order, line.death);
+                                ensure!(deaths < DEATHS_MAX, why());
+                                line = Line::open(shop.address, &shop.headers).with_context(why)?;
+                            }
                         }
                         let waiting = mine.iter_mut().find_map(|deal| deal.waiting());
                         if let Some(step) = waiting {

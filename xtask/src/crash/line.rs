@@ -27,12 +27,14 @@ pub enum Outcome {
 pub struct Line {
     connection: Connection,
     headers: String,
+    /// Why it died.
+    pub death: Option<std::io::Error>,
 }
 
 impl Line {
     /// Connects.
     pub fn open(address: SocketAddr, headers: &str) -> std::io::Result<Line> {
-        Ok(Line { connection: Connection::open(address)?, headers: headers.to_owned() })
+        Ok(Line { connection: Connection::open(address)?, headers: headers.to_owned(), death: None })
     }
 
     /// Sends the waiting step once, and now and then once more.
@@ -82,6 +84,7 @@ impl Line {
 
     fn post(&mut self, path: &str, key: &str, body: &str) -> Option<Answer> {
         let headers = format!("{}x-idempotency-key: {key}\r\n", self.headers);
-        self.connection.ask(&Ask { method: "POST", path, headers: &headers, body }).ok()
+        let answer = self.connection.ask(&Ask { method: "POST", path, headers: &headers, body });
+        answer.map_err(|error| self.death = Some(error)).ok()
     }
 }

@@ -426,7 +426,9 @@ async fn zz_parts() {
         let mut rate = None;
         for _ in 0..n {
             let c = web.wiring.keyring.prove(world.token.as_bytes(), world.secret.as_bytes(), peer).await;
-            if let Ok(c) = &c { rate = Some(c.rate()); }
+            if let Ok(c) = &c {
+                rate = Some(c.rate());
+            }
             std::hint::black_box(c.is_ok());
         }
         let prove = t.elapsed() / n;
@@ -441,10 +443,14 @@ async fn zz_parts() {
         let headers = t.elapsed() / n;
         let kh = kernel::KeyedHash::new(&[7; 32]);
         let t = Instant::now();
-        for _ in 0..n { std::hint::black_box(kh.hash(world.secret.as_bytes())); }
+        for _ in 0..n {
+            std::hint::black_box(kh.hash(world.secret.as_bytes()));
+        }
         let hash = t.elapsed() / n;
         let t = Instant::now();
-        for _ in 0..n { std::hint::black_box(web.wiring.clock.now()); }
+        for _ in 0..n {
+            std::hint::black_box(web.wiring.clock.now());
+        }
         let now = t.elapsed() / n;
         println!("prove {prove:?} headers {headers:?} hash {hash:?} now {now:?}");
     }

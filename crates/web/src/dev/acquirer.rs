@@ -6,8 +6,6 @@ use axum::response::{IntoResponse, Response};
 use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, ReceivedRow, Weather};
 use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
 use payments::Connector;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{SANDBOX, json, sandbox};
 use crate::envelope::{Code, Problem};
@@ -16,6 +14,7 @@ use crate::object::{Body, Reader, Text, Whole, object, words};
 use crate::refusal::problem_of_fault;
 use crate::route::{Content, Route, component};
 use crate::state::{SandboxWiring, Web};
+use crate::view::{Word, view};
 
 object! {
     /// How the acquirer is to behave. What is not said is normal.
@@ -67,23 +66,25 @@ impl Body for BehaviourBody {
     }
 }
 
-/// How the acquirer behaves.
-#[derive(Serialize, ToSchema)]
-struct AcquirerState {
-    /// As the first connector.
-    mode: &'static str,
-    /// As the first connector.
-    slow_ms: u32,
-    /// Under each of its names.
-    connectors: Vec<ConnectorState>,
+view! {
+    /// How the acquirer behaves.
+    struct AcquirerState as "AcquirerState" {
+        /// As the first connector.
+        mode: Word,
+        /// As the first connector.
+        slow_ms: u32,
+        /// Under each of its names.
+        connectors: Vec<ConnectorState>,
+    }
 }
 
-/// How the acquirer behaves under one of its names.
-#[derive(Serialize, ToSchema)]
-struct ConnectorState {
-    name: &'static str,
-    mode: &'static str,
-    slow_ms: u32,
+view! {
+    /// How the acquirer behaves under one of its names.
+    struct ConnectorState as "ConnectorState" {
+        name: Word,
+        mode: Word,
+        slow_ms: u32,
+    }
 }
 
 /// Which charges.
@@ -100,44 +101,40 @@ impl Names for Which {
     ];
 }
 
-/// A page of charges, oldest first.
-#[derive(Serialize, ToSchema)]
-struct Charges {
-    /// Value of `after` for the next page; null at the end.
-    #[schema(value_type = Option<uuid::Uuid>)]
-    next: Option<AttemptId>,
-    charges: Vec<Charge>,
+view! {
+    /// A page of charges, oldest first.
+    struct Charges as "Charges" {
+        /// Value of `after` for the next page; null at the end.
+        next: Option<AttemptId>,
+        charges: Vec<Charge>,
+    }
 }
 
-/// One charge as the acquirer knows it; amounts in minor units.
-#[derive(Serialize, ToSchema)]
-struct Charge {
-    id: uuid::Uuid,
-    /// As asked for.
-    amount: i64,
-    connector: &'static str,
-    #[schema(value_type = uuid::Uuid)]
-    attempt: AttemptId,
-    #[schema(value_type = uuid::Uuid)]
-    account_id: AccountId,
-    #[schema(value_type = Option<uuid::Uuid>)]
-    payment_id: Option<PaymentId>,
-    #[schema(value_type = uuid::Uuid)]
-    transaction_id: AttemptId,
-    merchant_order_id: Option<String>,
-    operation: &'static str,
-    outcome: &'static str,
-    response_code: &'static str,
-    currency: Option<&'static str>,
-    authorized: i64,
-    captured: i64,
-    refunded: i64,
-    voided: i64,
-    /// Requests received for this attempt.
-    calls: i64,
-    lfd: Option<String>,
-    #[schema(value_type = String)]
-    created_at: Timestamp,
+view! {
+    /// One charge as the acquirer knows it; amounts in minor units.
+    struct Charge as "Charge" {
+        id: uuid::Uuid,
+        /// As asked for.
+        amount: i64,
+        connector: Word,
+        attempt: AttemptId,
+        account_id: AccountId,
+        payment_id: Option<PaymentId>,
+        transaction_id: AttemptId,
+        merchant_order_id: Option<String>,
+        operation: Word,
+        outcome: Word,
+        response_code: Word,
+        currency: Option<Word>,
+        authorized: i64,
+        captured: i64,
+        refunded: i64,
+        voided: i64,
+        /// Requests received for this attempt.
+        calls: i64,
+        lfd: Option<String>,
+        created_at: Timestamp,
+    }
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -173,14 +170,14 @@ async fn set(State(web): State<Web>, Asked((connector, behaviour)): Asked<Behavi
 
 fn state(sandbox: &SandboxWiring) -> AcquirerState {
     let shown = |(connector, behaviour): (Connector, Behaviour)| ConnectorState {
-        name: connector.name(),
-        mode: behaviour.weather.word(),
+        name: Word(connector.name()),
+        mode: Word(behaviour.weather.word()),
         slow_ms: behaviour.slow_ms,
     };
     let connectors: Vec<ConnectorState> = sandbox.acquirer.behaviours().into_iter().map(shown).collect();
     let first = connectors.first();
     AcquirerState {
-        mode: first.map_or(Weather::Normal.word(), |first| first.mode),
+        mode: first.map_or(Word(Weather::Normal.word()), |first| first.mode),
         slow_ms: first.map_or(0, |first| first.slow_ms),
         connectors,
     }
@@ -216,16 +213,16 @@ fn charge(row: &ReceivedRow) -> Charge {
     Charge {
         id: row.id,
         amount: row.amount,
-        connector: row.connector.name(),
+        connector: Word(row.connector.name()),
         attempt: row.attempt_id,
         account_id: row.account_id,
         payment_id: row.payment_id,
         transaction_id: row.attempt_id,
         merchant_order_id: row.merchant_order_id.as_deref().map(str::to_owned),
-        operation: row.operation.word(),
-        outcome: if row.verdict.approved() { "APPROVED" } else { "DECLINED" },
-        response_code: row.verdict.response_code(),
-        currency: row.currency.map(kernel::Currency::code),
+        operation: Word(row.operation.word()),
+        outcome: Word(if row.verdict.approved() { "APPROVED" } else { "DECLINED" }),
+        response_code: Word(row.verdict.response_code()),
+        currency: row.currency.map(kernel::Currency::code).map(Word),
         authorized: row.authorised(),
         captured: row.captured,
         refunded: row.refunded,

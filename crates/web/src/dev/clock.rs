@@ -4,8 +4,6 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kernel::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{SANDBOX, json};
 use crate::extract::Asked;
@@ -13,6 +11,7 @@ use crate::object::{Body, Reader, Whole, object};
 use crate::refusal::problem_of_fault;
 use crate::route::{Content, Route, component};
 use crate::state::Web;
+use crate::view::view;
 
 /// Farthest the clock is moved at once: ten years, in seconds.
 const ADVANCE_SECONDS_MAX: i64 = 10 * 366 * 86_400;
@@ -37,11 +36,11 @@ impl Body for AdvanceBody {
     }
 }
 
-/// The time on the sandbox clock.
-#[derive(Serialize, ToSchema)]
-struct Clock {
-    #[schema(value_type = String)]
-    now: Timestamp,
+view! {
+    /// The time on the sandbox clock.
+    struct Clock as "Clock" {
+        now: Timestamp,
+    }
 }
 
 pub(super) fn route() -> Route {

@@ -8,11 +8,11 @@ mod outbox;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
 use crate::envelope::{JSON, Problem};
 use crate::route::Route;
 use crate::state::{SandboxWiring, Web};
+use crate::view::{View, drawn};
 
 /// The section of the reference.
 const SANDBOX: &str = "Sandbox";
@@ -31,7 +31,6 @@ fn sandbox(web: &Web) -> Result<&SandboxWiring, Problem> {
     web.wiring.sandbox.as_ref().ok_or_else(|| Problem::internal("a sandbox route without a sandbox".to_owned()))
 }
 
-fn json(view: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(view).expect("strings and numbers always serialise");
-    ([(CONTENT_TYPE, JSON)], body).into_response()
+fn json(view: &impl View) -> Response {
+    ([(CONTENT_TYPE, JSON)], drawn(view)).into_response()
 }

@@ -2,12 +2,11 @@
 
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{SANDBOX, json};
 use crate::extract::{Names, Query};
 use crate::route::{Content, Route, component};
+use crate::view::{Word, view};
 
 /// Which messages.
 struct Which;
@@ -17,22 +16,24 @@ impl Names for Which {
         &[("kind", "`sms`, `email`, `webhook` or `realtime`."), ("to", "To whom."), ("limit", "At most so many.")];
 }
 
-/// Messages, newest first.
-#[derive(Serialize, ToSchema)]
-struct Outbox {
-    messages: Vec<Message>,
+view! {
+    /// Messages, newest first.
+    struct Outbox as "Outbox" {
+        messages: Vec<Message>,
+    }
 }
 
-/// One message.
-#[derive(Serialize, ToSchema)]
-struct Message {
-    id: String,
-    kind: &'static str,
-    to: String,
-    subject: Option<String>,
-    text: Option<String>,
-    html: Option<String>,
-    created_at: String,
+view! {
+    /// One message.
+    struct Message as "Message" {
+        id: String,
+        kind: Word,
+        to: String,
+        subject: Option<String>,
+        text: Option<String>,
+        html: Option<String>,
+        created_at: String,
+    }
 }
 
 pub(super) fn route() -> Route {

@@ -9,7 +9,7 @@ use crate::caller::{Caller, Read};
 use crate::envelope::{Code, Problem};
 use crate::extract::{Names, Query};
 use crate::refusal::problem_of_fault;
-use crate::route::{Content, Guarded, list_of};
+use crate::route::{Content, Guarded, component};
 use crate::state::Web;
 
 /// Which order.
@@ -28,7 +28,7 @@ pub(super) fn route() -> Guarded {
             .replies(
                 StatusCode::OK,
                 "The payments, oldest first; an empty list when there are none.",
-                Content::Json(list_of::<views::PaymentView<'_>>),
+                Content::Json(component::<Vec<views::PaymentView<'_>>>),
             )
             .refusals(&[(Code::MissingParameters, "`merchant_order_id` is missing.")])
     })

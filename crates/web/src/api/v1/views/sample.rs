@@ -134,5 +134,5 @@ pub(in crate::api::v1) fn operation_reply() -> Vec<u8> {
 
 /// The reply to the request that opened the session.
 pub(in crate::api::v1) fn session_reply() -> Vec<u8> {
-    super::fresh_session(&open_session())
+    super::session(&open_session())
 }

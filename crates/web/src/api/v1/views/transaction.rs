@@ -2,85 +2,80 @@
 
 use kernel::Timestamp;
 use payments::{TransactionFacts, response_message};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::Decimal;
 use crate::api::v1::details::{OperationDetails, PaymentDetails};
+use crate::view::{Decimal, Word, view};
 
-/// One try at an acquirer.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Transaction)]
-pub(super) struct TransactionView<'a> {
-    #[schema(value_type = uuid::Uuid)]
-    id: kernel::AttemptId,
-    /// PURCHASE, AUTHORIZE, VERIFY, CAPTURE, CANCEL or REFUND.
-    #[serde(rename = "type")]
-    kind: &'static str,
-    /// CREATED, PENDING, SUCCEEDED, DECLINED or ERROR.
-    status: &'static str,
-    category: &'static str,
-    #[schema(value_type = f64)]
-    amount: Decimal,
-    provider_id: &'static str,
-    payment_method: MethodOfTransaction,
-    response_code: Option<&'a str>,
-    response_message: Option<&'static str>,
-    reason: Option<&'a str>,
-    description: Option<&'a str>,
-    merchant_reference: Option<&'a str>,
-    provider_data: ProviderView<'a>,
-    connection_data: Connection,
-    #[schema(value_type = String)]
-    created_at: Timestamp,
-    #[schema(value_type = String)]
-    updated_at: Timestamp,
+view! {
+    /// One try at an acquirer.
+    pub(super) struct TransactionView<'a> as "Transaction" {
+        id: kernel::AttemptId,
+        /// PURCHASE, AUTHORIZE, VERIFY, CAPTURE, CANCEL or REFUND.
+        kind as "type": Word,
+        /// CREATED, PENDING, SUCCEEDED, DECLINED or ERROR.
+        status: Word,
+        category: Word,
+        amount: Decimal,
+        provider_id: Word,
+        payment_method: MethodOfTransaction,
+        response_code: Option<&'a str>,
+        response_message: Option<Word>,
+        reason: Option<&'a str>,
+        description: Option<&'a str>,
+        merchant_reference: Option<&'a str>,
+        provider_data: ProviderView<'a>,
+        connection_data: Connection,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    }
 }
 
-/// How a transaction is paid; more stands at its payment.
-#[derive(Serialize, ToSchema)]
-struct MethodOfTransaction {
-    vaulted_token: &'static str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    vault_on_success: bool,
-    token: &'static str,
+view! {
+    /// How a transaction is paid; more stands at its payment.
+    struct MethodOfTransaction as "MethodOfTransaction" {
+        vaulted_token: Word,
+        kind as "type": Word,
+        vault_on_success: bool,
+        token: Word,
+    }
 }
 
-/// What the acquirer said.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ProviderData)]
-pub(super) struct ProviderView<'a> {
-    id: &'static str,
-    /// The acquirer's own name for it.
-    transaction_id: Option<&'a str>,
-    account_id: &'static str,
-    status: &'static str,
-    sub_status: &'static str,
-    status_detail: Option<&'static str>,
-    response_message: Option<&'static str>,
-    response_code: Option<&'a str>,
-    /// The acquirer's words, when they are asked for.
-    raw_response: Option<RawResponse<'a>>,
-    third_party_transaction_id: Option<&'a str>,
-    iso8583_response_code: Option<&'a str>,
-    iso8583_response_message: Option<&'static str>,
+view! {
+    /// What the acquirer said.
+    pub(super) struct ProviderView<'a> as "ProviderData" {
+        id: Word,
+        /// The acquirer's own name for it.
+        transaction_id: Option<&'a str>,
+        account_id: Word,
+        status: Word,
+        sub_status: Word,
+        status_detail: Option<Word>,
+        response_message: Option<Word>,
+        response_code: Option<&'a str>,
+        /// The acquirer's words, when they are asked for.
+        raw_response: Option<RawResponse<'a>>,
+        third_party_transaction_id: Option<&'a str>,
+        iso8583_response_code: Option<&'a str>,
+        iso8583_response_message: Option<Word>,
+    }
 }
 
-/// The acquirer's words.
-#[derive(Serialize, ToSchema)]
-struct RawResponse<'a> {
-    id: Option<&'a str>,
-    response_code: Option<&'a str>,
-    authorization_code: Option<&'a str>,
-    iso8583_response_code: Option<&'a str>,
+view! {
+    /// The acquirer's words.
+    struct RawResponse<'a> as "RawResponse" {
+        id: Option<&'a str>,
+        response_code: Option<&'a str>,
+        authorization_code: Option<&'a str>,
+        iso8583_response_code: Option<&'a str>,
+    }
 }
 
-/// Over which connection it went.
-#[derive(Serialize, ToSchema)]
-struct Connection {
-    id: &'static str,
-    name: &'static str,
+view! {
+    /// Over which connection it went.
+    struct Connection as "Connection" {
+        id: Word,
+        name: Word,
+    }
 }
 
 impl<'a> ProviderView<'a> {
@@ -88,15 +83,15 @@ impl<'a> ProviderView<'a> {
     pub(super) fn of(facts: &TransactionFacts<'a>, raw: bool) -> ProviderView<'a> {
         let said = facts.said;
         let code = said.map(|said| said.code);
-        let message = code.map(response_message);
+        let message = code.map(response_message).map(Word);
         let iso = said.and_then(|said| said.iso);
         let reference = said.and_then(|said| said.reference);
         ProviderView {
-            id: facts.connector.provider_id(),
+            id: Word(facts.connector.provider_id()),
             transaction_id: reference,
-            account_id: "",
-            status: facts.state.wire(),
-            sub_status: "",
+            account_id: Word(""),
+            status: Word(facts.state.wire()),
+            sub_status: Word(""),
             status_detail: message,
             response_message: message,
             response_code: code,
@@ -118,7 +113,7 @@ impl<'a> ProviderView<'a> {
     }
 
     /// The same as a sentence.
-    pub(super) fn response_message(&self) -> Option<&'static str> {
+    pub(super) fn response_message(&self) -> Option<Word> {
         self.response_message
     }
 }
@@ -152,19 +147,24 @@ impl<'a> TransactionView<'a> {
         let provider_data = ProviderView::of(facts, raw);
         TransactionView {
             id: facts.id,
-            kind: facts.kind.wire(),
-            status: facts.state.wire(),
-            category: "CARD",
+            kind: Word(facts.kind.wire()),
+            status: Word(facts.state.wire()),
+            category: Word("CARD"),
             amount: Decimal(facts.amount),
-            provider_id: facts.connector.provider_id(),
-            payment_method: MethodOfTransaction { vaulted_token: "", kind: "CARD", vault_on_success, token: "" },
+            provider_id: Word(facts.connector.provider_id()),
+            payment_method: MethodOfTransaction {
+                vaulted_token: Word(""),
+                kind: Word("CARD"),
+                vault_on_success,
+                token: Word(""),
+            },
             response_code: provider_data.response_code(),
             response_message: provider_data.response_message(),
             reason: echo.reason,
             description: echo.description,
             merchant_reference: echo.merchant_reference,
             provider_data,
-            connection_data: Connection { id: facts.connector.name(), name: facts.connector.name() },
+            connection_data: Connection { id: Word(facts.connector.name()), name: Word(facts.connector.name()) },
             created_at: facts.created_at,
             updated_at: facts.updated_at,
         }
