@@ -31,6 +31,8 @@ const FIRST_PAYMENT_SECONDS_MAX: u64 = 10;
 const PATIENCE_SQLITE: Duration = Duration::from_secs(12);
 /// The same on PostgreSQL, where the 90 s lease of the dead process must run out first.
 const PATIENCE_POSTGRES: Duration = Duration::from_secs(100);
+/// How long a killed database stays away; the last one is longer than a writer waits to learn what became of its commit.
+const OUTAGES_MS: [u64; 4] = [0, 500, 3_000, 35_000];
 /// Begins our order numbers; the demo's data has others.
 const ORDERS: &str = "crash";
 /// The platform's clock is moved by so much after outages of the acquirer, so that what is to be asked again is due.
@@ -157,7 +159,7 @@ impl Harness {
             self.calm_acquirer()?;
         }
         let began = Instant::now();
-        let patience = if self.cluster.is_some() && killed { PATIENCE_POSTGRES } else { PATIENCE_SQLITE };
+        let patience = if self.cluster.is_some() { PATIENCE_POSTGRES } else { PATIENCE_SQLITE };
         let shop = self.shop()?;
         settle(&shop, &mut deals, patience, &mut self.random)?;
         let settled_ms = began.elapsed().as_millis();
@@ -183,7 +185,7 @@ impl Harness {
             Fault::KillDatabase => {
                 let cluster = self.cluster.as_ref().context("a database that can be killed")?;
                 cluster.kill()?;
-                thread::sleep(Duration::from_millis(self.random.between(0, 3_000)));
+                thread::sleep(Duration::from_millis(self.random.pick(&OUTAGES_MS)));
                 cluster.restart()?;
                 thread::sleep(Duration::from_secs(1));
                 Ok(false)

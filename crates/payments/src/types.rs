@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use db::{Column, Kind, Value};
 use kernel::{AccountId, Approval, CardExpiry, CardNumber, Decline, FeeRate, Outcome, SecurityCode};
 use ledger::Owner;
+use uuid::Uuid;
 
 pub use crate::split::SplitPlan;
 
@@ -302,10 +303,12 @@ pub struct CardAsk {
     pub holder_name: Arc<str>,
     /// What the caller says it is.
     pub card_type: Option<CardType>,
+    /// The same for the same card within the account.
+    pub fingerprint: Option<Uuid>,
 }
 
 /// What may be shown of a card, packed into one text so that a payment carries one column instead of nine:
-/// brand, first digits, last four, lengths, type, expiry and holder, with `|` between them.
+/// brand, first digits, last four, lengths, type, expiry, fingerprint and holder, with `|` between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardFace(Arc<str>);
 
@@ -328,6 +331,8 @@ pub struct MaskedCard<'a> {
     pub expiry_month: u8,
     /// Four digits.
     pub expiry_year: u16,
+    /// The same for the same card within the account.
+    pub fingerprint: Option<Uuid>,
     /// As embossed.
     pub holder_name: &'a str,
 }
@@ -337,7 +342,7 @@ impl CardFace {
     pub fn of(card: &CardAsk) -> Self {
         let number = &card.number;
         Self(Arc::from(format!(
-            "{}|{}|{}|{}|{}|{}|{}|{}|{}",
+            "{}|{}|{}|{}|{}|{}|{}|{}|{}|{}",
             number.brand().name(),
             number.iin(),
             number.last4(),
@@ -346,13 +351,14 @@ impl CardFace {
             card.card_type.map_or("", CardType::wire),
             card.expiry.month(),
             card.expiry.year(),
+            card.fingerprint.map_or_else(String::new, |fingerprint| fingerprint.simple().to_string()),
             card.holder_name
         )))
     }
 
     /// The parts; `None` for a text that [`CardFace::of`] cannot have written.
     pub fn parts(&self) -> Option<MaskedCard<'_>> {
-        let mut parts = self.0.splitn(9, '|');
+        let mut parts = self.0.splitn(10, '|');
         Some(MaskedCard {
             brand: parts.next()?,
             iin: parts.next()?,
@@ -365,6 +371,10 @@ impl CardFace {
             },
             expiry_month: parts.next()?.parse().ok()?,
             expiry_year: parts.next()?.parse().ok()?,
+            fingerprint: match parts.next()? {
+                "" => None,
+                hex => Some(Uuid::try_parse(hex).ok()?),
+            },
             holder_name: parts.next()?,
         })
     }

@@ -10,8 +10,9 @@ use access::{Capability, Refused};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
-use kernel::AccountId;
+use kernel::{AccountId, CardNumber};
 use payments::Terms;
+use uuid::Uuid;
 
 use crate::envelope::{Code, Problem};
 use crate::exchange::Exchange;
@@ -67,6 +68,11 @@ impl<C: Class> Caller<C> {
 
     fn proved(&self) -> &access::Caller {
         self.exchange.caller().expect("it is noted before a caller is made")
+    }
+
+    /// What this card is called within the account.
+    pub(crate) fn fingerprint(&self, card: &CardNumber) -> Uuid {
+        self.proved().account().fingerprint(card)
     }
 
     /// What it has agreed to about money.

@@ -128,6 +128,7 @@ pub(crate) fn card(number: &str) -> CardAsk {
         security_code: Some(SecurityCode::parse("123").expect("a code")),
         holder_name: "JOHN DOE".into(),
         card_type: None,
+        fingerprint: None,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::state::Web;
 
 object! {
     /// A payment to be made.
-    pub(crate) struct CreatePaymentBody {
+    pub(super) struct CreatePaymentBody {
         /// The account of the key. Any other is refused with `INVALID_ACCOUNT_ID`.
         account_id: object::Account,
         /// Your own name for the order. It need not be unique: an order may be paid in several payments.
@@ -228,7 +228,11 @@ pub(super) fn route() -> Guarded {
 }
 
 async fn create_payment(caller: Caller<MoneyIn>, State(web): State<Web>, once: Once<Required, CreatePaymentBody>) -> Response {
-    let answered = web.wiring.payments.create(&caller.terms(), once.ask, once.key.clone()).await;
+    let mut ask = once.ask;
+    if let Means::Card(card) = &mut ask.means {
+        card.fingerprint = Some(caller.fingerprint(&card.number));
+    }
+    let answered = web.wiring.payments.create(&caller.terms(), ask, once.key.clone()).await;
     answer(&web, Some(&once.key), answered)
 }
 
@@ -353,6 +357,7 @@ fn card_ask(card: CardData) -> Option<CardAsk> {
             CardKind::Credit => CardType::Credit,
             CardKind::Debit => CardType::Debit,
         }),
+        fingerprint: None, // made with the account's key, once the caller is looked at
     })
 }
 

@@ -82,9 +82,3 @@ fn answer(web: &Web, once: Option<&payments::Once>, answered: Result<Answer, Pay
 fn json(body: Vec<u8>) -> Response {
     ([(CONTENT_TYPE, JSON)], body).into_response()
 }
-#[cfg(test)]
-pub(crate) use create_payment::CreatePaymentBody as CreateForSpeed;
-#[cfg(test)]
-pub(crate) fn sample_for_speed() -> Vec<u8> {
-    views::sample::payment_reply()
-}

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use payments::{CardType, MaskedCard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::view::{Nothing, Word, view};
 
@@ -27,7 +28,8 @@ view! {
         category: Nothing,
         /// CREDIT or DEBIT, when it was said.
         kind as "type": Option<Word>,
-        fingerprint: Nothing,
+        /// The same for the same card within the account.
+        fingerprint: Option<Uuid>,
         expiration_month: u8,
         expiration_year: u16,
         three_d_secure: ThreeDSecureView<'a>,
@@ -83,7 +85,7 @@ impl<'a> CardView<'a> {
             country_code: Nothing,
             category: Nothing,
             kind: card.card_type.map(CardType::wire).map(Word),
-            fingerprint: Nothing,
+            fingerprint: card.fingerprint,
             expiration_month: card.expiry_month,
             expiration_year: card.expiry_year,
             three_d_secure: ThreeDSecureView {

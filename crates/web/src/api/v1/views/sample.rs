@@ -29,6 +29,7 @@ pub(super) fn purchase() -> PaymentRow {
         security_code: SecurityCode::parse("123").ok(),
         holder_name: Arc::from("Ada Martin"),
         card_type: None,
+        fingerprint: Some(uuid::Uuid::from_bytes(id(9))),
     };
     PaymentRow {
         account_id: AccountId::from_bytes(id(0)),
