@@ -109,6 +109,8 @@ struct UndoUnique<T: Table> {
 struct TableRows<T: Table> {
     slots: HashMap<T::Key, Slot<T>>,
     touched: Vec<T::Key>,
+    /// Keys that had no row when this batch met them; absence is forgotten with the batch.
+    absent: Vec<T::Key>,
     undo: Vec<Undo<T>>,
     uniques: HashMap<(usize, Vec<Value>), Option<T::Key>>,
     undo_uniques: Vec<UndoUnique<T>>,
@@ -138,6 +140,7 @@ impl<T: Table> TableRows<T> {
         Self {
             slots: HashMap::new(),
             touched: Vec::new(),
+            absent: Vec::new(),
             undo: Vec::new(),
             uniques: HashMap::new(),
             undo_uniques: Vec::new(),
@@ -209,7 +212,10 @@ impl<T: Table> TableRows<T> {
 
     /// An empty slot for a key the command believes to be free: nothing is loaded, the insert finds out.
     fn believe_absent(&mut self, key: T::Key) {
-        self.slots.entry(key).or_insert(Slot { stored: None, row: None, batch: 0, touch: Touch::Read, believed: true });
+        if !self.slots.contains_key(&key) {
+            self.absent.push(key.clone());
+            self.slots.insert(key, Slot { stored: None, row: None, batch: 0, touch: Touch::Read, believed: true });
+        }
     }
 }
 
@@ -229,6 +235,11 @@ impl<T: Table> AnyTable for TableRows<T> {
         self.prefixes.clear();
         self.wanted.clear();
         self.keep_command();
+        for key in self.absent.drain(..) {
+            if self.slots.get(&key).is_some_and(|slot| slot.row.is_none()) {
+                self.slots.remove(&key);
+            }
+        }
         if self.slots.len() > CACHED_ROWS_PER_TABLE {
             self.slots.retain(|_, slot| slot.batch + CACHED_BATCHES >= batch);
             if self.slots.len() > CACHED_ROWS_PER_TABLE {

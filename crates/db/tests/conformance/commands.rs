@@ -54,6 +54,21 @@ impl Command for Taken {
     }
 }
 
+/// Names two rows and looks at one of them, which decides by itself when there is none.
+pub(crate) struct Peek(pub(crate) Uuid, pub(crate) i64);
+
+impl Command for Peek {
+    type Reply = bool;
+    type Refusal = Infallible;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PurseRow>((self.0, 1));
+        keys.row::<PurseRow>((self.0, 2));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<bool, Infallible> {
+        Ok(rows.get::<PurseRow>(&(self.0, self.1)).is_some())
+    }
+}
+
 struct Sum(Uuid);
 
 impl Command for Sum {

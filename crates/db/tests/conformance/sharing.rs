@@ -5,6 +5,7 @@ use std::sync::Arc;
 use db::{Access, Fault, SchemaState, Store};
 use kernel::Source;
 
+use crate::commands::Peek;
 use crate::purse::{MIGRATIONS, Move, Open, OpenOnce, Place, amounts, owner, purse};
 
 async fn hammer(store: Arc<Store>, id: uuid::Uuid, from: i64, to: i64, times: usize) -> usize {
@@ -131,4 +132,16 @@ async fn schemas_are_told_apart() {
         assert_eq!(db::schema_state(&place.url, None, MIGRATIONS).await.expect("reads"), SchemaState::Current);
         assert_eq!(db::schema_state(&place.url, None, &[]).await.expect("reads"), SchemaState::Unknown);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_absent_is_looked_for_again_in_the_next_batch() {
+    let place = Place::postgres();
+    let (one, two, id) = (place.open().await, place.open().await, owner());
+    // Both rows are named and found absent, one of them is not even looked at.
+    assert_eq!(one.writer().run(Peek(id, 1)).await.expect("runs"), Ok(false));
+    two.writer().run(Open(purse(id, 1, 5))).await.expect("runs").expect("opens");
+    two.writer().run(Open(purse(id, 2, 5))).await.expect("runs").expect("opens");
+    assert_eq!(one.writer().run(Peek(id, 1)).await.expect("runs"), Ok(true));
+    assert_eq!(one.writer().run(Peek(id, 2)).await.expect("runs"), Ok(true));
 }
