@@ -412,7 +412,8 @@ impl<'a> Keys<'a> {
     #[expect(clippy::needless_pass_by_value, reason = "keys are tuples built at the call, as for `fresh`")]
     pub fn row<T: Table>(&mut self, key: T::Key) {
         let table = self.0.table::<T>();
-        if !table.slots.contains_key(&key) {
+        // What another command of the batch only believes is no answer for this one.
+        if table.slots.get(&key).is_none_or(|slot| slot.believed && slot.row.is_none()) {
             table.wanted.push((Find::Primary, T::key_values(&key)));
         }
     }

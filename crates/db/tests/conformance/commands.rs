@@ -189,6 +189,26 @@ on_both_engines! {
         assert_eq!(store.writer().run(Taken(owner)).await.expect("decided"), Ok(42));
     }
 
+    /// Whatever the order in one batch: the one that names the row sees it, so the other does too.
+    async fn one_commands_belief_is_no_answer_for_another(place) {
+        let id = owner();
+        for round in 0..20 {
+            let store = place.open().await; // remembers nothing
+            let key = round + 1;
+            store.writer().run(Open(purse(id, key, 1))).await.expect("runs").expect("opens");
+            store.close().await;
+            let store = place.open().await;
+            let other = PurseRow { label: format!("other {key}").into(), ..purse(id, key, 7) };
+            let writer = store.writer();
+            // Keeps the writer busy for a moment, so that the two below share a batch.
+            let (_, opened, closed) = tokio::join!(writer.run(Sum(id)), writer.run(OpenOnce(other)), writer.run(Close(id, key)));
+            let (opened, closed) = (opened.expect("runs").expect("decides"), closed.expect("runs").expect("decides"));
+            assert_eq!((opened, closed), (false, Some(1)), "the first purse was there when the second was to be opened");
+            store.close().await;
+        }
+        assert!(amounts(&place.open().await, id).await.is_empty());
+    }
+
     async fn rows_are_deleted_and_made_anew(place) {
         let (store, id) = (place.open().await, owner());
         store.writer().run(Open(purse(id, 1, 10))).await.expect("runs").expect("opens");
