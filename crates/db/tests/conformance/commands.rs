@@ -201,7 +201,7 @@ on_both_engines! {
             let other = PurseRow { label: format!("other {key}").into(), ..purse(id, key, 7) };
             let writer = store.writer();
             // Keeps the writer busy for a moment, so that the two below share a batch.
-            let (_, opened, closed) = tokio::join!(writer.run(Sum(id)), writer.run(OpenOnce(other)), writer.run(Close(id, key)));
+            let (_, opened, closed) = tokio::join!(writer.run(Sum(owner())), writer.run(OpenOnce(other)), writer.run(Close(id, key)));
             let (opened, closed) = (opened.expect("runs").expect("decides"), closed.expect("runs").expect("decides"));
             assert_eq!((opened, closed), (false, Some(1)), "the first purse was there when the second was to be opened");
             store.close().await;
