@@ -10,7 +10,7 @@ use connectors::acquirer_sandbox::Sandbox;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::Idempotency;
 use kernel::{MasterKey, Source, Timestamp};
-use payments::{Acquirer, Acquirers, Connector, Origins, Parts, Patience, Payments};
+use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -57,13 +57,13 @@ impl House {
         let access = open_access(config, &store, master, source).await?;
         let sandbox = if config.sandbox { Some(open_sandbox(config, source).await?) } else { None };
         let idempotency = Idempotency::new(store.reader().clone());
-        let faces = web::faces();
+        let faces = web::faces(Challenges::new(master));
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
             acquirers: acquirers(sandbox.as_ref()),
-            origins: Origins::new(faces),
+            origins: Origins::new(faces.clone()),
             faces,
             patience: Patience::default(),
         });
@@ -96,6 +96,7 @@ impl House {
         })?;
         let address = listener.local_addr().map_err(|error| Trouble::new("cannot listen").because(error))?;
         let base_url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, reachable(address));
+        payments.challenges().reached_at(&base_url);
         let app = web::app(Wiring {
             payments: payments.clone(),
             keyring: access.keyring().clone(),

@@ -87,6 +87,19 @@ pub enum Fenced {
     NoAnswer,
 }
 
+/// What a payer's code proves (3-D Secure).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The card is his (ECI 05).
+    Authenticated,
+    /// His bank could not tell, and vouches all the same (ECI 06).
+    Attempted,
+    /// His bank says no, whatever he types.
+    Refused,
+    /// Nothing: he may try again.
+    Wrong,
+}
+
 /// One acquirer. No call is ever made from inside a decision.
 pub trait Acquirer: Send + Sync + 'static {
     /// Which one it is.
@@ -95,6 +108,14 @@ pub trait Acquirer: Send + Sync + 'static {
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome>;
     /// Captures, voids or refunds.
     fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome>;
+    /// What a code means that a payer typed to prove that the card is his. Without 3-D Secure no code is right.
+    fn judge_code(&self, _code: &str) -> Proof {
+        Proof::Wrong
+    }
+    /// Goes on with a charge for which the acquirer wanted a proof; the same attempt, told twice, is carried out once.
+    fn proven<'a>(&'a self, _attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {
+        Box::pin(std::future::ready(Outcome::Failed { code: "ERROR".into() }))
+    }
     /// What became of an attempt.
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry>;
     /// Makes sure that an attempt it does not know will never be acted upon.

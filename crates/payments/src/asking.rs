@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use kernel::Outcome;
 use tokio::time::Instant;
 
-use crate::acquirer::{Answering, ChargeAsk, Fenced, Inquiry};
+use crate::acquirer::{Answering, ChargeAsk, Fenced, Inquiry, Proof};
 use crate::attempt::Attempt;
 use crate::commands::Ending;
 use crate::service::Inner;
@@ -37,6 +37,15 @@ impl Inner {
         let ask = attempt.follow_up();
         match self.acquirers.get(attempt.connector) {
             Some(acquirer) => guarded(acquirer.follow_up(&ask)).await,
+            None => not_configured(),
+        }
+    }
+
+    /// Goes on with a charge whose payer has proven that the card is his. The answer is written.
+    pub(crate) async fn proven(&self, attempt: &Attempt, proof: Proof) -> Outcome {
+        let reference = attempt.reference();
+        match self.acquirers.get(attempt.connector) {
+            Some(acquirer) => guarded(acquirer.proven(&reference, proof)).await,
             None => not_configured(),
         }
     }

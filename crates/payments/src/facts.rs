@@ -3,11 +3,12 @@
 
 use kernel::{AttemptId, Money, Timestamp};
 
+use crate::challenges::Challenges;
 use crate::rows::{AttemptRow, CheckoutSessionRow, PaymentRow};
-use crate::types::{AttemptKind, AttemptState, Connector, Said};
+use crate::types::{AttemptKind, AttemptState, Connector, PaymentState, Said};
 
 /// How replies are drawn; pure, given by the edge once. The bytes are stored and replayed as they are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Faces {
     /// The payment object: create (201) and refund (200).
     pub payment: fn(&PaymentFacts<'_>) -> Vec<u8>,
@@ -15,6 +16,8 @@ pub struct Faces {
     pub operation: fn(&OperationFacts<'_>) -> Vec<u8>,
     /// A checkout session (200).
     pub session: fn(&CheckoutSessionRow) -> Vec<u8>,
+    /// Where payers are sent to.
+    pub challenges: Challenges,
 }
 
 /// A payment as it is shown.
@@ -28,6 +31,8 @@ pub struct PaymentFacts<'a> {
     pub history: bool,
     /// Whether the acquirer's words are shown in full.
     pub raw: bool,
+    /// Where payers are sent to.
+    pub challenges: &'a Challenges,
 }
 
 /// A capture, cancel or refund as it is shown.
@@ -63,6 +68,11 @@ pub struct TransactionFacts<'a> {
 }
 
 impl<'a> PaymentFacts<'a> {
+    /// Where the payer proves that the card is his; `None` unless the payment waits for that.
+    pub fn redirect_url(&self) -> Option<String> {
+        (self.payment.state == PaymentState::AwaitingPayer).then(|| self.challenges.url(self.payment.attempt_id))
+    }
+
     /// The first attempt.
     pub fn first(&self) -> TransactionFacts<'a> {
         let payment = self.payment;
@@ -123,7 +133,7 @@ pub struct PaymentRead {
 
 impl PaymentRead {
     /// To be drawn.
-    pub fn facts(&self, history: bool, raw: bool) -> PaymentFacts<'_> {
-        PaymentFacts { payment: &self.payment, operations: &self.operations, history, raw }
+    pub fn facts<'a>(&'a self, history: bool, raw: bool, challenges: &'a Challenges) -> PaymentFacts<'a> {
+        PaymentFacts { payment: &self.payment, operations: &self.operations, history, raw, challenges }
     }
 }

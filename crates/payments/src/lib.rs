@@ -36,6 +36,7 @@ mod acquirer;
 mod asking;
 mod asks;
 mod attempt;
+mod challenges;
 mod commands;
 mod errands;
 mod error;
@@ -52,14 +53,16 @@ pub mod verify;
 
 pub use acquirer::{
     Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
+    Proof,
 };
 pub use asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
 pub use attempt::{Asked, Attempt};
+pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
 pub use facts::{Faces, OperationFacts, PaymentFacts, PaymentRead, TransactionFacts};
 pub use origin::{Ended, JSON, Origin, Origins};
-pub use rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
+pub use rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
 pub use service::{Parts, Patience, Payments};
 pub use types::{
     AttemptKind, AttemptState, CardAsk, CardFace, CardType, Connector, MaskedCard, Mode, OriginKind, PaymentState, ReplyForm,
@@ -72,6 +75,14 @@ pub const MIGRATION: db::Migration = db::Migration {
     topic: "payments",
     sqlite: include_str!("../../../migrations/0005_payments/sqlite.sql"),
     postgres: include_str!("../../../migrations/0005_payments/postgres.sql"),
+};
+
+/// 3-D Secure.
+pub const CHALLENGES_MIGRATION: db::Migration = db::Migration {
+    number: 13,
+    topic: "challenges",
+    sqlite: include_str!("../../../migrations/0013_challenges/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0013_challenges/postgres.sql"),
 };
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use idempotency::Reply;
 use kernel::Timestamp;
 
 use crate::attempt::Attempt;
+use crate::challenges::Challenges;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::types::{OriginKind, ReplyForm};
@@ -26,6 +27,10 @@ pub enum Ended {
     Errored,
     /// Proven: it never had an effect. A payment that began with it is gone, or shown to nobody.
     NotSent,
+    /// Not the end: it waits for the payer, and will be settled once more.
+    AwaitingPayer,
+    /// The payer did not come in time.
+    Expired,
 }
 
 /// A product that charges cards. Its functions run inside the deciding command, next to the change of the payment itself, so product and
@@ -64,39 +69,49 @@ impl Origin for Api {
 }
 
 impl Api {
+    fn facts<'a>(&'a self, payment: &'a PaymentRow, operations: &'a [AttemptRow], history: bool) -> PaymentFacts<'a> {
+        PaymentFacts { payment, operations, history, raw: false, challenges: &self.faces.challenges }
+    }
+
     fn draw(&self, payment: &PaymentRow, operation: Option<&AttemptRow>) -> (u16, Vec<u8>) {
         let Some(operation) = operation else {
-            return (201, (self.faces.payment)(&PaymentFacts { payment, operations: &[], history: true, raw: false }));
+            return (201, (self.faces.payment)(&self.facts(payment, &[], true)));
         };
         let transaction_shaped = || (self.faces.operation)(&OperationFacts { payment, operation });
         match operation.form {
             ReplyForm::Capture | ReplyForm::Cancel => (200, transaction_shaped()),
             ReplyForm::CancelOrRefund => (201, transaction_shaped()),
-            ReplyForm::Refund => {
-                let operations = std::slice::from_ref(operation);
-                (200, (self.faces.payment)(&PaymentFacts { payment, operations, history: false, raw: false }))
-            }
+            ReplyForm::Refund => (200, (self.faces.payment)(&self.facts(payment, std::slice::from_ref(operation), false))),
         }
     }
 }
 
 /// Every product that charges, by its kind.
 #[derive(Clone)]
-pub struct Origins(Arc<Vec<(OriginKind, Arc<dyn Origin>)>>);
+pub struct Origins {
+    all: Arc<Vec<(OriginKind, Arc<dyn Origin>)>>,
+    challenges: Challenges,
+}
 
 impl Origins {
     /// The payments API, drawing its replies with `faces`.
     pub fn new(faces: Faces) -> Self {
-        Self(Arc::new(vec![(OriginKind::Api, Arc::new(Api { faces }))]))
+        let challenges = faces.challenges.clone();
+        Self { all: Arc::new(vec![(OriginKind::Api, Arc::new(Api { faces }))]), challenges }
+    }
+
+    /// Where payers are sent to.
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// One product more.
     #[must_use]
     pub fn with(self, kind: OriginKind, origin: Arc<dyn Origin>) -> Self {
-        let mut all = self.0.to_vec();
+        let mut all = self.all.to_vec();
         all.retain(|(known, _)| *known != kind);
         all.push((kind, origin));
-        Self(Arc::new(all))
+        Self { all: Arc::new(all), ..self }
     }
 
     /// The product of that kind.
@@ -104,7 +119,7 @@ impl Origins {
     /// # Panics
     /// When the binary has not wired it: a defect that would lose the product's side of a payment.
     pub(crate) fn of(&self, kind: OriginKind) -> &dyn Origin {
-        self.0
+        self.all
             .iter()
             .find(|(known, _)| *known == kind)
             .map(|(_, origin)| &**origin)
@@ -114,6 +129,6 @@ impl Origins {
 
 impl fmt::Debug for Origins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(kind, _)| kind)).finish()
+        f.debug_list().entries(self.all.iter().map(|(kind, _)| kind)).finish()
     }
 }

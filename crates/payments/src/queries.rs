@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::attempt::{Asked, Attempt};
 use crate::facts::PaymentRead;
-use crate::rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
+use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
 use crate::types::AttemptState;
 
 /// Payments of one order that are listed at most.
@@ -84,6 +84,33 @@ pub(crate) async fn session(
     id: CheckoutSessionId,
 ) -> Result<Option<CheckoutSessionRow>, Fault> {
     reader.row(&SESSION, args![account, id]).await
+}
+
+static CHALLENGE: Sql = sql!("SELECT {} FROM challenge WHERE token_hash = $1", ChallengeRow);
+
+static ACCOUNT_NAME: Sql = sql!("SELECT name FROM account WHERE id = $1");
+
+static DUE_CHALLENGES: Sql = sql!("SELECT {} FROM challenge WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2", ChallengeRow);
+
+/// The challenge whose token has this hash, with its payment.
+pub(crate) async fn challenge(reader: &Reader, token_hash: [u8; 16]) -> Result<Option<(ChallengeRow, PaymentRow)>, Fault> {
+    let Some(row) = reader.row::<ChallengeRow>(&CHALLENGE, args![token_hash]).await? else { return Ok(None) };
+    Ok(any_payment(reader, row.account_id, row.payment_id).await?.map(|payment| (row, payment)))
+}
+
+/// What an account calls itself.
+pub(crate) async fn account_name(reader: &Reader, account: AccountId) -> Result<Option<std::sync::Arc<str>>, Fault> {
+    reader.one(&ACCOUNT_NAME, args![account]).await?.map(|record| record.get(0)).transpose()
+}
+
+/// Challenges whose time is over at `now`, the longest over first.
+pub(crate) async fn due_challenges(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<ChallengeRow>, Fault> {
+    reader.rows(&DUE_CHALLENGES, args![now, limit]).await
+}
+
+/// The first attempt of a payment.
+pub(crate) async fn first_attempt(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<Attempt>, Fault> {
+    Ok(any_payment(reader, account, id).await?.map(|payment| Attempt::first(&payment, None)))
 }
 
 /// The attempt a claim was made for: a payment's first one, named by the payment's id, or a later one.

@@ -41,6 +41,7 @@ impl Payments {
         noted("taking over", self.0.take_over().await);
         noted("asking", self.0.ask_due(Timestamp::MAX, QUESTIONS_AT_START).await);
         noted("letting holds lapse", self.0.lapse_due().await);
+        noted("ending challenges", self.0.expire_challenges(self.0.now(), PAGE).await);
     }
 
     async fn keep_taking_over(&self) {
@@ -61,6 +62,7 @@ impl Payments {
     async fn keep_letting_lapse(&self) {
         loop {
             noted("letting holds lapse", self.0.lapse_due().await);
+            noted("ending challenges", self.0.expire_challenges(self.0.now(), PAGE).await);
             tokio::time::sleep(self.0.patience.tick).await;
         }
     }

@@ -191,6 +191,22 @@ db::row! {
 }
 
 db::row! {
+    /// A payment that waits, or waited, for its payer to prove that the card is his.
+    pub struct ChallengeRow: "challenge" {
+        key { /// The tenant.
+              account_id: AccountId,
+              /// The payment.
+              payment_id: PaymentId }
+        once { /// Of the token in the address the payer is sent to.
+               token_hash: [u8; 16] }
+        state { /// Wrong codes so far.
+                tries: u32,
+                /// When the payment expires unless he has; absent once that was looked at.
+                expires_at: Option<Timestamp> }
+    }
+}
+
+db::row! {
     /// A checkout session: an order for which one payment can be made.
     pub struct CheckoutSessionRow: "checkout_session" {
         key { /// The tenant.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::acquirer::{Acquirers, ChargeAsk};
 use crate::asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
 use crate::attempt::{Asked, Attempt};
+use crate::challenges::Challenges;
 use crate::commands::{BeginOperation, BeginPayment, Begun, Charge, CreateSession, Ending, Finished, KeepAsking, Settle, Want};
 use crate::errands::Errand;
 use crate::error::{AmountRefusal, PaymentsError, Refusal};
@@ -175,7 +176,8 @@ impl Payments {
         let working = once.as_ref().map(|once| inner.enter(once)).transpose()?;
         let claim = once.map(|once| once.claim(id.uuid()));
         let scope = claim.as_ref().map(|claim| claim.scope);
-        let Ok(begun) = inner.store.writer().run(CreateSession { account_id, id, ask, claim, faces: inner.faces }).await?;
+        let Ok(begun) =
+            inner.store.writer().run(CreateSession { account_id, id, ask, claim, faces: inner.faces.clone() }).await?;
         let finished = match begun {
             Begun::Taken(known) => return taken(known),
             Begun::Done(finished) => finished,
@@ -243,6 +245,11 @@ impl Payments {
         self.0.clone().detached(scope, flow).await
     }
 
+    /// Where payers are sent to.
+    pub fn challenges(&self) -> &Challenges {
+        self.0.challenges()
+    }
+
     /// Waits until no request is being worked on. New ones should not be let in any more.
     pub async fn finish_in_flight(&self) {
         self.0.tasks.close();
@@ -257,6 +264,10 @@ struct Prepared {
 }
 
 impl Inner {
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.faces.challenges
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.store.clock().now()
     }

@@ -82,6 +82,10 @@ db::codes! {
         Declined = 10,
         /// The acquirer failed for good.
         Errored = 11,
+        /// The payer must prove that the card is his.
+        AwaitingPayer = 12,
+        /// He did not in time.
+        Expired = 13,
     }
 }
 
@@ -90,13 +94,14 @@ impl PaymentState {
     pub const fn status(self) -> &'static str {
         match self {
             Self::Created => "CREATED",
-            Self::Unconfirmed | Self::Authorised => "PENDING",
+            Self::Unconfirmed | Self::Authorised | Self::AwaitingPayer => "PENDING",
             Self::Approved | Self::PartlyCaptured | Self::Captured | Self::PartlyRefunded => "SUCCEEDED",
             Self::Refunded => "REFUNDED",
             Self::Cancelled => "CANCELED",
             Self::Verified => "VERIFIED",
             Self::Declined => "DECLINED",
             Self::Errored => "ERROR",
+            Self::Expired => "EXPIRED",
         }
     }
 
@@ -115,6 +120,8 @@ impl PaymentState {
             Self::Verified => "VERIFIED",
             Self::Declined => "DECLINED",
             Self::Errored => "ERROR",
+            Self::AwaitingPayer => "WAITING_ADDITIONAL_STEP",
+            Self::Expired => "EXPIRED",
         }
     }
 }
@@ -176,6 +183,10 @@ db::codes! {
         Errored = 4,
         /// Proven: it never had an effect. Kept for the record, shown to nobody.
         NotSent = 5,
+        /// Nothing has happened yet: the payer must prove that the card is his.
+        AwaitingPayer = 6,
+        /// He did not in time.
+        Expired = 7,
     }
 }
 
@@ -184,16 +195,22 @@ impl AttemptState {
     pub const fn wire(self) -> &'static str {
         match self {
             Self::Sending => "CREATED",
-            Self::Unknown => "PENDING",
+            Self::Unknown | Self::AwaitingPayer => "PENDING",
             Self::Succeeded => "SUCCEEDED",
             Self::Declined => "DECLINED",
             Self::Errored | Self::NotSent => "ERROR",
+            Self::Expired => "EXPIRED",
         }
     }
 
-    /// Whether its outcome is still to come.
+    /// Whether the acquirer's word is still to come.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Sending | Self::Unknown)
+    }
+
+    /// Whether it can still come to something.
+    pub const fn is_unsettled(self) -> bool {
+        self.is_open() || matches!(self, Self::AwaitingPayer)
     }
 }
 
@@ -404,6 +421,9 @@ pub fn response_message(code: &str) -> &'static str {
         "EXPIRED_CARD" => "The card has expired",
         "REPORTED_STOLEN" => "The card was reported stolen",
         "AUTHENTICATION_FAILED_THREE_D_SECURE" => "The payer was not authenticated",
+        "CHALLENGE_REQUIRED" => "The payer must confirm the payment",
+        "CANCELLED_BY_USER" => "The payer cancelled the payment",
+        "CHALLENGE_EXPIRED" => "The payer did not confirm the payment in time",
         "ERROR" => "The acquirer failed to process the transaction",
         _ => "The acquirer declined the transaction",
     }
@@ -440,8 +460,19 @@ impl Response {
                 Self::pack(code, iso.as_deref(), *hard, None, reference.as_deref())
             }
             Outcome::Failed { code } => Self::pack(code, None, false, None, None),
+            Outcome::ActionRequired { reference } => Self::pack("CHALLENGE_REQUIRED", None, false, None, Some(reference)),
             Outcome::Pending | Outcome::NotSent { .. } | Outcome::Unknown { .. } => return None,
         })
+    }
+
+    /// The payer has to prove that the card is his.
+    pub(crate) fn challenge() -> Self {
+        Self::pack("CHALLENGE_REQUIRED", None, false, None, None)
+    }
+
+    /// What is said without an acquirer: a refusal of our own.
+    pub(crate) fn own(code: &str) -> Self {
+        Self::pack(code, None, true, None, None)
     }
 
     fn pack(code: &str, iso: Option<&str>, hard: bool, authorization: Option<&str>, reference: Option<&str>) -> Self {

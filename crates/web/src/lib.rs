@@ -49,8 +49,8 @@ pub use pages::PageError;
 pub use state::{Metrics, Options, Ready, SandboxWiring, Showcase, Wiring, WiringError};
 
 /// How replies that are recorded are drawn; `payments` is built with it.
-pub fn faces() -> payments::Faces {
-    api::v1::faces()
+pub fn faces(challenges: payments::Challenges) -> payments::Faces {
+    api::v1::faces(challenges)
 }
 
 /// A route that needs a key, for tests that ask all of them.

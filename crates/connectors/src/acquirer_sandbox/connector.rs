@@ -2,12 +2,12 @@
 
 use db::{Command, Fault};
 use kernel::{Outcome, Timestamp};
-use payments::{Acquirer, Answering, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry};
+use payments::{Acquirer, Answering, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry, Proof};
 
 use super::Sandbox;
 use super::behaviour::{Behaviour, GIVES_UP_AFTER, Weather};
 use super::cards::Verdict;
-use super::commands::{Answer, Fence, ReceiveCharge, ReceiveFollowUp};
+use super::commands::{Answer, Fence, ReceiveCharge, ReceiveFollowUp, ReceiveProof};
 use super::queries;
 use super::rows::{Operation, ReceivedRow};
 
@@ -42,6 +42,7 @@ impl SandboxConnector {
             amount: ask.amount.minor(),
             last4: Some(ask.card.number.last4().into()),
             verdict,
+            after_challenge: verdict.after_challenge(&ask.description),
             created_at: Timestamp::EPOCH, // the command enters the time
             calls: 1,
             captured: if verdict.approved() && operation == Operation::Purchase { ask.amount.minor() } else { 0 },
@@ -128,6 +129,14 @@ impl Acquirer for SandboxConnector {
 
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome> {
         Box::pin(self.send(ReceiveCharge { row: self.charge_row(ask) }))
+    }
+
+    fn judge_code(&self, code: &str) -> Proof {
+        Verdict::proof(code)
+    }
+
+    fn proven<'a>(&'a self, attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {
+        Box::pin(self.send(ReceiveProof { attempt: attempt.attempt_id }))
     }
 
     fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome> {

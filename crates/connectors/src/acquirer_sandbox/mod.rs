@@ -44,12 +44,20 @@ pub const SCHEMA: &str = "sandbox_acquirer";
 pub const CHARGES_PAGE_MAX: u32 = 1_000;
 
 /// Its tables, after those that every store begins with.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 2,
-    topic: "charges",
-    sqlite: include_str!("../../../../migrations/sandbox_acquirer/0002_charges/sqlite.sql"),
-    postgres: include_str!("../../../../migrations/sandbox_acquirer/0002_charges/postgres.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 2,
+        topic: "charges",
+        sqlite: include_str!("../../../../migrations/sandbox_acquirer/0002_charges/sqlite.sql"),
+        postgres: include_str!("../../../../migrations/sandbox_acquirer/0002_charges/postgres.sql"),
+    },
+    Migration {
+        number: 3,
+        topic: "authentication",
+        sqlite: include_str!("../../../../migrations/sandbox_acquirer/0003_authentication/sqlite.sql"),
+        postgres: include_str!("../../../../migrations/sandbox_acquirer/0003_authentication/postgres.sql"),
+    },
+];
 
 /// The sandbox acquirer. Cheap to clone.
 #[derive(Clone)]

@@ -81,11 +81,13 @@ db::row! {
                amount: i64,
                /// The card's last digits, of a charge.
                last4: Option<Arc<str>>,
-               /// What it made of it.
-               verdict: Verdict,
+               /// What it will come to once the payer is authenticated, of a charge that waits for that.
+               after_challenge: Option<Verdict>,
                /// When, by its own clock.
                created_at: Timestamp }
-        state { /// Requests received for this attempt.
+        state { /// What it made of it.
+                verdict: Verdict,
+                /// Requests received for this attempt.
                 calls: i64,
                 /// Of a charge: taken, in minor units.
                 captured: i64,
@@ -100,6 +102,11 @@ impl ReceivedRow {
     /// The amount asked for; `None` for a fence.
     pub fn money(&self) -> Option<Money> {
         self.currency.map(|currency| Money::new(self.amount, currency))
+    }
+
+    /// What it takes the moment it approves: the amount of a purchase.
+    pub(crate) fn captured_at_once(&self) -> i64 {
+        if self.operation == Operation::Purchase { self.authorised() } else { 0 }
     }
 
     /// What it holds of the payer's money at most: the amount of an approved purchase or authorisation.

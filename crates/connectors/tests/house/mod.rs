@@ -53,20 +53,21 @@ impl House {
         let store = Store::open(StoreOptions {
             url: place.platform.clone(),
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION],
+            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, payments::CHALLENGES_MIGRATION],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
         });
         let store = Arc::new(store.await.expect("the store opens"));
         let sandbox = Sandbox::open(place.acquirer.clone(), source.clone()).await.expect("the acquirer opens");
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: |_| Vec::new() };
+        let challenges = Challenges::new(&kernel::MasterKey::from_bytes([7; 32]));
+        let faces = Faces { payment: draw_payment, operation: draw_operation, session: |_| Vec::new(), challenges };
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
             idempotency: Idempotency::new(store.reader().clone()),
             acquirers: Acquirers::new(vec![sandbox.acquirer(preferred)]).expect("one acquirer"),
-            origins: Origins::new(faces),
+            origins: Origins::new(faces.clone()),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO], tick: Duration::from_millis(100) },
         });

@@ -25,7 +25,7 @@ fn question_keys(keys: &mut Keys<'_>, attempt: &Attempt) {
 }
 
 /// Notes that an attempt must be asked for from `first_ask_at` on. `false`: it is settled, there is nothing to ask.
-fn question(rows: &mut Rows, attempt: &Attempt, first_ask_at: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn question(rows: &mut Rows, attempt: &Attempt, first_ask_at: Timestamp, now: Timestamp) -> bool {
     match attempt.row_key() {
         None => {
             let payment = rows.get_mut::<PaymentRow>(&attempt.payment_key());

@@ -2,6 +2,7 @@
 
 mod asking;
 mod begin;
+mod challenge;
 mod lapse;
 mod operate;
 mod session;
@@ -10,6 +11,7 @@ mod settle;
 pub(crate) use asking::{Adopt, KeepAsking, NoteMissing, TakeQuestion};
 pub(crate) use begin::BeginPayment;
 pub use begin::{Charge, begin, begin_keys};
+pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, Given, Judged};
 pub(crate) use lapse::Lapse;
 pub(crate) use operate::{BeginOperation, Want};
 pub(crate) use session::CreateSession;

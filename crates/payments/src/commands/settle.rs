@@ -6,9 +6,10 @@ use kernel::{Outcome, Timestamp};
 use ledger::recipes::Recipe;
 
 use crate::attempt::Attempt;
+use crate::challenges::Challenges;
 use crate::origin::{Ended, Origins};
-use crate::rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
-use crate::rules::{Operation, Verdict};
+use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
+use crate::rules::{CHALLENGE_SECONDS, Operation, Verdict};
 use crate::types::{AttemptKind, AttemptState, Response};
 
 /// What is known for certain about an attempt.
@@ -24,6 +25,10 @@ pub enum Ending {
     NeverSent,
     /// The acquirer does not know it and has promised never to act on it.
     Fenced,
+    /// The acquirer waits for the payer to prove that the card is his.
+    AwaitingPayer(Response),
+    /// The payer did not in time.
+    Expired(Response),
 }
 
 impl Ending {
@@ -34,6 +39,7 @@ impl Ending {
             Outcome::Approved(_) => response.map(Self::Approved),
             Outcome::Declined(_) => response.map(Self::Declined),
             Outcome::Failed { .. } => response.map(Self::Errored),
+            Outcome::ActionRequired { .. } => response.map(Self::AwaitingPayer),
             Outcome::NotSent { .. } => Some(Self::NeverSent),
             Outcome::Pending | Outcome::Unknown { .. } => None,
         }
@@ -45,12 +51,18 @@ impl Ending {
             Self::Declined(_) => Ended::Declined,
             Self::Errored(_) => Ended::Errored,
             Self::NeverSent | Self::Fenced => Ended::NotSent,
+            Self::AwaitingPayer(_) => Ended::AwaitingPayer,
+            Self::Expired(_) => Ended::Expired,
         }
     }
 
     fn response(&self) -> Option<&Response> {
         match self {
-            Self::Approved(response) | Self::Declined(response) | Self::Errored(response) => Some(response),
+            Self::Approved(response)
+            | Self::Declined(response)
+            | Self::Errored(response)
+            | Self::AwaitingPayer(response)
+            | Self::Expired(response) => Some(response),
             Self::NeverSent | Self::Fenced => None,
         }
     }
@@ -63,6 +75,8 @@ impl Ended {
             Self::Declined => AttemptState::Declined,
             Self::Errored => AttemptState::Errored,
             Self::NotSent => AttemptState::NotSent,
+            Self::AwaitingPayer => AttemptState::AwaitingPayer,
+            Self::Expired => AttemptState::Expired,
         }
     }
 }
@@ -81,7 +95,7 @@ pub struct Finished {
 /// Enters what is known for certain about an attempt. Repeating it is harmless: `None` says that it was settled before.
 pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
     match attempt.operation() {
-        None => settle_first(rows, attempt, ending, now)?,
+        None => settle_first(rows, attempt, ending, origins.challenges(), now)?,
         Some(operation) => settle_later(rows, attempt, operation, ending, now)?,
     }
     let ended = ending.ended();
@@ -91,14 +105,19 @@ pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origin
     Some(ended)
 }
 
-fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timestamp) -> Option<()> {
+fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges: &Challenges, now: Timestamp) -> Option<()> {
     let key = attempt.payment_key();
-    let payment = rows.get_mut::<PaymentRow>(&key).filter(|payment| payment.attempt.is_open())?;
+    let payment = rows.get_mut::<PaymentRow>(&key).filter(|payment| payment.attempt.is_unsettled())?;
+    if payment.attempt == AttemptState::AwaitingPayer && ending.ended() == Ended::AwaitingPayer {
+        return None;
+    }
     let mut standing = payment.standing();
     match ending.ended() {
         Ended::Approved => standing.judge(Verdict::Approved, now),
         Ended::Declined => standing.judge(Verdict::Declined, now),
         Ended::Errored => standing.judge(Verdict::Errored, now),
+        Ended::AwaitingPayer => standing.judge(Verdict::AwaitingPayer, now),
+        Ended::Expired => standing.judge(Verdict::Expired, now),
         Ended::NotSent => {}
     }
     payment.adopt(&standing, now);
@@ -106,10 +125,12 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timest
     payment.response = ending.response().cloned();
     payment.answered_at = Some(now);
     let session = payment.checkout_session;
-    if *ending == Ending::NeverSent {
-        rows.delete::<PaymentRow>(&key);
+    match ending.ended() {
+        Ended::NotSent if *ending == Ending::NeverSent => drop(rows.delete::<PaymentRow>(&key)),
+        Ended::AwaitingPayer => await_payer(rows, attempt, challenges, now),
+        Ended::Approved | Ended::Declined | Ended::Errored | Ended::NotSent | Ended::Expired => {}
     }
-    if ending.ended() != Ended::Approved
+    if !matches!(ending.ended(), Ended::Approved | Ended::AwaitingPayer)
         && let Some(session) = session.and_then(|session| rows.get_mut::<CheckoutSessionRow>(&(attempt.account_id, session)))
     {
         session.payment_id = None; // the session may try again
@@ -122,6 +143,18 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timest
         }
     }
     Some(())
+}
+
+/// Opens the page on which the payer proves that the card is his, or opens it anew.
+fn await_payer(rows: &mut Rows, attempt: &Attempt, challenges: &Challenges, now: Timestamp) {
+    let expires_at = Some(now.plus_seconds(CHALLENGE_SECONDS));
+    if let Some(challenge) = rows.get_mut::<ChallengeRow>(&attempt.payment_key()) {
+        challenge.expires_at = expires_at;
+        return;
+    }
+    let token_hash = challenges.token_hash(&challenges.token(attempt.id));
+    let (account_id, payment_id) = attempt.payment_key();
+    rows.insert(ChallengeRow { account_id, payment_id, token_hash, tries: 0, expires_at });
 }
 
 fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<()> {
@@ -162,10 +195,13 @@ fn post<R: Recipe>(rows: &mut Rows, attempt: &Attempt, recipe: &R, now: Timestam
     ledger::post(rows, &attempt.cause(), recipe, now).expect("amounts within bounds, from accounts that hold them");
 }
 
-fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Ending, origins: &Origins) {
+pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Ending, origins: &Origins) {
     keys.row::<PaymentRow>(attempt.payment_key());
     if let Some(row) = attempt.row_key() {
         keys.row::<AttemptRow>(row);
+    }
+    if ending.ended() == Ended::AwaitingPayer {
+        keys.row::<ChallengeRow>(attempt.payment_key());
     }
     let approved = ending.ended() == Ended::Approved;
     let cause = attempt.cause();

@@ -68,7 +68,7 @@ impl House {
         let store = Store::open(StoreOptions {
             url,
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION],
+            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION, crate::CHALLENGES_MIGRATION],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
@@ -76,13 +76,14 @@ impl House {
         .await
         .expect("the store opens");
         let store = Arc::new(store);
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: draw_session };
+        let challenges = Challenges::new(&kernel::MasterKey::from_bytes([7; 32]));
+        let faces = Faces { payment: draw_payment, operation: draw_operation, session: draw_session, challenges };
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
             idempotency: Idempotency::new(store.reader().clone()),
             acquirers: Acquirers::new(vec![Arc::new(bank.clone())]).expect("one acquirer"),
-            origins: origins(Origins::new(faces)),
+            origins: origins(Origins::new(faces.clone())),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO, Duration::from_millis(10)], tick: Duration::from_millis(50) },
         });

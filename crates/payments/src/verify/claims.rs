@@ -20,6 +20,8 @@ struct Effect {
     money: Option<Money>,
     /// The id that the recorded reply must carry.
     shown_as: Uuid,
+    /// It goes on after its reply: the payer had to be asked.
+    challenged: bool,
     /// Of whose amount the reply's own amount speaks: a refund's reply shows the payment.
     shows_amount: bool,
 }
@@ -58,18 +60,25 @@ pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut
 
 fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
     let first = <ClaimRow as db::Table>::META.columns.len();
+    let challenged = record.get::<Option<Uuid>>(first + 9)?.is_some();
     if let Some(state) = record.get::<Option<AttemptState>>(first)? {
         let money = Money::new(record.get(first + 1)?, record.get::<Currency>(first + 2)?);
-        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, shows_amount: true }));
+        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, challenged, shows_amount: true }));
     }
     if let Some(state) = record.get::<Option<AttemptState>>(first + 3)? {
         let money = Money::new(record.get(first + 4)?, record.get::<Currency>(first + 5)?);
         let refund = record.get::<ReplyForm>(first + 6)? == ReplyForm::Refund;
         let shown_as = if refund { record.get(first + 7)? } else { row.subject };
-        return Ok(Some(Effect { state, money: Some(money), shown_as, shows_amount: !refund }));
+        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: !refund }));
     }
     let session: Option<Uuid> = record.get(first + 8)?;
-    Ok(session.map(|id| Effect { state: AttemptState::Succeeded, money: None, shown_as: id, shows_amount: false }))
+    Ok(session.map(|id| Effect {
+        state: AttemptState::Succeeded,
+        money: None,
+        shown_as: id,
+        challenged: false,
+        shows_amount: false,
+    }))
 }
 
 fn check_effect(row: &ClaimRow, effect: Option<&Effect>, report: &mut Report) {
@@ -79,7 +88,7 @@ fn check_effect(row: &ClaimRow, effect: Option<&Effect>, report: &mut Report) {
     };
     let open = effect.is_some_and(|effect| effect.state.is_open());
     match (row.status, effect) {
-        (ClaimStatus::Done, Some(effect)) if !open && effect.state != AttemptState::NotSent => {}
+        (ClaimStatus::Done, Some(effect)) if (!open || effect.challenged) && effect.state != AttemptState::NotSent => {}
         (ClaimStatus::InProgress | ClaimStatus::Unknown, Some(_)) if open => {}
         (ClaimStatus::Done, _) => report.broken(ONE_EFFECT.0, "effect of a finished claim", row.scope(), "a finished one", found),
         (_, _) => report.broken(ONE_EFFECT.0, "effect of an open claim", row.scope(), "one under way", found),

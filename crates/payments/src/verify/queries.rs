@@ -62,7 +62,7 @@ pub(super) static IDS_USED_TWICE: Sql = sql!(
 );
 
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
-    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id
+    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id
        FROM claim
        LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
                     FROM payment) AS p ON p_account = account_id AND p_id = subject
@@ -70,6 +70,8 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
                          form AS a_form, payment_id AS a_payment FROM attempt) AS a ON a_account = account_id AND a_id = subject
        LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session) AS s
          ON s_account = account_id AND s_id = subject
+       LEFT JOIN (SELECT account_id AS c_account, payment_id AS c_id FROM challenge) AS c
+         ON c_account = account_id AND c_id = subject
       ORDER BY account_id, scope",
     ClaimRow
 );

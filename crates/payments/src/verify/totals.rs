@@ -171,6 +171,8 @@ fn check_totals(row: &PaymentRow, operations: &Operations, checker: &mut Checker
         AttemptState::Declined => PaymentState::Declined,
         AttemptState::Errored => PaymentState::Errored,
         AttemptState::Succeeded => row.standing().state_by_totals(),
+        AttemptState::AwaitingPayer => PaymentState::AwaitingPayer,
+        AttemptState::Expired => PaymentState::Expired,
     };
     checker.same(SHOWN, "status", expected.sub_status(), row.state.sub_status());
 }

@@ -12,7 +12,8 @@ use tower::ServiceExt;
 use super::*;
 use crate::state::{Options, SandboxWiring};
 
-const MIGRATIONS: &[db::Migration] = &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION];
+const MIGRATIONS: &[db::Migration] =
+    &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, payments::CHALLENGES_MIGRATION];
 
 struct World {
     app: App,
@@ -70,13 +71,14 @@ impl World {
         let acquirer =
             Sandbox::open(DatabaseUrl::sqlite(folder.path().join("acquirer.db")), source.clone()).await.expect("an acquirer");
         let idempotency = Idempotency::new(store.reader().clone());
+        let faces = crate::faces(payments::Challenges::new(&MasterKey::generate(&source)));
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
             acquirers: Acquirers::new(vec![acquirer.acquirer(Connector::Sandbox)]).expect("one"),
-            origins: Origins::new(crate::faces()),
-            faces: crate::faces(),
+            origins: Origins::new(faces.clone()),
+            faces,
             patience: Patience::default(),
         });
         let app = app(Wiring {

@@ -4,10 +4,12 @@
 //! his own. Nothing undefined is ever shown: a name nobody gave is an error, and a test renders every page with every sample in
 //! every language.
 
+pub(crate) mod challenge;
 pub(crate) mod docs;
 pub(crate) mod error;
 pub(crate) mod landing;
 mod language;
+mod money;
 
 use std::path::{Path, PathBuf};
 

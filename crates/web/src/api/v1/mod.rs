@@ -49,6 +49,11 @@ pub(crate) fn routes() -> Vec<Guarded> {
     ]
 }
 
+/// Where a payer is sent back to, out of what is kept of a payment's request.
+pub(crate) fn callback_url(details: Option<&[u8]>) -> Option<String> {
+    details::unpacked::<details::PaymentDetails<'_>>(details).callback_url.map(std::borrow::Cow::into_owned)
+}
+
 /// What a reply with a payment is made of.
 fn payment_reply() -> Content {
     Content::Json(component::<views::PaymentView<'_>>)

@@ -9,15 +9,15 @@ pub(super) mod sample;
 mod session;
 mod transaction;
 
-use payments::{CheckoutSessionRow, Faces, OperationFacts, PaymentFacts, PaymentRead};
+use payments::{Challenges, CheckoutSessionRow, Faces, OperationFacts, PaymentFacts, PaymentRead};
 
 pub(super) use operation::OperationView;
 pub(super) use payment::PaymentView;
 pub(super) use session::SessionView;
 
 /// How replies that are recorded are drawn.
-pub(crate) fn faces() -> Faces {
-    Faces { payment, operation, session }
+pub(crate) fn faces(challenges: Challenges) -> Faces {
+    Faces { payment, operation, session, challenges }
 }
 
 /// A payment.
@@ -26,8 +26,8 @@ pub(super) fn payment(facts: &PaymentFacts<'_>) -> Vec<u8> {
 }
 
 /// Payments, as a list.
-pub(super) fn payments(found: &[PaymentRead]) -> Vec<u8> {
-    let all: Vec<Vec<u8>> = found.iter().map(|read| payment(&read.facts(false, false))).collect();
+pub(super) fn payments(found: &[PaymentRead], challenges: &Challenges) -> Vec<u8> {
+    let all: Vec<Vec<u8>> = found.iter().map(|read| payment(&read.facts(false, false, challenges))).collect();
     [b"[".as_slice(), &all.join(b",".as_slice()), b"]"].concat()
 }
 
@@ -75,7 +75,13 @@ mod tests {
             ..PaymentDetails::default()
         };
         let row = payments::PaymentRow { details: packed(&details), ..sample::held() };
-        let facts = PaymentFacts { payment: &row, operations: &[sample::capture()], history: true, raw: true };
+        let facts = PaymentFacts {
+            payment: &row,
+            operations: &[sample::capture()],
+            history: true,
+            raw: true,
+            challenges: &sample::challenges(),
+        };
         let text = String::from_utf8(payment(&facts)).expect("UTF-8");
         assert!(text.contains(r#""additional_data":{"b": 1.50, "a": [null]}"#), "{text}");
         assert!(!text.contains("secret"), "{text}");

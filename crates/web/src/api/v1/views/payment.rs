@@ -16,7 +16,7 @@ view! {
         account_id: AccountId,
         description: &'a str,
         country: Country,
-        /// CREATED, PENDING, SUCCEEDED, REFUNDED, CANCELED, VERIFIED, DECLINED or ERROR.
+        /// CREATED, PENDING, SUCCEEDED, REFUNDED, CANCELED, VERIFIED, DECLINED, EXPIRED or ERROR.
         status: Word,
         /// What it is exactly.
         sub_status: Word,
@@ -99,7 +99,8 @@ view! {
         retrieval_reference_number: Option<&'a str>,
         acquirer_reference_number: Option<&'a str>,
         voucher: Nothing,
-        redirect_url: Nothing,
+        /// Where the payer proves that the card is his, while the payment waits for that.
+        redirect_url: Option<String>,
         card_data: Option<CardView<'a>>,
         stored_credentials: Option<&'a RawValue>,
     }
@@ -166,7 +167,10 @@ impl<'a> PaymentView<'a> {
             updated_at: payment.updated_at,
             idempotency_key: payment.idempotency_key.as_deref(),
             amount: amount(payment),
-            checkout: CheckoutView { session: payment.checkout_session, sdk_action_required: false },
+            checkout: CheckoutView {
+                session: payment.checkout_session,
+                sdk_action_required: payment.state == payments::PaymentState::AwaitingPayer,
+            },
             payment_method: method(facts, details, three_d_secure),
             customer_payer: details.customer_payer.as_deref(),
             additional_data: details.additional_data.as_deref(),
@@ -217,7 +221,7 @@ fn method<'a>(facts: &PaymentFacts<'a>, details: &'a PaymentDetails<'a>, three_d
         retrieval_reference_number: reference,
         acquirer_reference_number: reference,
         voucher: Nothing,
-        redirect_url: Nothing,
+        redirect_url: facts.redirect_url(),
         card_data: card.map(|card| CardView::of(&card, three_d_secure)),
         stored_credentials: details.stored_credentials.as_deref(),
     };

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use kernel::{
-    AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, Outcome, PaymentId,
+    AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, MasterKey, Outcome, PaymentId,
     SecurityCode, Timestamp,
 };
 use payments::{
-    AttemptKind, AttemptRow, AttemptState, CardAsk, CardFace, CheckoutSessionRow, Connector, Mode, OperationFacts, OriginKind,
-    PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, Workflow,
+    AttemptKind, AttemptRow, AttemptState, CardAsk, CardFace, Challenges, CheckoutSessionRow, Connector, Mode, OperationFacts,
+    OriginKind, PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, Workflow,
 };
 
 use crate::api::v1::details::{OperationDetails, packed};
@@ -123,9 +123,17 @@ pub(super) fn open_session() -> CheckoutSessionRow {
     }
 }
 
+/// Where payers of samples are sent.
+pub(super) fn challenges() -> Challenges {
+    let challenges = Challenges::new(&MasterKey::from_bytes([0; 32]));
+    challenges.reached_at("https://guichet.example");
+    challenges
+}
+
 /// The reply to the request that made the payment.
 pub(in crate::api::v1) fn payment_reply() -> Vec<u8> {
-    super::payment(&PaymentFacts { payment: &purchase(), operations: &[], history: true, raw: false })
+    let challenges = challenges();
+    super::payment(&PaymentFacts { payment: &purchase(), operations: &[], history: true, raw: false, challenges: &challenges })
 }
 
 /// The reply to a capture.
