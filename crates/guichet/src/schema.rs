@@ -3,5 +3,11 @@
 use db::Migration;
 
 /// The migrations of the platform's database, after those that every store begins with.
-pub const MIGRATIONS: &[Migration] =
-    &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, payments::CHALLENGES_MIGRATION];
+pub const MIGRATIONS: &[Migration] = &[
+    access::MIGRATION,
+    ledger::MIGRATION,
+    idempotency::MIGRATION,
+    payments::MIGRATION,
+    payments::CHALLENGES_MIGRATION,
+    payments::NOTIFICATIONS_MIGRATION,
+];

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions};
-use connectors::acquirer_sandbox::Sandbox;
+use connectors::acquirer_sandbox::{self, Sandbox};
 use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::Idempotency;
-use kernel::{MasterKey, Source, Timestamp};
+use kernel::{MasterKey, SecretText, Source, Timestamp};
 use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -55,7 +55,7 @@ impl House {
         make_data_dir(config)?;
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
         let access = open_access(config, &store, master, source).await?;
-        let sandbox = if config.sandbox { Some(open_sandbox(config, source).await?) } else { None };
+        let sandbox = if config.sandbox { Some(open_sandbox(config, master, source).await?) } else { None };
         let idempotency = Idempotency::new(store.reader().clone());
         let faces = web::faces(Challenges::new(master));
         let payments = Payments::new(Parts {
@@ -277,9 +277,15 @@ fn acquirers(sandbox: Option<&Sandbox>) -> Acquirers {
 }
 
 /// The sandbox acquirer keeps its own books, as a bank would: in a file beside the database, or in a schema of its own.
-async fn open_sandbox(config: &Config, source: &Source) -> Result<Sandbox, Trouble> {
+async fn open_sandbox(config: &Config, master: &MasterKey, source: &Source) -> Result<Sandbox, Trouble> {
     let url = sandbox_url(config);
-    Sandbox::open(url.clone(), source.clone()).await.map_err(|fault| Trouble::of_store(&fault, &url))
+    let secret = notification_secret(master);
+    Sandbox::open(url.clone(), source.clone(), &secret).await.map_err(|fault| Trouble::of_store(&fault, &url))
+}
+
+/// What the sandbox acquirer signs its notifications with.
+pub fn notification_secret(master: &MasterKey) -> SecretText {
+    acquirer_sandbox::secret_of(&master.derive("guichet/sandbox/notification secret"))
 }
 
 /// Where the sandbox acquirer keeps its books.

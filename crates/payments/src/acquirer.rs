@@ -7,8 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use kernel::{AccountId, AttemptId, Money, Outcome, PaymentId};
+use kernel::{AccountId, AttemptId, Money, Outcome, PaymentId, Timestamp};
 
+use crate::notifications::Notification;
 use crate::types::{AttemptKind, CardAsk, Connector};
 
 /// The future of an answer; boxed, so that acquirers can be chosen at run time.
@@ -100,6 +101,17 @@ pub enum Proof {
     Wrong,
 }
 
+/// Why a notification was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// This acquirer sends none, or cannot sign them.
+    NotOffered,
+    /// Its signature is missing or not the acquirer's.
+    NotGenuine,
+    /// It is the acquirer's and cannot be read; the text names what is wrong.
+    Malformed(String),
+}
+
 /// One acquirer. No call is ever made from inside a decision.
 pub trait Acquirer: Send + Sync + 'static {
     /// Which one it is.
@@ -115,6 +127,18 @@ pub trait Acquirer: Send + Sync + 'static {
     /// Goes on with a charge for which the acquirer wanted a proof; the same attempt, told twice, is carried out once.
     fn proven<'a>(&'a self, _attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {
         Box::pin(std::future::ready(Outcome::Failed { code: "ERROR".into() }))
+    }
+    /// Reads what it told us unasked, after a look at its signature; `header` gives a header of the request by its lower-case name.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    fn read_notification(
+        &self,
+        _header: &dyn Fn(&str) -> Option<String>,
+        _body: &[u8],
+        _now: Timestamp,
+    ) -> Result<Notification, NotTaken> {
+        Err(NotTaken::NotOffered)
     }
     /// What became of an attempt.
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry>;

@@ -115,7 +115,7 @@ impl Attempt {
     /// Which operation it is; `None` for a first attempt.
     pub fn operation(&self) -> Option<Operation> {
         match self.kind {
-            AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Verify => None,
+            AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Verify | AttemptKind::Chargeback => None,
             AttemptKind::Capture => Some(Operation::Capture),
             AttemptKind::Cancel => Some(Operation::Cancel),
             AttemptKind::Refund => Some(Operation::Refund),

@@ -41,6 +41,7 @@ mod commands;
 mod errands;
 mod error;
 mod facts;
+mod notifications;
 mod origin;
 pub mod queries;
 mod resolver;
@@ -53,7 +54,7 @@ pub mod verify;
 
 pub use acquirer::{
     Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
-    Proof,
+    NotTaken, Proof,
 };
 pub use asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
 pub use attempt::{Asked, Attempt};
@@ -61,8 +62,9 @@ pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
 pub use facts::{Faces, OperationFacts, PaymentFacts, PaymentRead, TransactionFacts};
+pub use notifications::{Event, Notification, NotificationRefused, NotificationState, masked};
 pub use origin::{Ended, JSON, Origin, Origins};
-pub use rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
+pub use rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 pub use service::{Parts, Patience, Payments};
 pub use types::{
     AttemptKind, AttemptState, CardAsk, CardFace, CardType, Connector, MaskedCard, Mode, OriginKind, PaymentState, ReplyForm,
@@ -83,6 +85,14 @@ pub const CHALLENGES_MIGRATION: db::Migration = db::Migration {
     topic: "challenges",
     sqlite: include_str!("../../../migrations/0013_challenges/sqlite.sql"),
     postgres: include_str!("../../../migrations/0013_challenges/postgres.sql"),
+};
+
+/// What acquirers tell us unasked.
+pub const NOTIFICATIONS_MIGRATION: db::Migration = db::Migration {
+    number: 14,
+    topic: "notifications",
+    sqlite: include_str!("../../../migrations/0014_notifications/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0014_notifications/postgres.sql"),
 };
 
 #[cfg(test)]

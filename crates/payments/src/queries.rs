@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::attempt::{Asked, Attempt};
 use crate::facts::PaymentRead;
-use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
+use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 use crate::types::AttemptState;
 
 /// Payments of one order that are listed at most.
@@ -111,6 +111,52 @@ pub(crate) async fn due_challenges(reader: &Reader, now: Timestamp, limit: u32) 
 /// The first attempt of a payment.
 pub(crate) async fn first_attempt(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<Attempt>, Fault> {
     Ok(any_payment(reader, account, id).await?.map(|payment| Attempt::first(&payment, None)))
+}
+
+static WAITING_NOTIFICATIONS: Sql =
+    sql!("SELECT {} FROM notification WHERE due_at <= $1 ORDER BY due_at LIMIT $2", NotificationRow);
+
+static PAYMENT_OF_ORDER: Sql = sql!("SELECT {} FROM payment WHERE merchant_order_id = $1 AND id = $2", PaymentRow);
+
+static OPEN_DISPUTE: Sql = sql!("SELECT {} FROM attempt WHERE payment_id = $2 AND account_id = $1 AND state = $3", AttemptRow);
+
+static QUESTIONS_ABOUT: Sql = sql!("SELECT {} FROM asking WHERE account_id = $1 AND payment_id = $2", AskingRow);
+
+static SENDING: Sql = sql!(
+    "SELECT COUNT(*) FROM (
+        SELECT id FROM payment WHERE account_id = $1 AND id = $2 AND attempt = $3
+         UNION ALL
+        SELECT id FROM attempt WHERE payment_id = $2 AND account_id = $1 AND state = $3) AS sending"
+);
+
+/// Notifications to be worked off at `now`, the longest waiting first.
+pub(crate) async fn waiting_notifications(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<NotificationRow>, Fault> {
+    reader.rows(&WAITING_NOTIFICATIONS, args![now, limit]).await
+}
+
+/// The payment with this id, if it is one of that order.
+pub(crate) async fn payment_of_order(
+    reader: &Reader,
+    order: &std::sync::Arc<str>,
+    id: PaymentId,
+) -> Result<Option<PaymentRow>, Fault> {
+    reader.row(&PAYMENT_OF_ORDER, args![order.clone(), id]).await
+}
+
+/// The dispute of a payment that is not over.
+pub(crate) async fn open_dispute(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<AttemptRow>, Fault> {
+    reader.row(&OPEN_DISPUTE, args![account, id, AttemptState::Disputed]).await
+}
+
+/// The open questions about a payment.
+pub(crate) async fn questions_about(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Vec<AskingRow>, Fault> {
+    reader.rows(&QUESTIONS_ABOUT, args![account, id]).await
+}
+
+/// Whether some request about a payment waits for the acquirer right now.
+pub(crate) async fn is_sending(reader: &Reader, account: AccountId, id: PaymentId) -> Result<bool, Fault> {
+    let found = reader.one(&SENDING, args![account, id, AttemptState::Sending]).await?;
+    found.map_or(Ok(false), |record| Ok(record.get::<i64>(0)? > 0))
 }
 
 /// The attempt a claim was made for: a payment's first one, named by the payment's id, or a later one.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kernel::{AccountId, AttemptId, CheckoutSessionId, Country, Currency, Money, PaymentId, Timestamp};
 
+use crate::notifications::{Event, NotificationState};
 use crate::rules::Standing;
 use crate::types::{
     AttemptKind, AttemptState, CardFace, Connector, Mode, OriginKind, PaymentState, ReplyForm, Response, Said, SplitPlan,
@@ -203,6 +204,36 @@ db::row! {
                 tries: u32,
                 /// When the payment expires unless he has; absent once that was looked at.
                 expires_at: Option<Timestamp> }
+    }
+}
+
+db::row! {
+    /// What an acquirer told us unasked.
+    pub struct NotificationRow: "notification" {
+        key { /// Made of what makes a repeat.
+              id: [u8; 16] }
+        once { /// Who told us.
+               connector: Connector,
+               /// The payment it names.
+               payment_id: Option<PaymentId>,
+               /// The order it names.
+               merchant_order_id: Arc<str>,
+               /// What it is about.
+               event: Event,
+               /// Whether that went well.
+               success: bool,
+               /// Of the amount.
+               currency: Currency,
+               /// How much, in minor units.
+               amount: i64,
+               /// As it came, masked.
+               body: Arc<str>,
+               /// When it came.
+               received_at: Timestamp }
+        state { /// What became of it.
+                state: NotificationState,
+                /// When it is to be worked off; absent once it is.
+                due_at: Option<Timestamp> }
     }
 }
 

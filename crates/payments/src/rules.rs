@@ -51,7 +51,9 @@ pub const fn allows(state: PaymentState, operation: Operation) -> bool {
         | PaymentState::Declined
         | PaymentState::Errored
         | PaymentState::AwaitingPayer
-        | PaymentState::Expired => false,
+        | PaymentState::Expired
+        | PaymentState::Disputed
+        | PaymentState::ChargedBack => false,
     }
 }
 
@@ -242,6 +244,16 @@ impl Standing {
         self.hold_until = None;
         self.state = self.state_by_totals();
         self.check();
+    }
+
+    /// How much of it a payer's bank takes back: `amount`, or everything that is left; `None` when it cannot be disputed now, or not that
+    /// much.
+    pub fn plan_dispute(&self, amount: Option<Money>) -> Option<i64> {
+        let paid = allows(self.state, Operation::Refund);
+        let left = self.refundable();
+        let amount = amount.unwrap_or(Money::new(left, self.amount.currency()));
+        let fits = amount.currency() == self.amount.currency() && amount.is_positive() && amount.minor() <= left;
+        (paid && fits).then(|| amount.minor())
     }
 
     /// Where a payment that went through stands, by its totals alone.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use db::{Fault, Store};
 use idempotency::{Idempotency, InProcess, Known, Scope, Working, meter};
 use kernel::{AccountId, AttemptId, CheckoutSessionId, Outcome, PaymentId, Source, Timestamp};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -66,13 +67,14 @@ pub struct Payments(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
-    source: Source,
+    pub(crate) source: Source,
     pub(crate) idempotency: Idempotency,
     pub(crate) acquirers: Acquirers,
     pub(crate) origins: Origins,
     faces: Faces,
     pub(crate) patience: Patience,
     pub(crate) tasks: TaskTracker,
+    pub(crate) notifications_waiting: Notify,
 }
 
 /// An attempt and the key it is worked on under.
@@ -88,7 +90,17 @@ impl Payments {
         let in_flight = idempotency.clone();
         store.writer().watch_oldest_work(move || in_flight.oldest_in_flight());
         let tasks = TaskTracker::new();
-        Self(Arc::new(Inner { store, source, idempotency, acquirers, origins, faces, patience, tasks }))
+        Self(Arc::new(Inner {
+            store,
+            source,
+            idempotency,
+            acquirers,
+            origins,
+            faces,
+            patience,
+            tasks,
+            notifications_waiting: Notify::new(),
+        }))
     }
 
     /// Charges, holds or checks a card.

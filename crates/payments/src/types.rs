@@ -86,6 +86,10 @@ db::codes! {
         AwaitingPayer = 12,
         /// He did not in time.
         Expired = 13,
+        /// The payer's bank has taken the money back, and it is disputed whether rightly.
+        Disputed = 14,
+        /// It was right: the money is gone.
+        ChargedBack = 15,
     }
 }
 
@@ -102,6 +106,8 @@ impl PaymentState {
             Self::Declined => "DECLINED",
             Self::Errored => "ERROR",
             Self::Expired => "EXPIRED",
+            Self::Disputed => "IN_DISPUTE",
+            Self::ChargedBack => "CHARGEBACK",
         }
     }
 
@@ -122,6 +128,8 @@ impl PaymentState {
             Self::Errored => "ERROR",
             Self::AwaitingPayer => "WAITING_ADDITIONAL_STEP",
             Self::Expired => "EXPIRED",
+            Self::Disputed => "RECEIVED",
+            Self::ChargedBack => "LOST",
         }
     }
 }
@@ -141,6 +149,8 @@ db::codes! {
         Cancel = 4,
         /// Give money back.
         Refund = 5,
+        /// The payer's bank takes money back: nobody here asked for it.
+        Chargeback = 7,
     }
 }
 
@@ -154,6 +164,7 @@ impl AttemptKind {
             Self::Capture => "CAPTURE",
             Self::Cancel => "CANCEL",
             Self::Refund => "REFUND",
+            Self::Chargeback => "CHARGEBACK",
         }
     }
 }
@@ -187,6 +198,12 @@ db::codes! {
         AwaitingPayer = 6,
         /// He did not in time.
         Expired = 7,
+        /// Of a chargeback: it is disputed.
+        Disputed = 8,
+        /// Of a chargeback: the merchant was right.
+        Won = 9,
+        /// Of a chargeback: the payer was right.
+        Lost = 10,
     }
 }
 
@@ -195,11 +212,13 @@ impl AttemptState {
     pub const fn wire(self) -> &'static str {
         match self {
             Self::Sending => "CREATED",
-            Self::Unknown | Self::AwaitingPayer => "PENDING",
+            Self::Unknown | Self::AwaitingPayer | Self::Disputed => "PENDING",
             Self::Succeeded => "SUCCEEDED",
             Self::Declined => "DECLINED",
             Self::Errored | Self::NotSent => "ERROR",
             Self::Expired => "EXPIRED",
+            Self::Won => "WON",
+            Self::Lost => "LOST",
         }
     }
 
@@ -233,6 +252,8 @@ db::codes! {
     pub enum OriginKind {
         /// The payments API itself.
         Api = 0,
+        /// An acquirer, unasked.
+        Acquirer = 15,
     }
 }
 
@@ -424,6 +445,7 @@ pub fn response_message(code: &str) -> &'static str {
         "CHALLENGE_REQUIRED" => "The payer must confirm the payment",
         "CANCELLED_BY_USER" => "The payer cancelled the payment",
         "CHALLENGE_EXPIRED" => "The payer did not confirm the payment in time",
+        "CHARGEBACK" => "The payer's bank took the payment back",
         "ERROR" => "The acquirer failed to process the transaction",
         _ => "The acquirer declined the transaction",
     }
@@ -468,6 +490,11 @@ impl Response {
     /// The payer has to prove that the card is his.
     pub(crate) fn challenge() -> Self {
         Self::pack("CHALLENGE_REQUIRED", None, false, None, None)
+    }
+
+    /// What an acquirer said unasked.
+    pub(crate) fn notified(code: &str) -> Self {
+        Self::pack(code, None, false, None, None)
     }
 
     /// What is said without an acquirer: a refusal of our own.

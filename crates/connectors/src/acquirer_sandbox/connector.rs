@@ -2,12 +2,15 @@
 
 use db::{Command, Fault};
 use kernel::{Outcome, Timestamp};
-use payments::{Acquirer, Answering, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry, Proof};
+use payments::{
+    Acquirer, Answering, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry, NotTaken, Notification, Proof,
+};
 
 use super::Sandbox;
 use super::behaviour::{Behaviour, GIVES_UP_AFTER, Weather};
 use super::cards::Verdict;
 use super::commands::{Answer, Fence, ReceiveCharge, ReceiveFollowUp, ReceiveProof};
+use super::notification::{self, SIGNATURE_HEADER};
 use super::queries;
 use super::rows::{Operation, ReceivedRow};
 
@@ -133,6 +136,15 @@ impl Acquirer for SandboxConnector {
 
     fn judge_code(&self, code: &str) -> Proof {
         Verdict::proof(code)
+    }
+
+    fn read_notification(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+        _now: Timestamp,
+    ) -> Result<Notification, NotTaken> {
+        notification::read(&self.sandbox.0.seal, self.name, header(SIGNATURE_HEADER).as_deref(), body)
     }
 
     fn proven<'a>(&'a self, attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {

@@ -36,7 +36,8 @@ impl From<AttemptKind> for Operation {
             AttemptKind::Verify => Self::Verify,
             AttemptKind::Capture => Self::Capture,
             AttemptKind::Cancel => Self::Void,
-            AttemptKind::Refund => Self::Refund,
+            // A chargeback is something it tells, never something it is asked for.
+            AttemptKind::Refund | AttemptKind::Chargeback => Self::Refund,
         }
     }
 }

@@ -53,13 +53,21 @@ impl House {
         let store = Store::open(StoreOptions {
             url: place.platform.clone(),
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, payments::CHALLENGES_MIGRATION],
+            migrations: &[
+                ledger::MIGRATION,
+                idempotency::MIGRATION,
+                payments::MIGRATION,
+                payments::CHALLENGES_MIGRATION,
+                payments::NOTIFICATIONS_MIGRATION,
+            ],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
         });
         let store = Arc::new(store.await.expect("the store opens"));
-        let sandbox = Sandbox::open(place.acquirer.clone(), source.clone()).await.expect("the acquirer opens");
+        let sandbox = Sandbox::open(place.acquirer.clone(), source.clone(), &kernel::SecretText::new("nsec_test".to_owned()))
+            .await
+            .expect("the acquirer opens");
         let challenges = Challenges::new(&kernel::MasterKey::from_bytes([7; 32]));
         let faces = Faces { payment: draw_payment, operation: draw_operation, session: |_| Vec::new(), challenges };
         let payments = Payments::new(Parts {

@@ -139,7 +139,7 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
         match attempt.kind {
             AttemptKind::Purchase => post(rows, attempt, &attempt.capture(), now),
             AttemptKind::Authorise => post(rows, attempt, &attempt.hold(), now),
-            AttemptKind::Verify | AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund => {}
+            AttemptKind::Verify | AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund | AttemptKind::Chargeback => {}
         }
     }
     Some(())
@@ -223,7 +223,7 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
                 keys.row::<AttemptRow>(capture);
             }
         }
-        (AttemptKind::Verify, _)
+        (AttemptKind::Verify | AttemptKind::Chargeback, _)
         | (AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Capture | AttemptKind::Cancel, false) => {}
     }
 }

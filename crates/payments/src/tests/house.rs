@@ -68,7 +68,13 @@ impl House {
         let store = Store::open(StoreOptions {
             url,
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION, crate::CHALLENGES_MIGRATION],
+            migrations: &[
+                ledger::MIGRATION,
+                idempotency::MIGRATION,
+                crate::MIGRATION,
+                crate::CHALLENGES_MIGRATION,
+                crate::NOTIFICATIONS_MIGRATION,
+            ],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),

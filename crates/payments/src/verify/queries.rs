@@ -7,12 +7,13 @@ use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 
 pub(super) static QUESTIONS: Sql = sql!("SELECT {} FROM asking", AskingRow);
 
-// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`.
+// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`; $13 disputed, $14 lost.
 pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
     "SELECT {},
             COALESCE(a_captured, 0), COALESCE(a_capturing, 0), COALESCE(a_voided, 0), COALESCE(a_refunded, 0),
             COALESCE(a_refunding, 0), COALESCE(a_open, 0), COALESCE(t_held, 0), COALESCE(t_released, 0),
-            COALESCE(t_taken, 0), COALESCE(t_started, 0), COALESCE(t_done, 0), COALESCE(t_failed, 0), q_attempt
+            COALESCE(t_taken, 0), COALESCE(t_started, 0), COALESCE(t_done, 0), COALESCE(t_failed, 0), q_attempt,
+            COALESCE(a_disputed, 0), COALESCE(a_lost, 0)
        FROM payment
        LEFT JOIN (
             SELECT account_id AS a_account, payment_id AS a_payment,
@@ -21,7 +22,9 @@ pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
                    CAST(SUM(CASE WHEN kind = $2 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_voided,
                    CAST(SUM(CASE WHEN kind = $3 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_refunded,
                    CAST(SUM(CASE WHEN kind = $3 AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_refunding,
-                   CAST(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END) AS BIGINT) AS a_open
+                   CAST(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END) AS BIGINT) AS a_open,
+                   CAST(SUM(CASE WHEN state = $13 THEN amount ELSE 0 END) AS BIGINT) AS a_disputed,
+                   CAST(SUM(CASE WHEN state = $14 THEN amount ELSE 0 END) AS BIGINT) AS a_lost
               FROM attempt GROUP BY account_id, payment_id) AS a
          ON a_account = account_id AND a_payment = id
        LEFT JOIN (

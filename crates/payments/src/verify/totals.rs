@@ -21,6 +21,8 @@ struct Operations {
     refunded: i64,
     refunding: i64,
     open: i64,
+    disputed: i64,
+    lost: i64,
 }
 
 /// What the ledger booked for a payment, in minor units.
@@ -50,6 +52,8 @@ pub(super) async fn verify(snapshot: &mut Snapshot, settled: bool, report: &mut 
         RecipeCode::RefundStart,
         RecipeCode::RefundDone,
         RecipeCode::RefundFailed,
+        AttemptState::Disputed,
+        AttemptState::Lost,
     ];
     snapshot
         .each(&PAYMENTS_WITH_TOTALS, sums, |record| {
@@ -122,6 +126,8 @@ fn check_payment(record: &Record, settled: bool, under_way: &mut UnderWay, repor
         refunded: number(3)?,
         refunding: number(4)?,
         open: number(5)?,
+        disputed: number(13)?,
+        lost: number(14)?,
     };
     let posted = Posted {
         held: number(6)?,
@@ -142,6 +148,9 @@ fn check_payment(record: &Record, settled: bool, under_way: &mut UnderWay, repor
     }
     if row.refunding > 0 {
         under_way.refund(row.account_id, Money::new(row.refunding, row.currency));
+    }
+    if operations.disputed > 0 {
+        under_way.dispute(row.account_id, Money::new(operations.disputed, row.currency));
     }
     if row.hold_until.is_some() {
         let rest = Money::new(row.amount - row.captured, row.currency);
@@ -170,8 +179,11 @@ fn check_totals(row: &PaymentRow, operations: &Operations, checker: &mut Checker
         AttemptState::Unknown => PaymentState::Unconfirmed,
         AttemptState::Declined => PaymentState::Declined,
         AttemptState::Errored => PaymentState::Errored,
+        AttemptState::Succeeded if operations.disputed > 0 => PaymentState::Disputed,
+        AttemptState::Succeeded if operations.lost > 0 => PaymentState::ChargedBack,
         AttemptState::Succeeded => row.standing().state_by_totals(),
         AttemptState::AwaitingPayer => PaymentState::AwaitingPayer,
+        AttemptState::Disputed | AttemptState::Won | AttemptState::Lost => PaymentState::Created, // never of a first attempt
         AttemptState::Expired => PaymentState::Expired,
     };
     checker.same(SHOWN, "status", expected.sub_status(), row.state.sub_status());

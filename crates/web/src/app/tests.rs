@@ -12,8 +12,14 @@ use tower::ServiceExt;
 use super::*;
 use crate::state::{Options, SandboxWiring};
 
-const MIGRATIONS: &[db::Migration] =
-    &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, payments::CHALLENGES_MIGRATION];
+const MIGRATIONS: &[db::Migration] = &[
+    access::MIGRATION,
+    ledger::MIGRATION,
+    idempotency::MIGRATION,
+    payments::MIGRATION,
+    payments::CHALLENGES_MIGRATION,
+    payments::NOTIFICATIONS_MIGRATION,
+];
 
 struct World {
     app: App,
@@ -68,8 +74,13 @@ impl World {
             access.create_account(NewAccount::new("Shop", "shop@example.com", france, Currency::EUR)).await.expect("an account");
         let key = access.create_key(account.id, NewKey::new("full", Permission::FullAccess)).await.expect("a key");
         let reader = access.create_key(account.id, NewKey::new("reader", Permission::ReadOnly)).await.expect("a key");
-        let acquirer =
-            Sandbox::open(DatabaseUrl::sqlite(folder.path().join("acquirer.db")), source.clone()).await.expect("an acquirer");
+        let acquirer = Sandbox::open(
+            DatabaseUrl::sqlite(folder.path().join("acquirer.db")),
+            source.clone(),
+            &kernel::SecretText::new("nsec_test".to_owned()),
+        )
+        .await
+        .expect("an acquirer");
         let idempotency = Idempotency::new(store.reader().clone());
         let faces = crate::faces(payments::Challenges::new(&MasterKey::generate(&source)));
         let payments = Payments::new(Parts {

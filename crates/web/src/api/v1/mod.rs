@@ -1,5 +1,6 @@
 //! The payments family: `/v1`. Routes and rules: the payments specification; envelope: [`crate::envelope`].
 
+pub(crate) mod acquirer_notification;
 mod cancel;
 mod cancel_or_refund;
 mod capture;
