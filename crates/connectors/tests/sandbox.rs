@@ -211,12 +211,16 @@ async fn it_remembers_charges_but_not_its_mood() {
 }
 
 #[tokio::test]
-async fn lost_books_are_noticed() {
+async fn books_that_are_not_there_are_skipped_and_lost_charges_noticed() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = Place::sqlite(folder.path());
     let house = House::open(&place).await;
     house.create("k", purchase("k", 1_000, GOOD)).await.expect("a payment");
-    let nowhere = Books::at(Place::sqlite(&folder.path().join("elsewhere")).acquirer);
+    // A restored backup comes without the acquirer's file.
+    let elsewhere = Place::sqlite(&folder.path().join("elsewhere"));
+    let nowhere = Books::at(elsewhere.acquirer.clone());
+    assert!(read_books(&nowhere).await.is_err());
+    House::open(&elsewhere).await.close().await;
     let mut snapshot = house.store.snapshot().await.expect("a snapshot");
     let mut report = Report::new();
     let strictness = Strictness { settled: true, now: house.store.clock().now() };

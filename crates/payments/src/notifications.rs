@@ -134,6 +134,10 @@ impl Payments {
         let acquirer = self.0.acquirers.get(connector).ok_or(NotificationRefused::NotTaken(NotTaken::NotOffered))?;
         let now = self.0.source.now(); // signatures are checked against real time
         let notification = acquirer.read_notification(header, body, now).map_err(NotificationRefused::NotTaken)?;
+        Ok(self.notified(notification).await?)
+    }
+
+    pub(crate) async fn notified(&self, notification: Notification) -> Result<(), Fault> {
         let Ok(()) = self.0.store.writer().run(StoreNotification { notification }).await?;
         self.0.notifications_waiting.notify_one();
         Ok(())

@@ -24,7 +24,8 @@ impl Books {
 
     async fn read(&self, after: Option<AttemptId>, limit: u32) -> Result<Vec<ListedCharge>, Fault> {
         if self.url.sqlite_path().is_some_and(|path| !path.exists()) {
-            return Ok(Vec::new()); // a bank that lost its books knows of no charge
+            // A restored backup comes without them; that the bank lost every charge is not for us to claim.
+            return Err(Fault::Unavailable("the sandbox acquirer's file is not there"));
         }
         let snapshot: Snapshot = db::snapshot_of(&self.url, Some(SCHEMA), MIGRATIONS).await?;
         let mut charges = Vec::new();

@@ -54,6 +54,7 @@ impl House {
             url: place.platform.clone(),
             schema: None,
             migrations: &[
+                access::MIGRATION,
                 ledger::MIGRATION,
                 idempotency::MIGRATION,
                 payments::MIGRATION,

@@ -8,7 +8,7 @@ use kernel::{AccountId, Approval, AttemptId, Currency, Decline, Money, Outcome, 
 
 use crate::{
     Acquirer, Answering, AttemptKind, AttemptRef, ChargeAsk, ChargeListing, Connector, Fenced, FollowUpAsk, Inquiry,
-    ListedCharge, Listing,
+    ListedCharge, Listing, Proof,
 };
 
 /// What it does with the next request.
@@ -17,6 +17,8 @@ pub(crate) enum Does {
     Approve,
     Decline,
     Fail,
+    /// It wants the payer to prove himself.
+    Challenge,
     /// Refused connection.
     NotSent,
     /// It acts and the answer is lost.
@@ -112,7 +114,7 @@ impl Bank {
     }
 
     /// Takes one request; the guard is gone before anybody waits.
-    fn take(&self, attempt: AttemptId, fresh: &Entry) -> (Does, Outcome) {
+    fn take(&self, attempt: AttemptId, fresh: &Entry, proves: bool) -> (Does, Outcome) {
         let mut books = self.books();
         let does = books.script.pop_front().unwrap_or(Does::Approve);
         let acts = !matches!(does, Does::NotSent | Does::LoseRequest | Does::Hang);
@@ -122,13 +124,17 @@ impl Bank {
         let said = match does {
             Does::Decline => declined("INSUFFICIENT_FUNDS"),
             Does::Fail => Outcome::Failed { code: "ERROR".into() },
+            Does::Challenge => Outcome::ActionRequired { reference: format!("bank-{attempt}").into() },
             _ => approved(attempt),
         };
         if acts && books.fenced.contains(&attempt) {
             return (does, declined("FENCED"));
         }
         if acts {
-            let entry = books.entries.entry(attempt).or_insert(Entry { outcome: said, ..fresh.clone() });
+            let entry = books.entries.entry(attempt).or_insert(Entry { outcome: said.clone(), ..fresh.clone() });
+            if proves && matches!(entry.outcome, Outcome::ActionRequired { .. }) {
+                entry.outcome = said;
+            }
             entry.calls += 1;
             let outcome = entry.outcome.clone();
             return (does, outcome);
@@ -136,10 +142,10 @@ impl Bank {
         (does, said)
     }
 
-    async fn request(&self, attempt: AttemptId, entry: Entry) -> Outcome {
-        let (does, outcome) = self.take(attempt, &entry);
+    async fn request(&self, attempt: AttemptId, entry: Entry, proves: bool) -> Outcome {
+        let (does, outcome) = self.take(attempt, &entry, proves);
         match does {
-            Does::Approve | Does::Decline | Does::Fail => outcome,
+            Does::Approve | Does::Decline | Does::Fail | Does::Challenge => outcome,
             Does::NotSent => Outcome::NotSent { reason: "connection refused".into() },
             Does::LoseAnswer | Does::LoseRequest => Outcome::Unknown { reason: "no answer in time".into() },
             Does::ActAndHang | Does::Hang => std::future::pending().await,
@@ -174,14 +180,32 @@ impl Acquirer for Bank {
         let payment = Some((ask.account_id, ask.payment_id));
         let outcome = Outcome::Pending;
         let entry = Entry { kind: ask.kind, minor: ask.amount.minor(), calls: 0, payment, charge: None, outcome };
-        Box::pin(self.request(ask.attempt_id, entry))
+        Box::pin(self.request(ask.attempt_id, entry, false))
+    }
+
+    fn judge_code(&self, code: &str) -> Proof {
+        match code {
+            "1234" => Proof::Authenticated,
+            "1111" => Proof::Refused,
+            _ => Proof::Wrong,
+        }
+    }
+
+    fn proven<'a>(&'a self, attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {
+        let known = self.books().entries.get(&attempt.attempt_id).cloned();
+        Box::pin(async move {
+            match known {
+                Some(entry) => self.request(attempt.attempt_id, entry, true).await,
+                None => Outcome::Unknown { reason: "no such charge".into() },
+            }
+        })
     }
 
     fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome> {
         let outcome = Outcome::Pending;
         let entry =
             Entry { kind: ask.kind, minor: ask.amount.minor(), calls: 0, payment: None, charge: Some(ask.charge), outcome };
-        Box::pin(self.request(ask.attempt_id, entry))
+        Box::pin(self.request(ask.attempt_id, entry, false))
     }
 
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry> {

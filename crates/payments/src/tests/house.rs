@@ -69,6 +69,7 @@ impl House {
             url,
             schema: None,
             migrations: &[
+                access::MIGRATION,
                 ledger::MIGRATION,
                 idempotency::MIGRATION,
                 crate::MIGRATION,

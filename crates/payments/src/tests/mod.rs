@@ -1,7 +1,9 @@
 //! Stories with a real store and a scripted acquirer.
 
 mod bank;
+mod challenge;
 mod damage;
+mod disputes;
 mod flows;
 mod house;
 mod recovery;

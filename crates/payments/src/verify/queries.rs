@@ -7,13 +7,13 @@ use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 
 pub(super) static QUESTIONS: Sql = sql!("SELECT {} FROM asking", AskingRow);
 
-// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`; $13 disputed, $14 lost.
+// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`; $13 disputed, $14 lost; $15 the fees' kind of account.
 pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
     "SELECT {},
             COALESCE(a_captured, 0), COALESCE(a_capturing, 0), COALESCE(a_voided, 0), COALESCE(a_refunded, 0),
             COALESCE(a_refunding, 0), COALESCE(a_open, 0), COALESCE(t_held, 0), COALESCE(t_released, 0),
             COALESCE(t_taken, 0), COALESCE(t_started, 0), COALESCE(t_done, 0), COALESCE(t_failed, 0), q_attempt,
-            COALESCE(a_disputed, 0), COALESCE(a_lost, 0)
+            COALESCE(a_disputed, 0), COALESCE(a_lost, 0), COALESCE(a_fees, 0), COALESCE(t_fees, 0)
        FROM payment
        LEFT JOIN (
             SELECT account_id AS a_account, payment_id AS a_payment,
@@ -24,7 +24,8 @@ pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
                    CAST(SUM(CASE WHEN kind = $3 AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_refunding,
                    CAST(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END) AS BIGINT) AS a_open,
                    CAST(SUM(CASE WHEN state = $13 THEN amount ELSE 0 END) AS BIGINT) AS a_disputed,
-                   CAST(SUM(CASE WHEN state = $14 THEN amount ELSE 0 END) AS BIGINT) AS a_lost
+                   CAST(SUM(CASE WHEN state = $14 THEN amount ELSE 0 END) AS BIGINT) AS a_lost,
+                   CAST(SUM(CASE WHEN kind = $1 AND state = $6 THEN fee ELSE 0 END) AS BIGINT) AS a_fees
               FROM attempt GROUP BY account_id, payment_id) AS a
          ON a_account = account_id AND a_payment = id
        LEFT JOIN (
@@ -34,7 +35,8 @@ pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
                    CAST(SUM(CASE WHEN recipe = $9 THEN amount ELSE 0 END) AS BIGINT) AS t_taken,
                    CAST(SUM(CASE WHEN recipe = $10 THEN amount ELSE 0 END) AS BIGINT) AS t_started,
                    CAST(SUM(CASE WHEN recipe = $11 THEN amount ELSE 0 END) AS BIGINT) AS t_done,
-                   CAST(SUM(CASE WHEN recipe = $12 THEN amount ELSE 0 END) AS BIGINT) AS t_failed
+                   CAST(SUM(CASE WHEN recipe = $12 THEN amount ELSE 0 END) AS BIGINT) AS t_failed,
+                   CAST(SUM(CASE WHEN recipe = $9 AND credit_kind = $15 THEN amount ELSE 0 END) AS BIGINT) AS t_fees
               FROM transfer GROUP BY account_id, subject) AS t
          ON t_account = account_id AND t_subject = id
        LEFT JOIN (SELECT account_id AS q_account, attempt_id AS q_attempt FROM asking) AS q
@@ -44,9 +46,9 @@ pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
 );
 
 pub(super) static LATER_ATTEMPTS: Sql = sql!(
-    "SELECT {}, p_amount, COALESCE(r_sum, 0), q_attempt
+    "SELECT {}, p_amount, COALESCE(r_sum, 0), q_attempt, p_currency
        FROM attempt
-       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, amount AS p_amount FROM payment) AS p
+       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, amount AS p_amount, currency AS p_currency FROM payment) AS p
          ON p_account = account_id AND p_id = payment_id
        LEFT JOIN (
             SELECT account_id AS r_account, named AS r_named, CAST(SUM(amount) AS BIGINT) AS r_sum

@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use db::{Fault, Record, Snapshot, args};
-use kernel::Money;
 use kernel::verify::Report;
+use kernel::{Currency, Money};
+use ledger::AccountKind;
 use ledger::recipes::RecipeCode;
 use ledger::verify::UnderWay;
 
@@ -23,6 +24,8 @@ struct Operations {
     open: i64,
     disputed: i64,
     lost: i64,
+    /// Of captures that succeeded.
+    fees: i64,
 }
 
 /// What the ledger booked for a payment, in minor units.
@@ -33,6 +36,7 @@ struct Posted {
     started: i64,
     done: i64,
     failed: i64,
+    fees: i64,
 }
 
 /// Checks every payment and every later attempt, and says what is under way.
@@ -54,6 +58,7 @@ pub(super) async fn verify(snapshot: &mut Snapshot, settled: bool, report: &mut 
         RecipeCode::RefundFailed,
         AttemptState::Disputed,
         AttemptState::Lost,
+        AccountKind::Fees,
     ];
     snapshot
         .each(&PAYMENTS_WITH_TOTALS, sums, |record| {
@@ -128,6 +133,7 @@ fn check_payment(record: &Record, settled: bool, under_way: &mut UnderWay, repor
         open: number(5)?,
         disputed: number(13)?,
         lost: number(14)?,
+        fees: number(15)?,
     };
     let posted = Posted {
         held: number(6)?,
@@ -136,6 +142,7 @@ fn check_payment(record: &Record, settled: bool, under_way: &mut UnderWay, repor
         started: number(9)?,
         done: number(10)?,
         failed: number(11)?,
+        fees: number(16)?,
     };
     let question: Option<uuid::Uuid> = record.get(first + 12)?;
     let mut checker = Checker { place: format!("payment {}", row.id), report };
@@ -200,6 +207,10 @@ fn check_postings(row: &PaymentRow, operations: &Operations, posted: &Posted, ch
     checker.same(rule, "posted releases", released, posted.released);
     checker.same(rule, "posted captures", if approved { row.captured } else { 0 }, posted.taken);
     checker.same(rule, "posted refunds", if approved { row.refunded } else { 0 }, posted.done);
+    if row.split.is_none() {
+        let own = if row.mode == Mode::Purchase { row.fee } else { operations.fees };
+        checker.same(rule, "posted fees", if approved { own } else { 0 }, posted.fees);
+    }
     checker.same(rule, "posted refunds under way", row.refunding, posted.started - posted.done - posted.failed);
 }
 
@@ -215,6 +226,9 @@ fn check_attempt(record: &Record, settled: bool, report: &mut Report) -> Result<
     match payment {
         None => checker.report.broken(NAMED.0, "its payment", &checker.place, row.payment_id, "no such payment"),
         Some(amount) => checker.within(CAPTURES, "amount of one operation", amount, row.amount),
+    }
+    if let Some(currency) = record.get::<Option<Currency>>(first + 3)? {
+        checker.same(NAMED, "currency of its payment", currency.code(), row.currency.code());
     }
     let returned = if row.kind == AttemptKind::Capture { given_back } else { 0 };
     checker.same(REFUNDS, "given back of one capture", returned, row.returned);
