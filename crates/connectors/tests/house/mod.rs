@@ -53,7 +53,7 @@ impl House {
         let store = Store::open(StoreOptions {
             url: place.platform.clone(),
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION],
+            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, messaging::MIGRATION],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
@@ -66,7 +66,7 @@ impl House {
             source,
             idempotency: Idempotency::new(store.reader().clone()),
             acquirers: Acquirers::new(vec![sandbox.acquirer(preferred)]).expect("one acquirer"),
-            origins: Origins::new(faces),
+            origins: Origins::new(faces, messaging::Outbox::new(store.reader().clone(), store.clock().clone())),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO], tick: Duration::from_millis(100) },
         });

@@ -68,7 +68,7 @@ impl House {
         let store = Store::open(StoreOptions {
             url,
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION],
+            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION, messaging::MIGRATION],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
@@ -82,7 +82,7 @@ impl House {
             source,
             idempotency: Idempotency::new(store.reader().clone()),
             acquirers: Acquirers::new(vec![Arc::new(bank.clone())]).expect("one acquirer"),
-            origins: origins(Origins::new(faces)),
+            origins: origins(Origins::new(faces, messaging::Outbox::new(store.reader().clone(), store.clock().clone()))),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO, Duration::from_millis(10)], tick: Duration::from_millis(50) },
         });
