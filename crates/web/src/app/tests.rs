@@ -3,8 +3,9 @@
 use access::{AccessSecrets, AccessService, Environment, KeyringOptions, NewAccount, NewKey, Permission};
 use connectors::acquirer_sandbox::Sandbox;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
-use idempotency::Idempotency;
+use idempotency::{Idempotency, ReplySealer};
 use kernel::{Country, Currency, MasterKey, Source};
+use messaging::{Messaging, Outbox, SystemLookup, UrlGuard, WebhookSecrets};
 use payments::{Acquirers, Connector, Origins, Parts, Patience, Payments};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -12,7 +13,8 @@ use tower::ServiceExt;
 use super::*;
 use crate::state::{Options, SandboxWiring};
 
-const MIGRATIONS: &[db::Migration] = &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION];
+const MIGRATIONS: &[db::Migration] =
+    &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, messaging::MIGRATION];
 
 struct World {
     app: App,
@@ -58,7 +60,8 @@ impl World {
             source: source.clone(),
         };
         let store = Arc::new(Store::open(options).await.expect("a store"));
-        let secrets = AccessSecrets::new(&MasterKey::generate(&source), &source);
+        let master = MasterKey::generate(&source);
+        let secrets = AccessSecrets::new(&master, &source);
         let options =
             KeyringOptions { environment: Environment::Sandbox, requests_per_minute: 6_000, failed_proofs_per_minute: None };
         let access = AccessService::new(&store, secrets, options);
@@ -69,18 +72,30 @@ impl World {
         let reader = access.create_key(account.id, NewKey::new("reader", Permission::ReadOnly)).await.expect("a key");
         let acquirer =
             Sandbox::open(DatabaseUrl::sqlite(folder.path().join("acquirer.db")), source.clone()).await.expect("an acquirer");
-        let idempotency = Idempotency::new(store.reader().clone());
+        let replies = ReplySealer::new(&master, &source);
+        let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
+        let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
             acquirers: Acquirers::new(vec![acquirer.acquirer(Connector::Sandbox)]).expect("one"),
-            origins: Origins::new(crate::faces()),
+            origins: Origins::new(crate::faces(), outbox.clone()),
             faces: crate::faces(),
             patience: Patience::default(),
         });
+        let messaging = Messaging::new(messaging::Parts {
+            store: store.clone(),
+            secrets: WebhookSecrets::new(&master, &source),
+            replies,
+            idempotency: idempotency.clone(),
+            outbox,
+            guard: UrlGuard::new(true, Arc::new(SystemLookup)),
+            faces: crate::webhook_faces(),
+        });
         let app = app(Wiring {
             payments,
+            messaging,
             keyring: access.keyring().clone(),
             idempotency,
             clock: store.clock().clone(),
