@@ -8,6 +8,7 @@ pub const MIGRATIONS: &[Migration] = &[
     ledger::MIGRATION,
     idempotency::MIGRATION,
     payments::MIGRATION,
+    messaging::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
 ];

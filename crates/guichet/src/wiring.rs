@@ -8,8 +8,9 @@ use std::time::Duration;
 use access::{AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions};
 use connectors::acquirer_sandbox::{self, Sandbox};
 use db::{Access, DatabaseUrl, Store, StoreOptions};
-use idempotency::Idempotency;
+use idempotency::{Idempotency, ReplySealer};
 use kernel::{MasterKey, SecretText, Source, Timestamp};
+use messaging::{Courier, Messaging, Outbox, Sender, SystemLookup, UrlGuard, WebhookSecrets};
 use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -38,6 +39,8 @@ pub struct House {
     access: AccessService,
     idempotency: Idempotency,
     payments: Payments,
+    messaging: Messaging,
+    courier: Arc<Courier>,
     sandbox: Option<Sandbox>,
     source: Source,
 }
@@ -56,18 +59,33 @@ impl House {
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
         let access = open_access(config, &store, master, source).await?;
         let sandbox = if config.sandbox { Some(open_sandbox(config, master, source).await?) } else { None };
-        let idempotency = Idempotency::new(store.reader().clone());
+        let replies = ReplySealer::new(master, source);
+        let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
+        let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
         let faces = web::faces(Challenges::new(master));
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
             acquirers: acquirers(sandbox.as_ref()),
-            origins: Origins::new(faces.clone()),
+            origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
         });
-        Ok(House { store, access, idempotency, payments, sandbox, source: source.clone() })
+        let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
+        let sender = Sender::new(guard.clone());
+        let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
+        let messaging = Messaging::new(messaging::Parts {
+            store: store.clone(),
+            secrets: WebhookSecrets::new(master, source),
+            replies,
+            idempotency: idempotency.clone(),
+            outbox,
+            guard,
+            faces: web::webhook_faces(),
+        });
+        let courier = Courier::new(messaging.clone(), sender);
+        Ok(House { store, access, idempotency, payments, messaging, courier, sandbox, source: source.clone() })
     }
 
     /// Accounts and keys.
@@ -85,7 +103,7 @@ impl House {
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
-        let House { store, access, idempotency, payments, sandbox, source } = self;
+        let House { store, access, idempotency, payments, messaging, courier, sandbox, source } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -99,6 +117,7 @@ impl House {
         payments.challenges().reached_at(&base_url);
         let app = web::app(Wiring {
             payments: payments.clone(),
+            messaging,
             keyring: access.keyring().clone(),
             idempotency: idempotency.clone(),
             clock: store.clock().clone(),
@@ -111,7 +130,7 @@ impl House {
         });
         let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
         let closing = CancellationToken::new();
-        let workers = workers::start(&store, &idempotency, &payments, &closing);
+        let workers = workers::start(&store, &idempotency, &payments, courier, &closing);
         let listening = Listening { tls, ..Listening::default() };
         let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
         Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })

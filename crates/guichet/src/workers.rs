@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use db::Store;
 use idempotency::Idempotency;
+use messaging::Courier;
 use payments::Payments;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,13 +22,16 @@ pub fn start(
     store: &Arc<Store>,
     idempotency: &Idempotency,
     payments: &Payments,
+    courier: Arc<Courier>,
     closing: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
     let sweeper = sweep(store.clone(), idempotency.clone(), closing.clone());
     let folder = every(FOLD_EVERY, closing.clone(), || async { telemetry::fold() });
     let (payments, stop) = (payments.clone(), closing.clone());
     let recovery = async move { payments.resolve_until(stop.cancelled()).await };
-    vec![tokio::spawn(sweeper), tokio::spawn(folder), tokio::spawn(recovery)]
+    let stop = closing.clone();
+    let deliveries = async move { courier.deliver_until(stop.cancelled()).await };
+    vec![tokio::spawn(sweeper), tokio::spawn(folder), tokio::spawn(recovery), tokio::spawn(deliveries)]
 }
 
 /// Deletes expired keys in small batches until none is left, again and again.

@@ -48,8 +48,12 @@ kinds! {
     Boot => BootId;
     /// A checkout session.
     CheckoutSession => CheckoutSessionId;
+    /// Something that receivers of webhooks are told about.
+    Event => EventId;
     /// A payment.
     Payment => PaymentId;
+    /// A receiver of webhooks.
+    Webhook => WebhookId;
 }
 
 /// The text is not an id in its one accepted form.

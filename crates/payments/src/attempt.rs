@@ -104,7 +104,7 @@ impl Attempt {
 
     /// The key of its own row, if it has one: first attempts are part of the payment's.
     pub fn row_key(&self) -> Option<(AccountId, AttemptId)> {
-        self.operation().map(|_| (self.account_id, self.id))
+        (self.operation().is_some() || self.kind == AttemptKind::Chargeback).then_some((self.account_id, self.id))
     }
 
     /// The key of the capture that it gives money back from, if it names one.

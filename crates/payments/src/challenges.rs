@@ -206,7 +206,8 @@ impl Inner {
         if let Some(ending) = ending {
             return self.run_settle(Settle { attempt, ending, asked_for: true, origins: self.origins.clone() }).await;
         }
-        let _asked_for_or_settled_meanwhile = self.store.writer().run(KeepAsking { attempt }).await?;
+        let _asked_for_or_settled_meanwhile =
+            self.store.writer().run(KeepAsking { attempt, origins: self.origins.clone() }).await?;
         Ok(())
     }
 

@@ -90,7 +90,7 @@ impl Inner {
             tracing::error!(scope = %asked.scope, %subject, "a claim is held for something that does not exist");
             return Ok(());
         };
-        let _asked_for_or_settled_meanwhile = self.store.writer().run(Adopt { attempt }).await?;
+        let _asked_for_or_settled_meanwhile = self.store.writer().run(Adopt { attempt, origins: self.origins.clone() }).await?;
         Ok(())
     }
 }

@@ -33,6 +33,7 @@
 //! ```
 
 mod acquirer;
+mod announce;
 mod asking;
 mod asks;
 mod attempt;

@@ -181,7 +181,8 @@ impl Inner {
         let open = queries::open_dispute(self.store.reader(), payment.account_id, payment.id).await?;
         let id = open.map_or_else(|| kernel::AttemptId::new(&self.source), |open| open.id);
         let attempt = Attempt { id, kind: AttemptKind::Chargeback, amount: row.money(), ..Attempt::first(&payment, None) };
-        let Ok(state) = self.store.writer().run(TakeChargeback { attempt, event: row.event }).await?;
+        let Ok(state) =
+            self.store.writer().run(TakeChargeback { attempt, event: row.event, origins: self.origins.clone() }).await?;
         Ok(Some(state))
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use db::{Keys, Rows};
 use idempotency::Reply;
 use kernel::Timestamp;
+use messaging::Outbox;
 
+use crate::announce::{announce, announce_keys};
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
@@ -43,29 +45,55 @@ pub trait Origin: Send + Sync + 'static {
     /// asked is answered, now and whenever it is repeated; `None` drops its claim.
     fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply>;
 
+    /// Nobody knows what became of an attempt that this product asked for; the rows of payment and attempt say so already. It is asked
+    /// about until it is known, and settled then.
+    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        let _most_products_wait = (rows, attempt, now);
+    }
+
     /// A refund of one of its payments went through, whoever asked for it; the payment's row says so already.
     fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp);
+
+    /// A payer's bank took one of its payments back, or the dispute about that is over; the rows of payment and dispute say so already.
+    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp);
 }
 
 /// The payments API itself: the payment is all it has, and its answer is drawn from it.
 struct Api {
     faces: Faces,
+    outbox: Outbox,
 }
 
 impl Origin for Api {
-    fn keys(&self, _attempt: &Attempt, _keys: &mut Keys<'_>) {}
+    fn keys(&self, attempt: &Attempt, keys: &mut Keys<'_>) {
+        announce_keys(&self.outbox, attempt, keys);
+    }
 
-    fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, _now: Timestamp) -> Option<Reply> {
+    fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply> {
         if ended == Ended::NotSent {
             return None;
         }
+        announce(&self.outbox, &self.faces, rows, attempt, now);
         let operation = attempt.row_key().map(|key| rows.must::<AttemptRow>(&key).clone());
         let payment = rows.must::<PaymentRow>(&attempt.payment_key());
         let (status, body) = self.draw(payment, operation.as_ref());
         Some(Reply { status, content_type: JSON.into(), location: None, body: body.into() })
     }
 
-    fn refunded(&self, _rows: &mut Rows, _attempt: &Attempt, _now: Timestamp) {}
+    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        announce(&self.outbox, &self.faces, rows, attempt, now);
+    }
+
+    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
+        announce(&self.outbox, &self.faces, rows, dispute, now);
+    }
+
+    fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        // What the API itself asked for is told when it is settled.
+        if attempt.origin != OriginKind::Api {
+            announce(&self.outbox, &self.faces, rows, attempt, now);
+        }
+    }
 }
 
 impl Api {
@@ -94,10 +122,10 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// The payments API, drawing its replies with `faces`.
-    pub fn new(faces: Faces) -> Self {
+    /// The payments API, drawing its replies with `faces` and telling receivers of webhooks through `outbox`.
+    pub fn new(faces: Faces, outbox: Outbox) -> Self {
         let challenges = faces.challenges.clone();
-        Self { all: Arc::new(vec![(OriginKind::Api, Arc::new(Api { faces }))]), challenges }
+        Self { all: Arc::new(vec![(OriginKind::Api, Arc::new(Api { faces, outbox }))]), challenges }
     }
 
     /// Where payers are sent to.

@@ -451,7 +451,7 @@ impl Inner {
 
     async fn keep_asking(self: Arc<Self>, work: Work) -> Result<Answer, PaymentsError> {
         let Work { attempt, working } = work;
-        let keep_asking = KeepAsking { attempt };
+        let keep_asking = KeepAsking { attempt, origins: self.origins.clone() };
         match self.store.writer().run(keep_asking.clone()).await {
             Ok(_asked_for_or_settled_meanwhile) => Err(Refusal::OutcomeUnknown.into()),
             Err(fault) => {

@@ -73,6 +73,12 @@ codes! {
     CheckoutSessionNotFound = BAD_REQUEST "CHECKOUT_SESSION_NOT_FOUND",
     /// No such stored payment method.
     PaymentMethodNotFound = BAD_REQUEST "PAYMENT_METHOD_NOT_FOUND",
+    /// A field of a webhook of the wrong type or length.
+    WebhookInvalidRequest = BAD_REQUEST "WEBHOOK_INVALID_REQUEST",
+    /// An event that does not exist.
+    WebhookInvalidTrigger = BAD_REQUEST "WEBHOOK_INVALID_TRIGGER",
+    /// An address that must not be called.
+    WebhookUrlUnsafe = BAD_REQUEST "WEBHOOK_URL_UNSAFE",
     /// Token and secret do not prove who asks.
     InvalidCredentials = UNAUTHORIZED "INVALID_CREDENTIALS",
     /// The key is disabled or expired.
@@ -83,10 +89,14 @@ codes! {
     AuthorizationRequired = FORBIDDEN "AUTHORIZATION_REQUIRED",
     /// No such route.
     NotFound = NOT_FOUND "NOT_FOUND",
+    /// No such webhook, or no such delivery of it.
+    WebhookNotFound = NOT_FOUND "WEBHOOK_NOT_FOUND",
     /// The route exists, but not for this method.
     UnsupportedMethod = METHOD_NOT_ALLOWED "UNSUPPORTED_METHOD",
     /// An earlier request with the same idempotency key has not finished.
     RequestInProcess = CONFLICT "REQUEST_IN_PROCESS",
+    /// Another webhook has the name, or the address and one of the events.
+    WebhookAlreadyExists = CONFLICT "WEBHOOK_ALREADY_EXISTS",
     /// More requests than the key, or failed proofs than the address, may make.
     TooManyRequests = TOO_MANY_REQUESTS "TOO_MANY_REQUESTS",
     /// A defect; the request id finds it in the log.

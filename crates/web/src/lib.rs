@@ -53,6 +53,11 @@ pub fn faces(challenges: payments::Challenges) -> payments::Faces {
     api::v1::faces(challenges)
 }
 
+/// How replies about webhooks are drawn; `messaging` is built with it.
+pub fn webhook_faces() -> messaging::Faces {
+    api::v1::webhook_faces()
+}
+
 /// A route that needs a key, for tests that ask all of them.
 #[derive(Debug, Clone)]
 pub struct GuardedRoute {

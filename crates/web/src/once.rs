@@ -102,7 +102,10 @@ impl<R: Rule, B: Body> FromRequest<Web> for Once<R, B> {
         if let (Known::Replay(recorded), Some(once)) = (&known, &once) {
             return Err(replay(web, once, recorded));
         }
-        let read = body::expect_json(&parts.headers).and_then(|()| Reader::new(account).document::<B>(&bytes));
+        let read = match bytes.as_ref() {
+            b"" if B::MAY_BE_ABSENT => Reader::new(account).document::<B>(b"{}"),
+            bytes => body::expect_json(&parts.headers).and_then(|()| Reader::new(account).document::<B>(bytes)),
+        };
         match (read, R::key(once.clone())) {
             (Ok(ask), Some(key)) => Ok(Once { key, ask, marker: PhantomData }),
             (Err(problem), _) => Err(refused(web, once, problem).await),
@@ -118,7 +121,7 @@ fn key_of(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
 }
 
 /// A body was refused; what the store knows about its key comes first.
-async fn refused(web: &Web, once: Option<payments::Once>, problem: Problem) -> Response {
+pub(crate) async fn refused(web: &Web, once: Option<payments::Once>, problem: Problem) -> Response {
     let Some(once) = once else { return problem.into_response() };
     match web.wiring.idempotency.find(&once.scope, web.wiring.clock.now()).await {
         Ok(Known::Nothing) => problem.into_response(),
@@ -139,12 +142,12 @@ pub(crate) fn in_process(web: &Web, first: InProcess) -> Problem {
 /// Counts a replay and gives it.
 fn replay(web: &Web, once: &payments::Once, recorded: &Recorded) -> Response {
     web.wiring.idempotency.replayed(&once.scope, recorded, once.body_hash, &once.request_id);
-    replayed(recorded)
+    replayed(web, &once.scope, recorded)
 }
 
 /// The recorded reply again, marked as such.
-pub(crate) fn replayed(recorded: &Recorded) -> Response {
-    match recorded.reply() {
+pub(crate) fn replayed(web: &Web, scope: &Scope, recorded: &Recorded) -> Response {
+    match web.wiring.idempotency.reply(scope, recorded) {
         Ok(reply) => {
             let mut response = response(reply);
             let headers = response.headers_mut();

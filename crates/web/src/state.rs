@@ -13,6 +13,7 @@ use db::{PlatformClock, Writer};
 use idempotency::Idempotency;
 use ipnet::IpNet;
 use kernel::{AccountId, SecretText, Source};
+use messaging::Messaging;
 use payments::Payments;
 
 use crate::client::Proxies;
@@ -29,6 +30,8 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Wiring {
     /// Payments.
     pub payments: Payments,
+    /// Webhooks.
+    pub messaging: Messaging,
     /// Proofs of keys.
     pub keyring: Keyring,
     /// Idempotency keys.

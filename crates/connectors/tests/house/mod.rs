@@ -58,6 +58,7 @@ impl House {
                 ledger::MIGRATION,
                 idempotency::MIGRATION,
                 payments::MIGRATION,
+                messaging::MIGRATION,
                 payments::CHALLENGES_MIGRATION,
                 payments::NOTIFICATIONS_MIGRATION,
             ],
@@ -76,7 +77,7 @@ impl House {
             source,
             idempotency: Idempotency::new(store.reader().clone()),
             acquirers: Acquirers::new(vec![sandbox.acquirer(preferred)]).expect("one acquirer"),
-            origins: Origins::new(faces.clone()),
+            origins: Origins::new(faces.clone(), messaging::Outbox::new(store.reader().clone(), store.clock().clone())),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO], tick: Duration::from_millis(100) },
         });

@@ -9,6 +9,7 @@ use db::{Fault, Snapshot};
 use idempotency::verify::AtWork;
 use kernel::verify::{Finding, Report};
 use kernel::{AccountId, Source, Timestamp};
+use messaging::WebhookSecrets;
 use payments::verify::{AcquirerBooks, Strictness, read_books};
 use serde_json::json;
 
@@ -50,6 +51,7 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let source = Source::system();
     let of_store = |fault| Trouble::of_store(&fault, &config.database);
     let master = master_key::find(config, &source)?;
+    let webhooks = master.as_ref().map(|master| WebhookSecrets::new(master, &source));
     let secrets = master.map(|master| AccessSecrets::new(&master, &source));
     let environment = access::environment(&snapshot(config).await.map_err(of_store)?).await.map_err(of_store)?;
     // The acquirer first, then our own side: in this order neither can look behind by mere timing.
@@ -58,6 +60,7 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let mut snapshot = snapshot(config).await.map_err(of_store)?;
     let snapshot_at = source.now();
     let mut report = Report::new();
+    messaging::verify::verify(&snapshot, webhooks.as_ref(), settled, &mut report).await.map_err(of_store)?;
     all(&mut snapshot, books, secrets.as_ref(), settled, snapshot_at, &mut report).await.map_err(of_store)?;
     let engine = config.database.engine();
     Ok(Checked { report: chosen(report, only)?, engine, snapshot_at, took: started.elapsed() })

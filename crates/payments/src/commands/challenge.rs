@@ -77,7 +77,7 @@ impl Command for AnswerChallenge {
                 let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
                 payment.attempt = AttemptState::Sending;
                 // Nobody's claim leads here should this process die, so the question is opened before the acquirer is told.
-                question(rows, &self.attempt, now.plus_seconds(ASKED_AFTER_SECONDS), now);
+                question(rows, &self.attempt, &self.origins, now.plus_seconds(ASKED_AFTER_SECONDS), now);
                 Judged::GoOn(proof)
             }
         })

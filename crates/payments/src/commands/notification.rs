@@ -8,6 +8,7 @@ use ledger::recipes::{ChargebackLost, ChargebackOpen, ChargebackWon, Recipe};
 
 use crate::attempt::Attempt;
 use crate::notifications::{Event, Notification, NotificationState};
+use crate::origin::Origins;
 use crate::rows::{AttemptRow, NotificationRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, OriginKind, PaymentState, ReplyForm, Response};
 
@@ -84,6 +85,7 @@ pub(crate) struct TakeChargeback {
     /// The dispute: the open one, or one to be opened under a fresh id; its amount is the notification's.
     pub(crate) attempt: Attempt,
     pub(crate) event: Event,
+    pub(crate) origins: Origins,
 }
 
 impl TakeChargeback {
@@ -117,6 +119,7 @@ impl TakeChargeback {
             updated_at: now,
         });
         self.post(rows, &self.opening(), now);
+        self.tell(rows, now);
         NotificationState::Done
     }
 
@@ -139,7 +142,13 @@ impl TakeChargeback {
         } else {
             self.post(rows, &self.lost(), now)
         }
+        self.tell(rows, now);
         NotificationState::Done
+    }
+
+    /// The product whose payment it is hears of it.
+    fn tell(&self, rows: &mut Rows, now: Timestamp) {
+        self.origins.of(self.attempt.payment_origin).disputed(rows, &self.attempt, now);
     }
 
     fn post<R: Recipe>(&self, rows: &mut Rows, recipe: &R, now: Timestamp) {
@@ -169,6 +178,7 @@ impl Command for TakeChargeback {
     type Refusal = Infallible;
 
     fn keys(&self, keys: &mut Keys<'_>) {
+        self.origins.of(self.attempt.payment_origin).keys(&self.attempt, keys);
         keys.row::<PaymentRow>(self.attempt.payment_key());
         keys.row::<AttemptRow>((self.attempt.account_id, self.attempt.id));
         let cause = self.attempt.cause();

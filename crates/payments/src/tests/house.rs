@@ -73,6 +73,7 @@ impl House {
                 ledger::MIGRATION,
                 idempotency::MIGRATION,
                 crate::MIGRATION,
+                messaging::MIGRATION,
                 crate::CHALLENGES_MIGRATION,
                 crate::NOTIFICATIONS_MIGRATION,
             ],
@@ -90,7 +91,7 @@ impl House {
             source,
             idempotency: Idempotency::new(store.reader().clone()),
             acquirers: Acquirers::new(vec![Arc::new(bank.clone())]).expect("one acquirer"),
-            origins: origins(Origins::new(faces.clone())),
+            origins: origins(Origins::new(faces.clone(), messaging::Outbox::new(store.reader().clone(), store.clock().clone()))),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO, Duration::from_millis(10)], tick: Duration::from_millis(50) },
         });

@@ -53,10 +53,10 @@ on_both_engines! {
         assert!(matches!(writer.run(begin).await, Ok(Ok(Begun::Go(())))));
         assert!(matches!(writer.run(again).await, Ok(Ok(Begun::Taken(Known::InProcess(_))))));
         for _ in 0..2 {
-            assert_eq!(writer.run(KeepAsking { attempt: attempt.clone() }).await.expect("works"), Ok(true));
+            assert_eq!(writer.run(KeepAsking { attempt: attempt.clone(), origins: house.payments.0.origins.clone() }).await.expect("works"), Ok(true));
         }
         for _ in 0..2 {
-            assert_eq!(writer.run(Adopt { attempt: attempt.clone() }).await.expect("works"), Ok(true));
+            assert_eq!(writer.run(Adopt { attempt: attempt.clone(), origins: house.payments.0.origins.clone() }).await.expect("works"), Ok(true));
         }
         house.bank.charge(&ask(&attempt)).await;
         let ending = Ending::of(&house.bank.charge(&ask(&attempt)).await).expect("an answer");
@@ -65,7 +65,7 @@ on_both_engines! {
             let settled = writer.run(settle).await.expect("works").expect("it is this process's claim");
             assert_eq!(settled.is_some(), round == 0);
         }
-        for fruitless in [writer.run(KeepAsking { attempt: attempt.clone() }).await, writer.run(Adopt { attempt }).await] {
+        for fruitless in [writer.run(KeepAsking { attempt: attempt.clone(), origins: house.payments.0.origins.clone() }).await, writer.run(Adopt { attempt, origins: house.payments.0.origins.clone() }).await] {
             assert_eq!(fruitless.expect("works"), Ok(false), "there is nothing left to ask");
         }
         assert_eq!(house.available().await, 500);
@@ -126,6 +126,8 @@ impl Origin for Shop {
         let body = format!("{{\"id\":\"{}\"}}", attempt.payment_id);
         (ended != Ended::NotSent).then(|| Reply { status: 202, content_type: JSON.into(), location: None, body: body.into() })
     }
+
+    fn disputed(&self, _rows: &mut Rows, _dispute: &Attempt, _now: Timestamp) {}
 
     fn refunded(&self, _rows: &mut Rows, _attempt: &Attempt, _now: Timestamp) {
         self.refunds.fetch_add(1, Ordering::SeqCst);

@@ -35,7 +35,8 @@ pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut
             let row: ClaimRow = record.row(0)?;
             let effect = effect(&record, &row)?;
             check_effect(&row, effect.as_ref(), report);
-            if let Some(effect) = effect.filter(|_| row.status == ClaimStatus::Done) {
+            let webhook = record.get::<Option<Uuid>>(<ClaimRow as db::Table>::META.columns.len() + 9)?.is_some();
+            if let Some(effect) = effect.filter(|_| row.status == ClaimStatus::Done && !webhook) {
                 replies += 1;
                 check_reply(&row, &effect, report);
             }
@@ -72,13 +73,13 @@ fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
         return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: !refund }));
     }
     let session: Option<Uuid> = record.get(first + 8)?;
-    Ok(session.map(|id| Effect {
-        state: AttemptState::Succeeded,
-        money: None,
-        shown_as: id,
-        challenged: false,
-        shows_amount: false,
-    }))
+    let made = |id| Effect { state: AttemptState::Succeeded, money: None, shown_as: id, challenged: false, shows_amount: false };
+    if let Some(id) = session {
+        return Ok(Some(made(id)));
+    }
+    // A request about a webhook names it; what it is answered with is another thing's id where it sends something again.
+    let webhook: Option<Uuid> = record.get(first + 10)?;
+    Ok(webhook.map(made))
 }
 
 fn check_effect(row: &ClaimRow, effect: Option<&Effect>, report: &mut Report) {

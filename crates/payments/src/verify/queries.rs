@@ -67,7 +67,7 @@ pub(super) static IDS_USED_TWICE: Sql = sql!(
 );
 
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
-    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id
+    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id
        FROM claim
        LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
                     FROM payment) AS p ON p_account = account_id AND p_id = subject
@@ -77,6 +77,7 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
          ON s_account = account_id AND s_id = subject
        LEFT JOIN (SELECT account_id AS c_account, payment_id AS c_id FROM challenge) AS c
          ON c_account = account_id AND c_id = subject
+       LEFT JOIN (SELECT account_id AS w_account, id AS w_id FROM webhook) AS w ON w_account = account_id AND w_id = subject
       ORDER BY account_id, scope",
     ClaimRow
 );
@@ -102,4 +103,30 @@ pub(super) static FIRST_ATTEMPTS: Sql = sql!(
          ON a_account = account_id AND a_payment = id
       ORDER BY account_id, id",
     PaymentRow
+);
+
+// Every settled attempt of the API beside every receiver of its account, and how often the receiver was told of its present state.
+// $1 the API; $2 … $4 the settled states, $5 … $7 their words; $8 … $10 the modes and $11 … $13 the kinds they begin as.
+pub(super) static TOLD: Sql = sql!(
+    "SELECT one, kind, at, w_id, w_triggers, COALESCE(d_count, 0)
+       FROM (SELECT account_id AS account, attempt_id AS one, answered_at AS at,
+                    CASE mode WHEN $8 THEN CAST($11 AS BIGINT) WHEN $9 THEN CAST($12 AS BIGINT) WHEN $10 THEN CAST($13 AS BIGINT) END
+                       AS kind,
+                    CASE attempt WHEN $2 THEN CAST($5 AS TEXT) WHEN $3 THEN CAST($6 AS TEXT) WHEN $4 THEN CAST($7 AS TEXT) END AS word
+               FROM payment WHERE origin = $1 AND attempt IN ($2, $3, $4)
+              UNION ALL
+             SELECT account_id, id, updated_at, kind,
+                    CASE state WHEN $2 THEN CAST($5 AS TEXT) WHEN $3 THEN CAST($6 AS TEXT) WHEN $4 THEN CAST($7 AS TEXT) END
+               FROM attempt WHERE origin = $1 AND state IN ($2, $3, $4)) AS changes
+       JOIN (SELECT account_id AS w_account, id AS w_id, triggers AS w_triggers, listens_since AS w_since FROM webhook
+              WHERE state = $14) AS w
+         ON w_account = account
+       LEFT JOIN (
+            SELECT e.account_id AS d_account, e.cause AS d_cause, e.status AS d_word, d.webhook_id AS d_webhook,
+                   CAST(COUNT(*) AS BIGINT) AS d_count
+              FROM webhook_event AS e
+              JOIN webhook_delivery AS d ON d.account_id = e.account_id AND d.event_id = e.id
+             GROUP BY e.account_id, e.cause, e.status, d.webhook_id) AS told
+         ON d_account = account AND d_cause = one AND d_word = word AND d_webhook = w_id
+      WHERE at > w_since + $15"
 );

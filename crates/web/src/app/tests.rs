@@ -3,8 +3,9 @@
 use access::{AccessSecrets, AccessService, Environment, KeyringOptions, NewAccount, NewKey, Permission};
 use connectors::acquirer_sandbox::Sandbox;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
-use idempotency::Idempotency;
+use idempotency::{Idempotency, ReplySealer};
 use kernel::{Country, Currency, MasterKey, Source};
+use messaging::{Messaging, Outbox, SystemLookup, UrlGuard, WebhookSecrets};
 use payments::{Acquirers, Connector, Origins, Parts, Patience, Payments};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -17,6 +18,7 @@ const MIGRATIONS: &[db::Migration] = &[
     ledger::MIGRATION,
     idempotency::MIGRATION,
     payments::MIGRATION,
+    messaging::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
 ];
@@ -65,7 +67,8 @@ impl World {
             source: source.clone(),
         };
         let store = Arc::new(Store::open(options).await.expect("a store"));
-        let secrets = AccessSecrets::new(&MasterKey::generate(&source), &source);
+        let master = MasterKey::generate(&source);
+        let secrets = AccessSecrets::new(&master, &source);
         let options =
             KeyringOptions { environment: Environment::Sandbox, requests_per_minute: 6_000, failed_proofs_per_minute: None };
         let access = AccessService::new(&store, secrets, options);
@@ -81,19 +84,31 @@ impl World {
         )
         .await
         .expect("an acquirer");
-        let idempotency = Idempotency::new(store.reader().clone());
-        let faces = crate::faces(payments::Challenges::new(&MasterKey::generate(&source)));
+        let replies = ReplySealer::new(&master, &source);
+        let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
+        let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
+        let faces = crate::faces(payments::Challenges::new(&master));
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
             acquirers: Acquirers::new(vec![acquirer.acquirer(Connector::Sandbox)]).expect("one"),
-            origins: Origins::new(faces.clone()),
+            origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
         });
+        let messaging = Messaging::new(messaging::Parts {
+            store: store.clone(),
+            secrets: WebhookSecrets::new(&master, &source),
+            replies,
+            idempotency: idempotency.clone(),
+            outbox,
+            guard: UrlGuard::new(true, Arc::new(SystemLookup)),
+            faces: crate::webhook_faces(),
+        });
         let app = app(Wiring {
             payments,
+            messaging,
             keyring: access.keyring().clone(),
             idempotency,
             clock: store.clock().clone(),

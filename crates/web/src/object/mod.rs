@@ -84,6 +84,11 @@ pub(crate) trait Body: Field {
     /// What the domain wants to hear.
     type Ask: Send + 'static;
 
+    /// The code of a value of the wrong type, length or word; some objects have one of their own.
+    const INVALID: Code = Code::InvalidParameters;
+    /// Whether no body at all stands for an empty object.
+    const MAY_BE_ABSENT: bool = false;
+
     /// Its name among the schemas, for the reference.
     fn name() -> &'static str;
 
@@ -125,7 +130,7 @@ impl Reader {
         let ask = B::read(&value, &mut self).and_then(|body| body.judge(&mut self));
         match ask {
             Some(ask) if self.faults.is_empty() => Ok(ask),
-            _ => Err(self.into_problem()),
+            _ => Err(self.into_problem(B::INVALID)),
         }
     }
 
@@ -215,9 +220,10 @@ impl Reader {
     }
 
     /// All faults as one refusal. Missing fields decide its code and stand first (payments specification, section 5).
-    fn into_problem(mut self) -> Problem {
+    fn into_problem(mut self, invalid: Code) -> Problem {
         self.faults.sort_by_key(|(code, _)| *code != Code::MissingParameters); // stable: the rest stays in order
         let code = self.faults.first().map_or(Code::InvalidParameters, |(code, _)| *code);
+        let code = if code == Code::InvalidParameters { invalid } else { code };
         Problem::of(code, self.faults.into_iter().map(|(_, text)| Cow::Owned(text)).collect())
     }
 }

@@ -13,14 +13,16 @@ mod list_payments;
 mod parts;
 mod refund;
 mod views;
+mod webhooks;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use payments::{Answer, PaymentsError};
 
 pub(crate) use views::faces;
+pub(crate) use webhooks::faces as webhook_faces;
 
-use crate::envelope::JSON;
+use crate::envelope::{JSON, Problem};
 use crate::once::{replayed, response};
 use crate::refusal::problem_of_payments;
 use crate::route::{Content, Guarded, component};
@@ -29,6 +31,7 @@ use crate::state::Web;
 /// Sections of the reference.
 const PAYMENTS: &str = "Payments";
 const CHECKOUT: &str = "Checkout sessions";
+const WEBHOOKS: &str = "Webhooks";
 
 /// Parameters of paths, explained.
 const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
@@ -36,7 +39,7 @@ const TRANSACTION_PARAM: (&str, &str) = ("transaction", "Id of the transaction."
 
 /// All routes that need a key.
 pub(crate) fn routes() -> Vec<Guarded> {
-    vec![
+    let mut routes = vec![
         create_payment::route(),
         get_payment::route(),
         list_payments::route(),
@@ -47,7 +50,9 @@ pub(crate) fn routes() -> Vec<Guarded> {
         cancel_or_refund::of_transaction(),
         create_checkout_session::route(),
         get_checkout_session::route(),
-    ]
+    ];
+    routes.extend(webhooks::routes());
+    routes
 }
 
 /// Where a payer is sent back to, out of what is kept of a payment's request.
@@ -74,12 +79,11 @@ fn session_reply() -> Content {
 fn answer(web: &Web, once: Option<&payments::Once>, answered: Result<Answer, PaymentsError>) -> Response {
     match (answered, once) {
         (Ok(Answer::Done(reply)), _) => response(reply),
-        (Ok(Answer::Replay(recorded)), once) => {
-            if let Some(once) = once {
-                web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
-            }
-            replayed(&recorded)
+        (Ok(Answer::Replay(recorded)), Some(once)) => {
+            web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
+            replayed(web, &once.scope, &recorded)
         }
+        (Ok(Answer::Replay(_)), None) => Problem::internal("a replay without a key".to_owned()).into_response(),
         (Err(error), _) => problem_of_payments(web, &error).into_response(),
     }
 }
