@@ -3,4 +3,11 @@
 use db::Migration;
 
 /// The migrations of the platform's database, after those that every store begins with.
-pub const MIGRATIONS: &[Migration] = &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION];
+pub const MIGRATIONS: &[Migration] = &[
+    access::MIGRATION,
+    ledger::MIGRATION,
+    idempotency::MIGRATION,
+    payments::MIGRATION,
+    payments::customers::MIGRATION,
+    payments::vault::MIGRATION,
+];

@@ -48,6 +48,14 @@ kinds! {
     Boot => BootId;
     /// A checkout session.
     CheckoutSession => CheckoutSessionId;
+    /// Somebody who pays a merchant.
+    Customer => CustomerId;
+    /// A customer's session on the payment page.
+    CustomerSession => CustomerSessionId;
+    /// A card that a merchant may charge again.
+    PaymentMethod => PaymentMethodId;
+    /// A one-time token for a card.
+    Token => TokenId;
     /// A payment.
     Payment => PaymentId;
 }

@@ -11,7 +11,7 @@
 //! - A key is given back only when it is proven that nothing happened outside.
 //! - Amounts of captures and refunds are reserved with their intents, so parallel ones never exceed the total.
 //! - What is refused by a rule leaves no trace; what is refused by an acquirer is recorded like a success.
-//! - Of a card only [`CardFace`] is stored. Number and security code live until the acquirer has been called.
+//! - Of a card only [`CardFace`] is stored in clear; a number that is kept is in the [`vault`], and so is a code, for minutes.
 //! - Every attempt is settled once, whoever learned its outcome: the request, the resolver, or the next start of the process.
 //!
 //! # Products
@@ -37,9 +37,11 @@ mod asking;
 mod asks;
 mod attempt;
 mod commands;
+pub mod customers;
 mod errands;
 mod error;
 mod facts;
+pub mod methods;
 mod origin;
 pub mod queries;
 mod resolver;
@@ -47,17 +49,23 @@ mod rows;
 pub mod rules;
 mod service;
 mod split;
+pub mod tokens;
 mod types;
+pub mod vault;
 pub mod verify;
 
 pub use acquirer::{
     Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
 };
-pub use asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
+pub use asks::{
+    Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, PatchCheckoutSession, Refund,
+    Target,
+};
 pub use attempt::{Asked, Attempt};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
-pub use facts::{Faces, OperationFacts, PaymentFacts, PaymentRead, TransactionFacts};
+pub use facts::{Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
+pub use methods::CardSource;
 pub use origin::{Ended, JSON, Origin, Origins};
 pub use rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
 pub use service::{Parts, Patience, Payments};
@@ -65,6 +73,7 @@ pub use types::{
     AttemptKind, AttemptState, CardAsk, CardFace, CardType, Connector, MaskedCard, Mode, OriginKind, PaymentState, ReplyForm,
     Response, Said, SplitPlan, Terms, Workflow, response_message,
 };
+pub use vault::Vault;
 
 /// The tables of this crate.
 pub const MIGRATION: db::Migration = db::Migration {

@@ -9,6 +9,7 @@ use kernel::Timestamp;
 
 use crate::attempt::Attempt;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
+use crate::methods::Enrolment;
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::types::{OriginKind, ReplyForm};
 
@@ -85,9 +86,10 @@ impl Api {
 pub struct Origins(Arc<Vec<(OriginKind, Arc<dyn Origin>)>>);
 
 impl Origins {
-    /// The payments API, drawing its replies with `faces`.
+    /// The payments API and the enrolment of cards, drawing their replies with `faces`.
     pub fn new(faces: Faces) -> Self {
-        Self(Arc::new(vec![(OriginKind::Api, Arc::new(Api { faces }))]))
+        let enrolment: Arc<dyn Origin> = Arc::new(Enrolment { faces });
+        Self(Arc::new(vec![(OriginKind::Api, Arc::new(Api { faces })), (OriginKind::Enrolment, enrolment)]))
     }
 
     /// One product more.

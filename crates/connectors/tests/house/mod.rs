@@ -53,14 +53,29 @@ impl House {
         let store = Store::open(StoreOptions {
             url: place.platform.clone(),
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION],
+            migrations: &[
+                ledger::MIGRATION,
+                idempotency::MIGRATION,
+                payments::MIGRATION,
+                payments::customers::MIGRATION,
+                payments::vault::MIGRATION,
+            ],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
         });
         let store = Arc::new(store.await.expect("the store opens"));
         let sandbox = Sandbox::open(place.acquirer.clone(), source.clone()).await.expect("the acquirer opens");
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: |_| Vec::new() };
+        let faces = Faces {
+            payment: draw_payment,
+            operation: draw_operation,
+            session: |_| Vec::new(),
+            customer: |_| Vec::new(),
+            customer_session: |_| Vec::new(),
+            token: |_| Vec::new(),
+            method: |_| Vec::new(),
+        };
+        let vault = payments::Vault::new(store.clone(), &kernel::MasterKey::from_bytes([5; 32]), &source);
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
@@ -69,6 +84,7 @@ impl House {
             origins: Origins::new(faces),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO], tick: Duration::from_millis(100) },
+            vault,
         });
         House { store, sandbox, payments }
     }
@@ -143,6 +159,8 @@ pub(crate) fn purchase(order: &str, minor: i64, number: &str) -> CreatePayment {
         checkout_session: None,
         mode: Mode::Purchase,
         means: Means::Card(card(number)),
+        customer: None,
+        vault_on_success: false,
         details: None,
     }
 }

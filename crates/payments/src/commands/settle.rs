@@ -6,9 +6,11 @@ use kernel::{Outcome, Timestamp};
 use ledger::recipes::Recipe;
 
 use crate::attempt::Attempt;
+use crate::methods;
 use crate::origin::{Ended, Origins};
 use crate::rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
 use crate::rules::{Operation, Verdict};
+use crate::tokens;
 use crate::types::{AttemptKind, AttemptState, Response};
 
 /// What is known for certain about an attempt.
@@ -106,6 +108,7 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timest
     payment.response = ending.response().cloned();
     payment.answered_at = Some(now);
     let session = payment.checkout_session;
+    settle_card(rows, attempt, ending.ended(), now);
     if *ending == Ending::NeverSent {
         rows.delete::<PaymentRow>(&key);
     }
@@ -122,6 +125,18 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timest
         }
     }
     Some(())
+}
+
+/// The card's own part: a token is used up or given back, a stored method was used, or is stored now, or is not.
+fn settle_card(rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) {
+    if let Some(token) = attempt.token {
+        tokens::settle(rows, attempt.account_id, token, attempt.payment_id, ended != Ended::NotSent, now);
+    }
+    let Some(method) = attempt.method else { return };
+    let kept = methods::settle(rows, attempt, method, ended, now);
+    let payment = rows.must_mut::<PaymentRow>(&attempt.payment_key());
+    payment.method_id = kept.map(|(id, _)| id);
+    payment.vaulted_token = kept.and_then(|(_, vaulted_token)| vaulted_token);
 }
 
 fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<()> {
@@ -166,6 +181,12 @@ fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Ending, origins:
     keys.row::<PaymentRow>(attempt.payment_key());
     if let Some(row) = attempt.row_key() {
         keys.row::<AttemptRow>(row);
+    }
+    if let Some(token) = attempt.token {
+        tokens::settle_keys(keys, attempt.account_id, token);
+    }
+    if let Some(method) = attempt.method {
+        methods::settle_keys(keys, attempt.account_id, method);
     }
     let approved = ending.ended() == Ended::Approved;
     let cause = attempt.cause();

@@ -7,7 +7,9 @@ use db::{DatabaseUrl, Reader, Sql, Store, StoreOptions, args, sql};
 use idempotency::verify::AtWork;
 use idempotency::{BodyHash, Idempotency, IdempotencyKey, Scope};
 use kernel::verify::Report;
-use kernel::{AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, Money, PaymentId, SecurityCode, Source};
+use kernel::{
+    AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, MasterKey, Money, PaymentId, SecurityCode, Source,
+};
 use ledger::{AccountKind, LedgerAccountRow, Owner};
 
 use super::bank::Bank;
@@ -68,7 +70,7 @@ impl House {
         let store = Store::open(StoreOptions {
             url,
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION],
+            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION, customers::MIGRATION, vault::MIGRATION],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
@@ -76,7 +78,16 @@ impl House {
         .await
         .expect("the store opens");
         let store = Arc::new(store);
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: draw_session };
+        let faces = Faces {
+            payment: draw_payment,
+            operation: draw_operation,
+            session: draw_session,
+            customer: |row| named(row.id),
+            customer_session: |row| named(row.id),
+            token: |facts| named(facts.token.id),
+            method: |facts| draw_method(facts),
+        };
+        let vault = Vault::new(store.clone(), &MasterKey::from_bytes([5; 32]), &source);
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
@@ -85,6 +96,7 @@ impl House {
             origins: origins(Origins::new(faces)),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO, Duration::from_millis(10)], tick: Duration::from_millis(50) },
+            vault,
         });
         House { store, payments, bank }
     }
@@ -158,6 +170,7 @@ impl House {
         let mut snapshot = self.store.snapshot().await.expect("a snapshot");
         let mut report = Report::new();
         let strictness = Strictness { settled, now: self.store.clock().now() };
+        vault::verify(&snapshot, Some(&MasterKey::from_bytes([5; 32])), &mut report).await.expect("verifies");
         verify::verify(&mut snapshot, books, strictness, &mut report).await.expect("verifies");
         let asked_for = verify::asked_for(&mut snapshot).await.expect("verifies");
         let at_work = AtWork { processes: [self.store.writer().boot()].into(), asked_for, settled };
@@ -211,6 +224,15 @@ fn draw_session(session: &CheckoutSessionRow) -> Vec<u8> {
     format!("{{\"checkout_session\":\"{}\",\"line\":\"{0}\"}}", session.id).into()
 }
 
+fn named<K>(id: kernel::Id<K>) -> Vec<u8> {
+    format!("{{\"id\":\"{id}\"}}").into()
+}
+
+fn draw_method(facts: &MethodFacts<'_>) -> Vec<u8> {
+    let (method, status) = (facts.method, facts.method.status_at(facts.now).wire());
+    format!("{{\"id\":\"{}\",\"line\":\"{} {status}\"}}", method.id, method.vaulted_token).into()
+}
+
 fn draw<K>(id: kernel::Id<K>, line: &str, amount: Money) -> Vec<u8> {
     let (currency, value) = (amount.currency().code(), amount.to_decimal_text());
     let amount = format!("{{\"currency\":\"{currency}\",\"value\":{value}}}");
@@ -249,6 +271,8 @@ pub(crate) fn purchase(minor: i64) -> CreatePayment {
         checkout_session: None,
         mode: Mode::Purchase,
         means: Means::Card(card("4507990000000002")),
+        customer: None,
+        vault_on_success: false,
         details: None,
     }
 }

@@ -12,7 +12,14 @@ use tower::ServiceExt;
 use super::*;
 use crate::state::{Options, SandboxWiring};
 
-const MIGRATIONS: &[db::Migration] = &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION];
+const MIGRATIONS: &[db::Migration] = &[
+    access::MIGRATION,
+    ledger::MIGRATION,
+    idempotency::MIGRATION,
+    payments::MIGRATION,
+    payments::customers::MIGRATION,
+    payments::vault::MIGRATION,
+];
 
 struct World {
     app: App,
@@ -58,7 +65,8 @@ impl World {
             source: source.clone(),
         };
         let store = Arc::new(Store::open(options).await.expect("a store"));
-        let secrets = AccessSecrets::new(&MasterKey::generate(&source), &source);
+        let master = MasterKey::generate(&source);
+        let secrets = AccessSecrets::new(&master, &source);
         let options =
             KeyringOptions { environment: Environment::Sandbox, requests_per_minute: 6_000, failed_proofs_per_minute: None };
         let access = AccessService::new(&store, secrets, options);
@@ -78,6 +86,7 @@ impl World {
             origins: Origins::new(crate::faces()),
             faces: crate::faces(),
             patience: Patience::default(),
+            vault: payments::Vault::new(store.clone(), &master, &source),
         });
         let app = app(Wiring {
             payments,
