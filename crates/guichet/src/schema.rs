@@ -8,6 +8,8 @@ pub const MIGRATIONS: &[Migration] = &[
     ledger::MIGRATION,
     idempotency::MIGRATION,
     payments::MIGRATION,
+    payments::customers::MIGRATION,
+    payments::vault::MIGRATION,
     messaging::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,

@@ -11,7 +11,7 @@ use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::{Idempotency, ReplySealer};
 use kernel::{MasterKey, SecretText, Source, Timestamp};
 use messaging::{Courier, Messaging, Outbox, Sender, SystemLookup, UrlGuard, WebhookSecrets};
-use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments};
+use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments, Vault};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -71,6 +71,7 @@ impl House {
             origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
+            vault: Vault::new(store.clone(), master, source),
         });
         let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
         let sender = Sender::new(guard.clone());
@@ -197,10 +198,12 @@ const IN_FLIGHT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What commands on accounts and keys work with, beside a serving process.
 pub struct Office {
-    store: Store,
+    store: Arc<Store>,
     database: DatabaseUrl,
     /// Accounts and keys.
     pub access: AccessService,
+    /// Stored cards.
+    pub vault: Vault,
 }
 
 impl Office {
@@ -210,14 +213,20 @@ impl Office {
     /// No master key, or another than the database's; a database that cannot be opened.
     pub async fn open(config: &Config, source: &Source) -> Result<Office, Trouble> {
         let master = master_key::demand(config, source)?;
-        let store = open_store(config, Access::OneShot, Schema::MustBeCurrent, source).await?;
+        let store = Arc::new(open_store(config, Access::OneShot, Schema::MustBeCurrent, source).await?);
         let access = open_access(config, &store, &master, source).await?;
-        Ok(Office { store, database: config.database.clone(), access })
+        let vault = Vault::new(store.clone(), &master, source);
+        Ok(Office { store, database: config.database.clone(), access, vault })
     }
 
     /// Gives the database back.
     pub async fn close(&self) {
         self.store.close().await;
+    }
+
+    /// Tells a person why the store did not do it.
+    pub fn fault(&self, fault: &db::Fault) -> Trouble {
+        Trouble::of_store(fault, &self.database)
     }
 
     /// Tells a person why something about accounts or keys was not done.

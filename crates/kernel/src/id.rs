@@ -50,6 +50,14 @@ kinds! {
     CheckoutSession => CheckoutSessionId;
     /// Something that receivers of webhooks are told about.
     Event => EventId;
+    /// Somebody who pays a merchant.
+    Customer => CustomerId;
+    /// A customer's session on the payment page.
+    CustomerSession => CustomerSessionId;
+    /// A card that a merchant may charge again.
+    PaymentMethod => PaymentMethodId;
+    /// A one-time token for a card.
+    Token => TokenId;
     /// A payment.
     Payment => PaymentId;
     /// A receiver of webhooks.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use idempotency::{Claim, Scope};
-use kernel::{AccountId, AttemptId, Money, PaymentId};
+use kernel::{AccountId, AttemptId, Money, PaymentId, PaymentMethodId, TokenId};
 use ledger::recipes::{AuthoriseHold, Capture, HoldRelease, RefundDone, RefundFailed, RefundStart};
 use ledger::{Cause, Split};
 
@@ -58,6 +58,10 @@ pub struct Attempt {
     pub named: AttemptId,
     /// Who captured money is for, unless it is the usual.
     pub split: Option<SplitPlan>,
+    /// The one-time token it was made with.
+    pub token: Option<TokenId>,
+    /// The stored card that pays, or that is stored if it succeeds.
+    pub method: Option<PaymentMethodId>,
     /// The claim to finish with it.
     pub asked: Option<Asked>,
 }
@@ -79,6 +83,8 @@ impl Attempt {
             charge_reference: None,
             named: payment.attempt_id,
             split: payment.split.clone(),
+            token: payment.token,
+            method: payment.method_id,
             asked,
         }
     }

@@ -4,7 +4,10 @@
 use kernel::{AttemptId, Money, Timestamp};
 
 use crate::challenges::Challenges;
+use crate::customers::{CustomerRow, CustomerSessionRow};
+use crate::methods::PaymentMethodRow;
 use crate::rows::{AttemptRow, CheckoutSessionRow, PaymentRow};
+use crate::tokens::TokenRow;
 use crate::types::{AttemptKind, AttemptState, Connector, PaymentState, Said};
 
 /// How replies are drawn; pure, given by the edge once. The bytes are stored and replayed as they are.
@@ -16,8 +19,36 @@ pub struct Faces {
     pub operation: fn(&OperationFacts<'_>) -> Vec<u8>,
     /// A checkout session (200).
     pub session: fn(&CheckoutSessionRow) -> Vec<u8>,
+    /// A customer (201, 200).
+    pub customer: fn(&CustomerRow) -> Vec<u8>,
+    /// A customer's session (201).
+    pub customer_session: fn(&CustomerSessionRow) -> Vec<u8>,
+    /// A one-time token (201).
+    pub token: fn(&TokenFacts<'_>) -> Vec<u8>,
+    /// A stored payment method (201, 200).
+    pub method: fn(&MethodFacts<'_>) -> Vec<u8>,
     /// Where payers are sent to.
     pub challenges: Challenges,
+}
+
+/// A one-time token as it is shown, once.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenFacts<'a> {
+    /// The token.
+    pub token: &'a TokenRow,
+    /// What else the request said.
+    pub details: Option<&'a [u8]>,
+}
+
+/// A stored payment method as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct MethodFacts<'a> {
+    /// The method.
+    pub method: &'a PaymentMethodRow,
+    /// Whether it is the one that its customer paid with last.
+    pub last: bool,
+    /// The time at which it is looked at: an enrolment that nobody finished expires by itself.
+    pub now: Timestamp,
 }
 
 /// A payment as it is shown.

@@ -11,7 +11,7 @@
 //! - A key is given back only when it is proven that nothing happened outside.
 //! - Amounts of captures and refunds are reserved with their intents, so parallel ones never exceed the total.
 //! - What is refused by a rule leaves no trace; what is refused by an acquirer is recorded like a success.
-//! - Of a card only [`CardFace`] is stored. Number and security code live until the acquirer has been called.
+//! - Of a card only [`CardFace`] is stored in clear; a number that is kept is in the [`vault`], and so is a code, for minutes.
 //! - Every attempt is settled once, whoever learned its outcome: the request, the resolver, or the next start of the process.
 //!
 //! # Products
@@ -39,9 +39,11 @@ mod asks;
 mod attempt;
 mod challenges;
 mod commands;
+pub mod customers;
 mod errands;
 mod error;
 mod facts;
+pub mod methods;
 mod notifications;
 mod origin;
 pub mod queries;
@@ -50,19 +52,25 @@ mod rows;
 pub mod rules;
 mod service;
 mod split;
+pub mod tokens;
 mod types;
+pub mod vault;
 pub mod verify;
 
 pub use acquirer::{
     Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
     NotTaken, Proof,
 };
-pub use asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
+pub use asks::{
+    Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, PatchCheckoutSession, Refund,
+    Target,
+};
 pub use attempt::{Asked, Attempt};
 pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
-pub use facts::{Faces, OperationFacts, PaymentFacts, PaymentRead, TransactionFacts};
+pub use facts::{Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
+pub use methods::CardSource;
 pub use notifications::{Event, Notification, NotificationRefused, NotificationState, masked};
 pub use origin::{Ended, JSON, Origin, Origins};
 pub use rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
@@ -71,6 +79,7 @@ pub use types::{
     AttemptKind, AttemptState, CardAsk, CardFace, CardType, Connector, MaskedCard, Mode, OriginKind, PaymentState, ReplyForm,
     Response, Said, SplitPlan, Terms, Workflow, response_message,
 };
+pub use vault::Vault;
 
 /// The tables of this crate.
 pub const MIGRATION: db::Migration = db::Migration {

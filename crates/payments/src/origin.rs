@@ -12,6 +12,7 @@ use crate::announce::{announce, announce_keys};
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
+use crate::methods::Enrolment;
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::types::{OriginKind, ReplyForm};
 
@@ -122,10 +123,13 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// The payments API, drawing its replies with `faces` and telling receivers of webhooks through `outbox`.
+    /// The payments API and the enrolment of cards, drawing their replies with `faces` and telling receivers of webhooks through
+    /// `outbox`.
     pub fn new(faces: Faces, outbox: Outbox) -> Self {
         let challenges = faces.challenges.clone();
-        Self { all: Arc::new(vec![(OriginKind::Api, Arc::new(Api { faces, outbox }))]), challenges }
+        let enrolment: Arc<dyn Origin> = Arc::new(Enrolment { faces: faces.clone() });
+        let api: Arc<dyn Origin> = Arc::new(Api { faces, outbox });
+        Self { all: Arc::new(vec![(OriginKind::Api, api), (OriginKind::Enrolment, enrolment)]), challenges }
     }
 
     /// Where payers are sent to.

@@ -20,6 +20,11 @@ static BY_ORDER: Sql = sql!(
     PaymentRow
 );
 
+static BY_SESSION: Sql = sql!(
+    "SELECT {} FROM payment WHERE checkout_session = $1 AND account_id = $2 AND attempt <> $3 ORDER BY id DESC LIMIT 1",
+    PaymentRow
+);
+
 // Ids are ordered by time.
 static LATEST: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND attempt <> $2 ORDER BY id DESC LIMIT $3", PaymentRow);
 
@@ -54,6 +59,18 @@ pub(crate) async fn payment(reader: &Reader, account: AccountId, id: PaymentId) 
 /// The account's last payments without their later attempts, newest first.
 pub(crate) async fn latest(reader: &Reader, account: AccountId, limit: u32) -> Result<Vec<PaymentRow>, Fault> {
     reader.rows::<PaymentRow>(&LATEST, args![account, AttemptState::NotSent, limit]).await
+}
+
+/// The latest payment of a checkout session.
+pub(crate) async fn by_session(
+    reader: &Reader,
+    account: AccountId,
+    session: CheckoutSessionId,
+) -> Result<Option<PaymentRead>, Fault> {
+    match reader.row::<PaymentRow>(&BY_SESSION, args![session, account, AttemptState::NotSent]).await? {
+        Some(payment) => Ok(Some(with_operations(reader, payment).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The payments of one order, oldest first, at most [`BY_ORDER_MAX`].

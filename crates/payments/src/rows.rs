@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use kernel::{AccountId, AttemptId, CheckoutSessionId, Country, Currency, Money, PaymentId, Timestamp};
+use kernel::{
+    AccountId, AttemptId, CheckoutSessionId, Country, Currency, CustomerId, Money, PaymentId, PaymentMethodId, Timestamp, TokenId,
+};
+use uuid::Uuid;
 
 use crate::notifications::{Event, NotificationState};
-use crate::rules::Standing;
+use crate::rules::{SESSION_SECONDS, Standing};
 use crate::types::{
     AttemptKind, AttemptState, CardFace, Connector, Mode, OriginKind, PaymentState, ReplyForm, Response, Said, SplitPlan,
     Workflow,
@@ -50,6 +53,10 @@ db::row! {
                split: Option<SplitPlan>,
                /// Everything that is only echoed: a JSON object that this crate never looks into.
                details: Option<Arc<[u8]>>,
+               /// Whose customer pays.
+               customer_id: Option<CustomerId>,
+               /// The one-time token it was made with.
+               token: Option<TokenId>,
                /// When the intent was written.
                created_at: Timestamp }
         state { /// Status and sub-status.
@@ -70,6 +77,10 @@ db::row! {
                 refunding: i64,
                 /// When the hold lapses; nothing is held when absent.
                 hold_until: Option<Timestamp>,
+                /// The stored card that pays, or that is stored if it succeeds.
+                method_id: Option<PaymentMethodId>,
+                /// What that card is charged by, once it is stored.
+                vaulted_token: Option<Uuid>,
                 /// When the payment last changed.
                 updated_at: Timestamp }
     }
@@ -244,28 +255,35 @@ db::row! {
               account_id: AccountId,
               /// Its id.
               id: CheckoutSessionId }
-        once { /// What the caller calls the order.
-               merchant_order_id: Arc<str>,
-               /// In the caller's words.
-               payment_description: Arc<str>,
-               /// Where the payment is to be made.
-               country: Country,
-               /// Of the amount.
-               currency: Option<Currency>,
-               /// In minor units; the payment must have the same when it is set.
-               amount: Option<i64>,
-               /// How the card will come.
-               workflow: Workflow,
-               /// Everything that is only echoed: a JSON object that this crate never looks into.
-               details: Option<Arc<[u8]>>,
-               /// When it was made.
+        once { /// When it was made.
                created_at: Timestamp }
-        state { /// The payment that used it, unless that one was declined.
+        state { /// What the caller calls the order.
+                merchant_order_id: Arc<str>,
+                /// In the caller's words.
+                payment_description: Arc<str>,
+                /// Where the payment is to be made.
+                country: Country,
+                /// Of the amount.
+                currency: Option<Currency>,
+                /// In minor units; the payment must have the same when it is set.
+                amount: Option<i64>,
+                /// How the card will come.
+                workflow: Workflow,
+                /// Everything that is only echoed: a JSON object that this crate only changes member by member.
+                details: Option<Arc<[u8]>>,
+                /// Who will pay.
+                customer_id: Option<CustomerId>,
+                /// The payment that used it, unless that one was declined.
                 payment_id: Option<PaymentId> }
     }
 }
 
 impl CheckoutSessionRow {
+    /// Whether a payment can still be made in it.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.payment_id.is_none() && now < self.created_at.plus_seconds(SESSION_SECONDS)
+    }
+
     /// The amount, when it was set.
     pub fn money(&self) -> Option<Money> {
         self.amount.zip(self.currency).map(|(minor, currency)| Money::new(minor, currency))

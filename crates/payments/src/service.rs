@@ -5,18 +5,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::{Fault, Store};
-use idempotency::{Idempotency, InProcess, Known, Scope, Working, meter};
+use db::{Command, Fault, Store};
+use idempotency::{Claim, Idempotency, InProcess, Known, Scope, Working, meter};
 use kernel::{AccountId, AttemptId, CheckoutSessionId, Outcome, PaymentId, Source, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::acquirer::{Acquirers, ChargeAsk};
-use crate::asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
+use crate::asks::{
+    Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Once, PatchCheckoutSession, Refund, Target,
+};
 use crate::attempt::{Asked, Attempt};
 use crate::challenges::Challenges;
-use crate::commands::{BeginOperation, BeginPayment, Begun, Charge, CreateSession, Ending, Finished, KeepAsking, Settle, Want};
+use crate::commands::{
+    BeginOperation, BeginPayment, Begun, Charge, CreateSession, Ending, Finished, KeepAsking, PatchSession, Settle, Want,
+};
 use crate::errands::Errand;
 use crate::error::{AmountRefusal, PaymentsError, Refusal};
 use crate::facts::{Faces, PaymentRead};
@@ -25,6 +29,7 @@ use crate::queries;
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
 use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
+use crate::vault::Vault;
 
 /// How long a request waits for an acquirer that does not answer.
 #[derive(Clone, Debug)]
@@ -59,6 +64,8 @@ pub struct Parts {
     pub faces: Faces,
     /// How long to wait.
     pub patience: Patience,
+    /// Where cards are kept.
+    pub vault: Vault,
 }
 
 /// The payments of all accounts. Cheap to clone.
@@ -71,8 +78,9 @@ pub(crate) struct Inner {
     pub(crate) idempotency: Idempotency,
     pub(crate) acquirers: Acquirers,
     pub(crate) origins: Origins,
-    faces: Faces,
+    pub(crate) faces: Faces,
     pub(crate) patience: Patience,
+    pub(crate) vault: Vault,
     pub(crate) tasks: TaskTracker,
     pub(crate) notifications_waiting: Notify,
 }
@@ -86,7 +94,7 @@ pub(crate) struct Work {
 impl Payments {
     /// Wires the service, and tells the store how to find this process's unfinished work should it die.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, source, idempotency, acquirers, origins, faces, patience } = parts;
+        let Parts { store, source, idempotency, acquirers, origins, faces, patience, vault } = parts;
         let in_flight = idempotency.clone();
         store.writer().watch_oldest_work(move || in_flight.oldest_in_flight());
         let tasks = TaskTracker::new();
@@ -98,6 +106,7 @@ impl Payments {
             origins,
             faces,
             patience,
+            vault,
             tasks,
             notifications_waiting: Notify::new(),
         }))
@@ -184,23 +193,42 @@ impl Payments {
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let id = CheckoutSessionId::new(&inner.source);
-        let working = once.as_ref().map(|once| inner.enter(once)).transpose()?;
-        let claim = once.map(|once| once.claim(id.uuid()));
-        let scope = claim.as_ref().map(|claim| claim.scope);
-        let Ok(begun) =
-            inner.store.writer().run(CreateSession { account_id, id, ask, claim, faces: inner.faces.clone() }).await?;
-        let finished = match begun {
-            Begun::Taken(known) => return taken(known),
-            Begun::Done(finished) => finished,
-            Begun::Go(()) => return Err(Fault::Failed("a checkout session needs no acquirer".into()).into()),
+        let customer = match ask.customer.as_deref().map(str::parse).transpose() {
+            Ok(customer) => customer,
+            Err(_) => return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await,
         };
-        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
-            meter::claimed();
-            inner.idempotency.done(scope, recorded);
-        }
-        drop(working);
-        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("a checkout session has a reply".into()).into())
+        let id = CheckoutSessionId::new(&inner.source);
+        let faces = inner.faces.clone();
+        inner.in_one_commit(once, id.uuid(), |claim| CreateSession { account_id, id, ask, customer, claim, faces }).await
+    }
+
+    /// Changes a checkout session that can still be used. An id that is none is answered like an unknown one.
+    ///
+    /// # Errors
+    /// [`PaymentsError`].
+    pub async fn patch_checkout_session(
+        &self,
+        account_id: AccountId,
+        id: Option<CheckoutSessionId>,
+        ask: PatchCheckoutSession,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let inner = &self.0;
+        let Some(id) = id else { return inner.refused(once.as_ref(), Refusal::CheckoutSessionNotFound).await };
+        let customer = match ask.customer.as_ref().and_then(|customer| customer.as_deref()).map(str::parse).transpose() {
+            Ok(customer) => customer,
+            Err(_) => return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await,
+        };
+        let faces = inner.faces.clone();
+        inner.in_one_commit(once, id.uuid(), |claim| PatchSession { account_id, id, ask, customer, claim, faces }).await
+    }
+
+    /// The latest payment made in a checkout session; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn payment_of_session(&self, account: AccountId, session: CheckoutSessionId) -> Result<Option<PaymentRead>, Fault> {
+        queries::by_session(self.0.store.reader(), account, session).await
     }
 
     /// One payment; `None` when the account has none of that id.
@@ -284,8 +312,42 @@ impl Inner {
         self.store.clock().now()
     }
 
+    /// A request that one commit answers: its key is optional, and no acquirer is involved.
+    pub(crate) async fn in_one_commit<C>(
+        &self,
+        once: Option<Once>,
+        subject: Uuid,
+        command: impl FnOnce(Option<Claim>) -> C,
+    ) -> Result<Answer, PaymentsError>
+    where
+        C: Command<Reply = Begun<()>, Refusal = Refusal>,
+    {
+        let working = once.as_ref().map(|once| self.enter(once)).transpose()?;
+        let claim = once.map(|once| once.claim(subject));
+        let scope = claim.as_ref().map(|claim| claim.scope);
+        let finished = match self.store.writer().run(command(claim)).await?? {
+            Begun::Taken(known) => return taken(known),
+            Begun::Done(finished) => finished,
+            Begun::Go(()) => return Err(Fault::Failed("this request needs no acquirer".into()).into()),
+        };
+        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
+            meter::claimed();
+            self.idempotency.done(scope, recorded);
+        }
+        drop(working);
+        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("a finished request has a reply".into()).into())
+    }
+
+    /// A refusal of a request whose key is optional: what the store knows about the key goes before it.
+    pub(crate) async fn refused(&self, once: Option<&Once>, refusal: Refusal) -> Result<Answer, PaymentsError> {
+        match once {
+            Some(once) => self.known_or(once, refusal).await,
+            None => Err(refusal.into()),
+        }
+    }
+
     /// Takes the key for this task; a second request with it is refused until the task is over.
-    fn enter(&self, once: &Once) -> Result<Working, Refusal> {
+    pub(crate) fn enter(&self, once: &Once) -> Result<Working, Refusal> {
         self.idempotency.begin(once.scope, self.now()).map_err(in_process)
     }
 
@@ -298,7 +360,7 @@ impl Inner {
     }
 
     /// Runs a flow apart from its caller. Should it panic, what it began is asked for.
-    async fn detached(
+    pub(crate) async fn detached(
         self: Arc<Self>,
         scope: Scope,
         flow: impl Future<Output = Result<Answer, PaymentsError>> + Send + 'static,
@@ -312,20 +374,20 @@ impl Inner {
 
     async fn prepare(&self, terms: &Terms, ask: CreatePayment, once: &Once) -> Result<Prepared, PaymentsError> {
         let session = self.session_of(terms.account_id, &ask).await?;
-        let card = match ask.means {
-            Means::Card(card) => card,
-            // Neither can exist yet: tokens and stored methods are made elsewhere, and every one that is sent is unknown.
-            Means::Token(_) => return Err(Refusal::InvalidToken.into()),
-            Means::VaultedToken(_) => return Err(Refusal::PaymentMethodNotFound.into()),
-        };
+        let customer = Self::payer(ask.customer.as_deref(), session.as_ref())?;
+        let (card, mut source, token_keeps) = self.card_of(terms.account_id, ask.means, customer).await?;
         match ask.mode {
             Mode::Verify if !ask.amount.is_zero() => return Err(AmountRefusal::NotZero.into()),
             Mode::Purchase | Mode::Authorise if !ask.amount.is_positive() => return Err(AmountRefusal::NotPositive.into()),
             Mode::Purchase | Mode::Authorise | Mode::Verify => {}
         }
+        let payment_id = PaymentId::new(&self.source);
+        if (ask.vault_on_success || token_keeps) && source.method.is_none() {
+            source.keep = Some(Box::new(self.keep(terms.account_id, &source, ask.country, &card, payment_id, once).await?));
+        }
         let charge = Charge {
             account_id: terms.account_id,
-            payment_id: PaymentId::new(&self.source),
+            payment_id,
             attempt_id: AttemptId::new(&self.source),
             merchant_order_id: ask.merchant_order_id,
             description: ask.description,
@@ -337,10 +399,11 @@ impl Inner {
             origin: OriginKind::Api,
             connector: self.acquirers.preferred().connector(),
             card: Some(CardFace::of(&card)),
-            checkout_session: session,
+            checkout_session: session.map(|session| session.id),
             idempotency_key: Some(once.key.clone()),
             split: None,
             details: ask.details,
+            source,
         };
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let claim = once.claim(charge.payment_id.uuid());
@@ -348,20 +411,16 @@ impl Inner {
         Ok(Prepared { begin: BeginPayment { claim, charge, known, origins: self.origins.clone() }, ask })
     }
 
-    /// The checkout session a request names. The workflows of the payment page need one that exists; whether it may still be used is
-    /// decided when the payment begins.
-    async fn session_of(&self, account: AccountId, ask: &CreatePayment) -> Result<Option<CheckoutSessionId>, PaymentsError> {
+    /// The checkout session a request names. The workflows of the payment page need one; whether it may still be used is decided when
+    /// the payment begins.
+    async fn session_of(&self, account: AccountId, ask: &CreatePayment) -> Result<Option<CheckoutSessionRow>, PaymentsError> {
         let needed = matches!(ask.workflow, Workflow::SdkCheckout | Workflow::Checkout | Workflow::SdkSeamless);
-        let named = ask
-            .checkout_session
-            .as_deref()
-            .map(|text| text.parse::<CheckoutSessionId>().map_err(|_| Refusal::CheckoutSessionNotFound));
-        let session = named.transpose()?;
-        if needed {
-            let session = session.ok_or(Refusal::CheckoutSessionNotFound)?;
-            queries::session(self.store.reader(), account, session).await?.ok_or(Refusal::CheckoutSessionNotFound)?;
-        }
-        Ok(session)
+        let Some(text) = ask.checkout_session.as_deref() else {
+            return if needed { Err(Refusal::CheckoutSessionNotFound.into()) } else { Ok(None) };
+        };
+        let id: CheckoutSessionId = text.parse().map_err(|_| Refusal::CheckoutSessionNotFound)?;
+        let session = queries::session(self.store.reader(), account, id).await?.ok_or(Refusal::CheckoutSessionNotFound)?;
+        Ok(Some(session))
     }
 
     async fn create(self: Arc<Self>, prepared: Prepared, working: Working) -> Result<Answer, PaymentsError> {
@@ -396,14 +455,19 @@ impl Inner {
         }
     }
 
-    async fn carry_out(self: Arc<Self>, attempt: Attempt, ask: ChargeAsk, working: Working) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn carry_out(
+        self: Arc<Self>,
+        attempt: Attempt,
+        ask: ChargeAsk,
+        working: Working,
+    ) -> Result<Answer, PaymentsError> {
         let outcome = self.charge(attempt.connector, &ask).await;
         drop(ask); // the card is not needed any more
         self.conclude(Work { attempt, working }, outcome).await
     }
 
     /// An intent that may or may not have been written, for an acquirer that was certainly not asked: it is taken back.
-    fn intent_failed(self: &Arc<Self>, subject: Uuid, asked: Asked, working: Working, fault: Fault) -> PaymentsError {
+    pub(crate) fn intent_failed(self: &Arc<Self>, subject: Uuid, asked: Asked, working: Working, fault: Fault) -> PaymentsError {
         if !matches!(fault, Fault::Busy | Fault::Closing) {
             self.run_errand(Errand::TakeBack { subject, asked }, Some(working));
         }
@@ -461,7 +525,7 @@ impl Inner {
         }
     }
 
-    fn finished(&self, working: &Working, finished: Finished) -> Result<Answer, PaymentsError> {
+    pub(crate) fn finished(&self, working: &Working, finished: Finished) -> Result<Answer, PaymentsError> {
         if let Some(recorded) = finished.recorded {
             self.idempotency.done(working.scope(), recorded);
         }
@@ -473,7 +537,7 @@ impl Inner {
     }
 }
 
-fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
+pub(crate) fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
     ChargeAsk {
         account_id: charge.account_id,
         payment_id: charge.payment_id,
@@ -487,7 +551,7 @@ fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
 }
 
 /// What a request whose key is taken is answered.
-fn taken(known: Known) -> Result<Answer, PaymentsError> {
+pub(crate) fn taken(known: Known) -> Result<Answer, PaymentsError> {
     match known {
         Known::Replay(recorded) => Ok(Answer::Replay(recorded)),
         Known::InProcess(process) => Err(in_process(process).into()),

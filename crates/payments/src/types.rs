@@ -252,6 +252,8 @@ db::codes! {
     pub enum OriginKind {
         /// The payments API itself.
         Api = 0,
+        /// A card check on the way to storing the card.
+        Enrolment = 1,
         /// An acquirer, unasked.
         Acquirer = 15,
     }
@@ -392,6 +394,36 @@ impl CardFace {
             card.fingerprint.map_or_else(String::new, |fingerprint| fingerprint.simple().to_string()),
             card.holder_name
         )))
+    }
+
+    /// What may be shown of `card` once it is stored, without a trace of its code.
+    pub fn stored(card: &CardAsk) -> Self {
+        let face = Self::of(card);
+        let without = |text: &str| {
+            let mut parts: Vec<&str> = text.splitn(10, '|').collect();
+            parts[4] = "0";
+            parts.join("|")
+        };
+        Self(without(&face.0).into())
+    }
+
+    /// The card again, with what the vault kept of it; `None` for a text that [`CardFace::of`] cannot have written.
+    pub fn opened(&self, number: CardNumber, security_code: Option<SecurityCode>) -> Option<CardAsk> {
+        let parts = self.parts()?;
+        Some(CardAsk {
+            number,
+            expiry: CardExpiry::new(parts.expiry_month.into(), parts.expiry_year.into()).ok()?,
+            security_code,
+            holder_name: parts.holder_name.into(),
+            card_type: parts.card_type,
+            fingerprint: parts.fingerprint,
+        })
+    }
+
+    /// Whether the card lasts longer than the same card with the `other` face.
+    pub fn outlasts(&self, other: &CardFace) -> bool {
+        let end = |face: &CardFace| face.parts().map(|parts| (parts.expiry_year, parts.expiry_month));
+        end(self) > end(other)
     }
 
     /// The parts; `None` for a text that [`CardFace::of`] cannot have written.

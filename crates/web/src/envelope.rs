@@ -73,6 +73,12 @@ codes! {
     CheckoutSessionNotFound = BAD_REQUEST "CHECKOUT_SESSION_NOT_FOUND",
     /// No such stored payment method.
     PaymentMethodNotFound = BAD_REQUEST "PAYMENT_METHOD_NOT_FOUND",
+    /// The stored payment method is not one that can be charged.
+    PaymentMethodStatusInvalid = BAD_REQUEST "PAYMENT_METHOD_STATUS_INVALID",
+    /// The stored payment method is another customer's.
+    InvalidCustomerForToken = BAD_REQUEST "INVALID_CUSTOMER_FOR_TOKEN",
+    /// Another customer of the account has this name.
+    CustomerIdDuplicated = BAD_REQUEST "CUSTOMER_ID_DUPLICATED",
     /// A field of a webhook of the wrong type or length.
     WebhookInvalidRequest = BAD_REQUEST "WEBHOOK_INVALID_REQUEST",
     /// An event that does not exist.

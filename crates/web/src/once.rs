@@ -102,9 +102,10 @@ impl<R: Rule, B: Body> FromRequest<Web> for Once<R, B> {
         if let (Known::Replay(recorded), Some(once)) = (&known, &once) {
             return Err(replay(web, once, recorded));
         }
-        let read = match bytes.as_ref() {
-            b"" if B::MAY_BE_ABSENT => Reader::new(account).document::<B>(b"{}"),
-            bytes => body::expect_json(&parts.headers).and_then(|()| Reader::new(account).document::<B>(bytes)),
+        let read = if B::MAY_BE_EMPTY && bytes.is_empty() {
+            Reader::new(account).document::<B>(b"{}")
+        } else {
+            body::expect_json(&parts.headers).and_then(|()| Reader::new(account).document::<B>(&bytes))
         };
         match (read, R::key(once.clone())) {
             (Ok(ask), Some(key)) => Ok(Once { key, ask, marker: PhantomData }),

@@ -58,6 +58,8 @@ impl House {
                 ledger::MIGRATION,
                 idempotency::MIGRATION,
                 payments::MIGRATION,
+                payments::customers::MIGRATION,
+                payments::vault::MIGRATION,
                 messaging::MIGRATION,
                 payments::CHALLENGES_MIGRATION,
                 payments::NOTIFICATIONS_MIGRATION,
@@ -70,8 +72,17 @@ impl House {
         let sandbox = Sandbox::open(place.acquirer.clone(), source.clone(), &kernel::SecretText::new("nsec_test".to_owned()))
             .await
             .expect("the acquirer opens");
-        let challenges = Challenges::new(&kernel::MasterKey::from_bytes([7; 32]));
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: |_| Vec::new(), challenges };
+        let faces = Faces {
+            payment: draw_payment,
+            operation: draw_operation,
+            session: |_| Vec::new(),
+            customer: |_| Vec::new(),
+            customer_session: |_| Vec::new(),
+            token: |_| Vec::new(),
+            method: |_| Vec::new(),
+            challenges: Challenges::new(&kernel::MasterKey::from_bytes([7; 32])),
+        };
+        let vault = payments::Vault::new(store.clone(), &kernel::MasterKey::from_bytes([5; 32]), &source);
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
@@ -80,6 +91,7 @@ impl House {
             origins: Origins::new(faces.clone(), messaging::Outbox::new(store.reader().clone(), store.clock().clone())),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO], tick: Duration::from_millis(100) },
+            vault,
         });
         House { store, sandbox, payments }
     }
@@ -154,6 +166,8 @@ pub(crate) fn purchase(order: &str, minor: i64, number: &str) -> CreatePayment {
         checkout_session: None,
         mode: Mode::Purchase,
         means: Means::Card(card(number)),
+        customer: None,
+        vault_on_success: false,
         details: None,
     }
 }

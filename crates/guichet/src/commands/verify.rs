@@ -52,7 +52,7 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let of_store = |fault| Trouble::of_store(&fault, &config.database);
     let master = master_key::find(config, &source)?;
     let webhooks = master.as_ref().map(|master| WebhookSecrets::new(master, &source));
-    let secrets = master.map(|master| AccessSecrets::new(&master, &source));
+    let secrets = master.as_ref().map(|master| AccessSecrets::new(master, &source));
     let environment = access::environment(&snapshot(config).await.map_err(of_store)?).await.map_err(of_store)?;
     // The acquirer first, then our own side: in this order neither can look behind by mere timing.
     let books = Books::at(sandbox_url(config));
@@ -61,6 +61,7 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let snapshot_at = source.now();
     let mut report = Report::new();
     messaging::verify::verify(&snapshot, webhooks.as_ref(), settled, &mut report).await.map_err(of_store)?;
+    payments::vault::verify(&snapshot, master.as_ref(), &mut report).await.map_err(of_store)?;
     all(&mut snapshot, books, secrets.as_ref(), settled, snapshot_at, &mut report).await.map_err(of_store)?;
     let engine = config.database.engine();
     Ok(Checked { report: chosen(report, only)?, engine, snapshot_at, took: started.elapsed() })

@@ -16,13 +16,15 @@ pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, Given, Judged};
 pub(crate) use lapse::Lapse;
 pub(crate) use notification::{CloseNotification, StoreNotification, TakeChargeback};
 pub(crate) use operate::{BeginOperation, Want};
-pub(crate) use session::CreateSession;
-pub(crate) use settle::Settle;
+pub(crate) use session::{CreateSession, PatchSession};
 pub use settle::{Ending, Finished};
+pub(crate) use settle::{Settle, conclude, conclude_keys, settle};
 
-use db::Rows;
-use idempotency::{Claim, Claimed, Known};
+use db::{Keys, Rows};
+use idempotency::{Claim, Claimed, Known, Reply};
 use kernel::Timestamp;
+
+use crate::origin::{Ended, JSON};
 
 /// How far a request got in its first decision.
 #[derive(Debug)]
@@ -35,8 +37,29 @@ pub(crate) enum Begun<T> {
     Taken(Known),
 }
 
+/// Names the claim of a request whose key is optional.
+pub(crate) fn claim_keys(keys: &mut Keys<'_>, claim: Option<&Claim>) {
+    if let Some(claim) = claim {
+        idempotency::claim_keys(keys, claim);
+    }
+}
+
+/// Claims the key of a request whose key is optional; what became of it, when it is taken.
+pub(crate) fn claimed(rows: &mut Rows, asked: Option<&Claim>, now: Timestamp) -> Option<Known> {
+    asked.and_then(|asked| claim(rows, asked, now).err())
+}
+
+/// A request that needed no acquirer and is finished with this reply.
+pub(crate) fn done(rows: &mut Rows, claim: Option<&Claim>, status: u16, body: Vec<u8>, now: Timestamp) -> Begun<()> {
+    let reply = Reply { status, content_type: JSON.into(), location: None, body: body.into() };
+    let recorded = claim.map(|claim| {
+        idempotency::finish(rows, &claim.scope, &reply, now).expect("the claim was made a moment ago, and the reply is small")
+    });
+    Begun::Done(Finished { ended: Ended::Approved, reply: Some(reply), recorded })
+}
+
 /// Claims the key of a request, or says what became of it.
-fn claim(rows: &mut Rows, claim: &Claim, now: Timestamp) -> Result<(), Known> {
+pub(crate) fn claim(rows: &mut Rows, claim: &Claim, now: Timestamp) -> Result<(), Known> {
     match idempotency::claim(rows, claim, now) {
         Claimed::New => Ok(()),
         Claimed::Taken(known) => Err(known),

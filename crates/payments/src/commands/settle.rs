@@ -7,9 +7,11 @@ use ledger::recipes::Recipe;
 
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
+use crate::methods;
 use crate::origin::{Ended, Origins};
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
 use crate::rules::{CHALLENGE_SECONDS, Operation, Verdict};
+use crate::tokens;
 use crate::types::{AttemptKind, AttemptState, Response};
 
 /// What is known for certain about an attempt.
@@ -125,6 +127,9 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
     payment.response = ending.response().cloned();
     payment.answered_at = Some(now);
     let session = payment.checkout_session;
+    if ending.ended() != Ended::AwaitingPayer {
+        settle_card(rows, attempt, ending.ended(), now);
+    }
     match ending.ended() {
         Ended::NotSent if *ending == Ending::NeverSent => drop(rows.delete::<PaymentRow>(&key)),
         Ended::AwaitingPayer => await_payer(rows, attempt, challenges, now),
@@ -155,6 +160,18 @@ fn await_payer(rows: &mut Rows, attempt: &Attempt, challenges: &Challenges, now:
     let token_hash = challenges.token_hash(&challenges.token(attempt.id));
     let (account_id, payment_id) = attempt.payment_key();
     rows.insert(ChallengeRow { account_id, payment_id, token_hash, tries: 0, expires_at });
+}
+
+/// The card's own part: a token is used up or given back, a stored method was used, or is stored now, or is not.
+fn settle_card(rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) {
+    if let Some(token) = attempt.token {
+        tokens::settle(rows, attempt.account_id, token, attempt.payment_id, ended != Ended::NotSent, now);
+    }
+    let Some(method) = attempt.method else { return };
+    let kept = methods::settle(rows, attempt, method, ended, now);
+    let payment = rows.must_mut::<PaymentRow>(&attempt.payment_key());
+    payment.method_id = kept.map(|(id, _)| id);
+    payment.vaulted_token = kept.and_then(|(_, vaulted_token)| vaulted_token);
 }
 
 fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<()> {
@@ -202,6 +219,12 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
     }
     if ending.ended() == Ended::AwaitingPayer {
         keys.row::<ChallengeRow>(attempt.payment_key());
+    }
+    if let Some(token) = attempt.token {
+        tokens::settle_keys(keys, attempt.account_id, token);
+    }
+    if let Some(method) = attempt.method {
+        methods::settle_keys(keys, attempt.account_id, method);
     }
     let approved = ending.ended() == Ended::Approved;
     let cause = attempt.cause();

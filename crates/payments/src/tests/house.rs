@@ -7,7 +7,9 @@ use db::{DatabaseUrl, Reader, Sql, Store, StoreOptions, args, sql};
 use idempotency::verify::AtWork;
 use idempotency::{BodyHash, Idempotency, IdempotencyKey, Scope};
 use kernel::verify::Report;
-use kernel::{AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, Money, PaymentId, SecurityCode, Source};
+use kernel::{
+    AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, MasterKey, Money, PaymentId, SecurityCode, Source,
+};
 use ledger::{AccountKind, LedgerAccountRow, Owner};
 
 use super::bank::Bank;
@@ -73,6 +75,8 @@ impl House {
                 ledger::MIGRATION,
                 idempotency::MIGRATION,
                 crate::MIGRATION,
+                customers::MIGRATION,
+                vault::MIGRATION,
                 messaging::MIGRATION,
                 crate::CHALLENGES_MIGRATION,
                 crate::NOTIFICATIONS_MIGRATION,
@@ -84,8 +88,17 @@ impl House {
         .await
         .expect("the store opens");
         let store = Arc::new(store);
-        let challenges = Challenges::new(&kernel::MasterKey::from_bytes([7; 32]));
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: draw_session, challenges };
+        let faces = Faces {
+            payment: draw_payment,
+            operation: draw_operation,
+            session: draw_session,
+            customer: |row| named(row.id),
+            customer_session: |row| named(row.id),
+            token: |facts| named(facts.token.id),
+            method: |facts| draw_method(facts),
+            challenges: Challenges::new(&MasterKey::from_bytes([7; 32])),
+        };
+        let vault = Vault::new(store.clone(), &MasterKey::from_bytes([5; 32]), &source);
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
@@ -94,6 +107,7 @@ impl House {
             origins: origins(Origins::new(faces.clone(), messaging::Outbox::new(store.reader().clone(), store.clock().clone()))),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO, Duration::from_millis(10)], tick: Duration::from_millis(50) },
+            vault,
         });
         House { store, payments, bank }
     }
@@ -167,6 +181,7 @@ impl House {
         let mut snapshot = self.store.snapshot().await.expect("a snapshot");
         let mut report = Report::new();
         let strictness = Strictness { settled, now: self.store.clock().now() };
+        vault::verify(&snapshot, Some(&MasterKey::from_bytes([5; 32])), &mut report).await.expect("verifies");
         verify::verify(&mut snapshot, books, strictness, &mut report).await.expect("verifies");
         let asked_for = verify::asked_for(&mut snapshot).await.expect("verifies");
         let at_work = AtWork { processes: [self.store.writer().boot()].into(), asked_for, settled };
@@ -220,6 +235,15 @@ fn draw_session(session: &CheckoutSessionRow) -> Vec<u8> {
     format!("{{\"checkout_session\":\"{}\",\"line\":\"{0}\"}}", session.id).into()
 }
 
+fn named<K>(id: kernel::Id<K>) -> Vec<u8> {
+    format!("{{\"id\":\"{id}\"}}").into()
+}
+
+fn draw_method(facts: &MethodFacts<'_>) -> Vec<u8> {
+    let (method, status) = (facts.method, facts.method.status_at(facts.now).wire());
+    format!("{{\"id\":\"{}\",\"line\":\"{} {status}\"}}", method.id, method.vaulted_token).into()
+}
+
 fn draw<K>(id: kernel::Id<K>, line: &str, amount: Money) -> Vec<u8> {
     let (currency, value) = (amount.currency().code(), amount.to_decimal_text());
     let amount = format!("{{\"currency\":\"{currency}\",\"value\":{value}}}");
@@ -258,6 +282,8 @@ pub(crate) fn purchase(minor: i64) -> CreatePayment {
         checkout_session: None,
         mode: Mode::Purchase,
         means: Means::Card(card("4507990000000002")),
+        customer: None,
+        vault_on_success: false,
         details: None,
     }
 }

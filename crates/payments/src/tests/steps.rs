@@ -35,6 +35,7 @@ fn charge(order: &str, minor: i64) -> Charge {
         idempotency_key: None,
         split: None,
         details: None,
+        source: CardSource::default(),
     }
 }
 
@@ -164,6 +165,7 @@ impl Command for BeginOrder {
             amount: None,
             workflow: Workflow::Direct,
             details: None,
+            customer_id: None,
             created_at: now,
             payment_id: None,
         });

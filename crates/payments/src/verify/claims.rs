@@ -18,8 +18,8 @@ use crate::types::{AttemptState, OriginKind, ReplyForm};
 struct Effect {
     state: AttemptState,
     money: Option<Money>,
-    /// The id that the recorded reply must carry.
-    shown_as: Uuid,
+    /// The id that the recorded reply must carry, where it is known.
+    shown_as: Option<Uuid>,
     /// It goes on after its reply: the payer had to be asked.
     challenged: bool,
     /// Of whose amount the reply's own amount speaks: a refund's reply shows the payment.
@@ -64,16 +64,20 @@ fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
     let challenged = record.get::<Option<Uuid>>(first + 9)?.is_some();
     if let Some(state) = record.get::<Option<AttemptState>>(first)? {
         let money = Money::new(record.get(first + 1)?, record.get::<Currency>(first + 2)?);
-        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, challenged, shows_amount: true }));
+        // A card check is answered with the method that it was for.
+        let checks = record.get::<Option<OriginKind>>(first + 11)? == Some(OriginKind::Enrolment);
+        let shown_as = (!checks).then_some(row.subject);
+        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged, shows_amount: !checks }));
     }
     if let Some(state) = record.get::<Option<AttemptState>>(first + 3)? {
         let money = Money::new(record.get(first + 4)?, record.get::<Currency>(first + 5)?);
         let refund = record.get::<ReplyForm>(first + 6)? == ReplyForm::Refund;
-        let shown_as = if refund { record.get(first + 7)? } else { row.subject };
+        let shown_as = if refund { record.get(first + 7)? } else { Some(row.subject) };
         return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: !refund }));
     }
     let session: Option<Uuid> = record.get(first + 8)?;
-    let made = |id| Effect { state: AttemptState::Succeeded, money: None, shown_as: id, challenged: false, shows_amount: false };
+    let made =
+        |id| Effect { state: AttemptState::Succeeded, money: None, shown_as: Some(id), challenged: false, shows_amount: false };
     if let Some(id) = session {
         return Ok(Some(made(id)));
     }
@@ -104,6 +108,10 @@ struct Promise<'a> {
     #[serde(borrow)]
     checkout_session: Option<&'a str>,
     #[serde(borrow)]
+    token: Option<&'a str>,
+    #[serde(borrow)]
+    customer_session: Option<&'a str>,
+    #[serde(borrow)]
     account_id: Option<&'a str>,
     #[serde(borrow)]
     amount: Option<Amount<'a>>,
@@ -130,7 +138,10 @@ fn check_reply(row: &ClaimRow, effect: &Effect, report: &mut Report) {
             report.broken(PROMISED.0, what, row.scope(), expected, found.unwrap_or("nothing"));
         }
     };
-    expect("id of the reply", effect.shown_as.to_string(), promise.id.or(promise.checkout_session));
+    if let Some(id) = effect.shown_as {
+        let shown = promise.id.or(promise.checkout_session).or(promise.token).or(promise.customer_session);
+        expect("id of the reply", id.to_string(), shown);
+    }
     if let Some(account) = promise.account_id {
         expect("account of the reply", row.account_id.to_string(), Some(account));
     }

@@ -19,6 +19,7 @@ use kernel::verify::Report;
 
 pub use acquirers::{AcquirerBooks, read_books};
 
+use crate::methods;
 use crate::rows::AskingRow;
 
 pub(crate) type Rule = (&'static str, &'static str);
@@ -65,6 +66,7 @@ pub async fn verify(
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
     told::verify(snapshot, report).await?;
+    methods::verify(snapshot, strictness.now, strictness.settled, report).await?;
     match books {
         Ok(books) => acquirers::verify(snapshot, books, strictness.settled, report).await,
         Err(why) => {

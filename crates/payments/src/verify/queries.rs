@@ -67,13 +67,17 @@ pub(super) static IDS_USED_TWICE: Sql = sql!(
 );
 
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
-    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id
+    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id, p_origin
        FROM claim
-       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
-                    FROM payment) AS p ON p_account = account_id AND p_id = subject
+       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency,
+                         origin AS p_origin FROM payment) AS p ON p_account = account_id AND p_id = subject
        LEFT JOIN (SELECT account_id AS a_account, id AS a_id, state AS a_state, amount AS a_amount, currency AS a_currency,
                          form AS a_form, payment_id AS a_payment FROM attempt) AS a ON a_account = account_id AND a_id = subject
-       LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session) AS s
+       LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session
+                  UNION ALL SELECT account_id, id FROM customer
+                  UNION ALL SELECT account_id, id FROM customer_session
+                  UNION ALL SELECT account_id, id FROM token
+                  UNION ALL SELECT account_id, id FROM payment_method) AS s
          ON s_account = account_id AND s_id = subject
        LEFT JOIN (SELECT account_id AS c_account, payment_id AS c_id FROM challenge) AS c
          ON c_account = account_id AND c_id = subject

@@ -18,6 +18,8 @@ const MIGRATIONS: &[db::Migration] = &[
     ledger::MIGRATION,
     idempotency::MIGRATION,
     payments::MIGRATION,
+    payments::customers::MIGRATION,
+    payments::vault::MIGRATION,
     messaging::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
@@ -96,6 +98,7 @@ impl World {
             origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
+            vault: payments::Vault::new(store.clone(), &master, &source),
         });
         let messaging = Messaging::new(messaging::Parts {
             store: store.clone(),

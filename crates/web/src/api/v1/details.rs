@@ -60,6 +60,15 @@ pub(super) struct SessionDetails<'a> {
     pub(super) checkout_id: Option<Cow<'a, str>>,
 }
 
+/// Of a one-time token.
+#[derive(Serialize, Deserialize, Default)]
+pub(super) struct TokenDetails<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) customer: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) country: Option<Cow<'a, str>>,
+}
+
 /// As it is stored; nothing when there is nothing to keep.
 pub(super) fn packed(details: &impl Serialize) -> Option<Arc<[u8]>> {
     let text = serde_json::to_vec(details).expect("strings, numbers and JSON always serialise");
@@ -76,6 +85,11 @@ pub(super) fn unpacked<'a, D: Deserialize<'a> + Default>(stored: Option<&'a [u8]
 /// A value as the JSON that is kept.
 pub(super) fn raw(value: &impl Serialize) -> Cow<'static, RawValue> {
     Cow::Owned(serde_json::value::to_raw_value(value).expect("strings, numbers and JSON always serialise"))
+}
+
+/// A member of a document to be set.
+pub(super) fn member(value: &impl Serialize) -> Arc<RawValue> {
+    Arc::from(serde_json::value::to_raw_value(value).expect("strings, numbers and JSON always serialise"))
 }
 
 #[cfg(test)]

@@ -4,14 +4,31 @@ pub(crate) mod acquirer_notification;
 mod cancel;
 mod cancel_or_refund;
 mod capture;
+mod checkout_payment;
+mod checkout_payment_methods;
+mod confirm_payment_method;
 mod create_checkout_session;
+mod create_checkout_token;
+mod create_customer;
+mod create_customer_session;
 mod create_payment;
+mod create_token;
+mod delete_customer;
 mod details;
+mod enrol_in_session;
+mod enrol_payment_method;
+mod find_customer;
 mod get_checkout_session;
+mod get_customer;
 mod get_payment;
+mod get_payment_method;
+mod list_payment_methods;
 mod list_payments;
 mod parts;
+mod patch_checkout_session;
+mod patch_customer;
 mod refund;
+mod unenrol_payment_method;
 mod views;
 mod webhooks;
 
@@ -32,10 +49,17 @@ use crate::state::Web;
 const PAYMENTS: &str = "Payments";
 const CHECKOUT: &str = "Checkout sessions";
 const WEBHOOKS: &str = "Webhooks";
+const CUSTOMERS: &str = "Customers";
+const TOKENS: &str = "One-time tokens";
+const METHODS: &str = "Payment methods";
 
 /// Parameters of paths, explained.
 const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
 const TRANSACTION_PARAM: (&str, &str) = ("transaction", "Id of the transaction.");
+
+const CUSTOMER_PARAM: (&str, &str) = ("customer", "Id of the customer.");
+const SESSION_PARAM: (&str, &str) = ("session", "Id of the session.");
+const METHOD_PARAM: (&str, &str) = ("method", "Id of the payment method.");
 
 /// All routes that need a key.
 pub(crate) fn routes() -> Vec<Guarded> {
@@ -50,6 +74,25 @@ pub(crate) fn routes() -> Vec<Guarded> {
         cancel_or_refund::of_transaction(),
         create_checkout_session::route(),
         get_checkout_session::route(),
+        patch_checkout_session::route(),
+        checkout_payment_methods::route(),
+        checkout_payment::route(),
+        create_checkout_token::route(),
+        create_token::route(),
+        create_customer::route(),
+        find_customer::route(),
+        get_customer::route(),
+        patch_customer::route(),
+        delete_customer::route(),
+        create_customer_session::route(),
+        enrol_in_session::route(),
+        confirm_payment_method::route(),
+        enrol_payment_method::route(),
+        list_payment_methods::route(),
+        get_payment_method::of_customer(),
+        get_payment_method::alone(),
+        unenrol_payment_method::of_customer(),
+        unenrol_payment_method::alone(),
     ];
     routes.extend(webhooks::routes());
     routes
@@ -73,6 +116,31 @@ fn operation_reply() -> Content {
 /// What a reply with a checkout session is made of.
 fn session_reply() -> Content {
     Content::Json(component::<views::SessionView<'_>>)
+}
+
+/// What a reply with a customer is made of.
+fn customer_reply() -> Content {
+    Content::Json(component::<views::CustomerView<'_>>)
+}
+
+/// What a reply with a customer's session is made of.
+fn customer_session_reply() -> Content {
+    Content::Json(component::<views::CustomerSessionView<'_>>)
+}
+
+/// What a reply with a one-time token is made of.
+fn token_reply() -> Content {
+    Content::Json(component::<views::TokenView<'_>>)
+}
+
+/// What a reply with a stored payment method is made of.
+fn method_reply() -> Content {
+    Content::Json(component::<views::StoredMethodView<'_>>)
+}
+
+/// What a reply that says nothing is made of.
+fn nothing_reply() -> Content {
+    Content::Json(|_| utoipa::openapi::ObjectBuilder::new().build().into())
 }
 
 /// An answer of `payments` as a reply.

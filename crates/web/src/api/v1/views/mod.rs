@@ -3,21 +3,29 @@
 //! Everything here is pure: recovery draws the reply that a request would have had, without the request.
 
 mod card;
+mod customer;
+mod method;
 mod operation;
 mod payment;
 pub(super) mod sample;
 mod session;
+mod token;
 mod transaction;
 
-use payments::{Challenges, CheckoutSessionRow, Faces, OperationFacts, PaymentFacts, PaymentRead};
+use payments::customers::{CustomerRow, CustomerSessionRow};
+use payments::methods::Stored;
+use payments::{Challenges, CheckoutSessionRow, Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts};
 
+pub(super) use customer::{CustomerSessionView, CustomerView};
+pub(super) use method::{CheckoutMethodView, StoredMethodView, StoredMethodsView};
 pub(super) use operation::OperationView;
 pub(super) use payment::PaymentView;
 pub(super) use session::SessionView;
+pub(super) use token::TokenView;
 
 /// How replies that are recorded are drawn.
 pub(crate) fn faces(challenges: Challenges) -> Faces {
-    Faces { payment, operation, session, challenges }
+    Faces { payment, operation, session, customer, customer_session, token, method, challenges }
 }
 
 /// A payment.
@@ -40,6 +48,36 @@ pub(super) fn session(session: &CheckoutSessionRow) -> Vec<u8> {
     SessionView::drawn(session)
 }
 
+/// A customer.
+pub(super) fn customer(customer: &CustomerRow) -> Vec<u8> {
+    CustomerView::drawn(customer)
+}
+
+/// A customer's session.
+pub(super) fn customer_session(session: &CustomerSessionRow) -> Vec<u8> {
+    CustomerSessionView::drawn(session)
+}
+
+/// A one-time token.
+pub(super) fn token(facts: &TokenFacts<'_>) -> Vec<u8> {
+    TokenView::drawn(facts)
+}
+
+/// A stored payment method.
+pub(super) fn method(facts: &MethodFacts<'_>) -> Vec<u8> {
+    StoredMethodView::drawn(facts)
+}
+
+/// A customer's stored methods.
+pub(super) fn methods(found: &[Stored]) -> Vec<u8> {
+    StoredMethodsView::drawn(found)
+}
+
+/// What can be paid with in a checkout session.
+pub(super) fn checkout_methods(session: &CheckoutSessionRow, stored: &[Stored]) -> Vec<u8> {
+    CheckoutMethodView::drawn(session, stored)
+}
+
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
@@ -59,6 +97,10 @@ mod tests {
         insta::assert_snapshot!("payment", shown(&sample::payment_reply()));
         insta::assert_snapshot!("operation", shown(&sample::operation_reply()));
         insta::assert_snapshot!("session", shown(&sample::session_reply()));
+        insta::assert_snapshot!("customer", shown(&sample::customer_reply()));
+        insta::assert_snapshot!("customer_session", shown(&sample::customer_session_reply()));
+        insta::assert_snapshot!("token", shown(&sample::token_reply()));
+        insta::assert_snapshot!("method", shown(&sample::method_reply()));
     }
 
     #[test]

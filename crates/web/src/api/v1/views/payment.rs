@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::card::{CardView, ThreeDSecure};
 use super::transaction::{Echo, TransactionView};
 use crate::api::v1::details::{OperationDetails, PaymentDetails, unpacked};
-use crate::view::{Decimal, Nothing, Word, drawn, view};
+use crate::view::{Decimal, Nothing, OrEmpty, Word, drawn, view};
 
 view! {
     /// A payment.
@@ -68,10 +68,10 @@ view! {
 view! {
     /// How a payment is paid.
     struct MethodView<'a> as "PaymentMethodReply" {
-        vaulted_token: Word,
+        vaulted_token: OrEmpty,
         kind as "type": Word,
         vault_on_success: bool,
-        token: Word,
+        token: OrEmpty,
         parent_payment_method_type: Nothing,
         payment_method_detail: DetailView<'a>,
     }
@@ -136,7 +136,7 @@ impl PaymentView<'_> {
             Some(at) => Echo::of_operation(&operations[at]),
         };
         let vault = details.vault_on_success;
-        let transaction = |at: usize, transaction: &_| TransactionView::of(transaction, &echo(at), vault, facts.raw);
+        let transaction = |at: usize, transaction: &_| TransactionView::of(transaction, payment, &echo(at), vault, facts.raw);
         let history =
             facts.history.then(|| facts.transactions().enumerate().map(|(at, facts)| transaction(at, &facts)).collect());
         let latest = transaction(facts.operations.len(), &facts.latest());
@@ -226,10 +226,10 @@ fn method<'a>(facts: &PaymentFacts<'a>, details: &'a PaymentDetails<'a>, three_d
         stored_credentials: details.stored_credentials.as_deref(),
     };
     MethodView {
-        vaulted_token: Word(""),
+        vaulted_token: OrEmpty(payment.vaulted_token),
         kind: Word("CARD"),
         vault_on_success: details.vault_on_success,
-        token: Word(""),
+        token: OrEmpty(payment.token.map(kernel::Id::uuid)),
         parent_payment_method_type: Nothing,
         payment_method_detail: DetailView { card },
     }

@@ -26,7 +26,7 @@ impl Body for NothingToSayBody {
     type Ask = ();
 
     const INVALID: Code = Code::WebhookInvalidRequest;
-    const MAY_BE_ABSENT: bool = true;
+    const MAY_BE_EMPTY: bool = true;
 
     fn name() -> &'static str {
         "NothingToSayBody"
