@@ -53,7 +53,7 @@ pub struct FollowUpAsk {
 }
 
 /// Names an attempt whose outcome is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AttemptRef {
     /// The tenant.
     pub account_id: AccountId,
@@ -61,6 +61,10 @@ pub struct AttemptRef {
     pub attempt_id: AttemptId,
     /// What it asked for.
     pub kind: AttemptKind,
+    /// How much it asked for.
+    pub amount: Money,
+    /// What the acquirer called the charge that a later attempt is about.
+    pub charge_reference: Option<Arc<str>>,
 }
 
 /// What an acquirer says when it is asked about an attempt.
@@ -91,6 +95,10 @@ pub enum Fenced {
 pub trait Acquirer: Send + Sync + 'static {
     /// Which one it is.
     fn connector(&self) -> Connector;
+    /// Whether it can do this at all; what it cannot do is never asked of it.
+    fn supports(&self, _kind: AttemptKind) -> bool {
+        true
+    }
     /// Charges, holds or checks a card.
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome>;
     /// Captures, voids or refunds.
@@ -154,6 +162,10 @@ pub type Listing<'a> = Pin<Box<dyn Future<Output = Result<Vec<ListedCharge>, Str
 
 /// An acquirer's books can be read.
 pub trait ChargeListing {
+    /// Whether charges sent through this connector are in these books.
+    fn covers(&self, _connector: Connector) -> bool {
+        true
+    }
     /// Approved charges whose attempts come after `after`, in order of the attempt ids, at most `limit`. The error says in words why the
     /// books cannot be read.
     fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_>;

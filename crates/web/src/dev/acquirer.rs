@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, ReceivedRow, Weather};
+use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, NAMES, ReceivedRow, Weather};
 use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
 use payments::Connector;
 
@@ -52,9 +52,9 @@ impl Body for BehaviourBody {
     }
 
     fn judge(self, reader: &mut Reader) -> Option<Self::Ask> {
-        let named = self.connector.map(|Text(name)| Connector::parse(&name));
+        let named = self.connector.map(|Text(name)| Connector::parse(&name).filter(|connector| NAMES.contains(connector)));
         if named == Some(None) {
-            reader.wrong_at(&["connector"], Code::InvalidParameters, "is not the name of a connector");
+            reader.wrong_at(&["connector"], Code::InvalidParameters, "is not a name of the sandbox acquirer");
         }
         let weather = match self.mode {
             Mode::Normal | Mode::SlowMs => Weather::Normal,
