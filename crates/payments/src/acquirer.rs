@@ -124,6 +124,21 @@ impl Acquirers {
         &*self.0[0]
     }
 
+    /// All of them, the preferred one first.
+    pub fn all(&self) -> Vec<Connector> {
+        self.0.iter().map(|acquirer| acquirer.connector()).collect()
+    }
+
+    /// Whether there is nothing to choose.
+    pub(crate) fn are_one(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// Those that can do this, the preferred one first.
+    pub(crate) fn supporting(&self, kind: AttemptKind) -> Vec<Connector> {
+        self.0.iter().filter(|acquirer| acquirer.supports(kind)).map(|acquirer| acquirer.connector()).collect()
+    }
+
     /// The one a charge went to; `None` when it is no longer configured.
     pub fn get(&self, connector: Connector) -> Option<&dyn Acquirer> {
         self.0.iter().find(|acquirer| acquirer.connector() == connector).map(|acquirer| &**acquirer)

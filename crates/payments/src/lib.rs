@@ -43,6 +43,7 @@ mod facts;
 mod origin;
 pub mod queries;
 mod resolver;
+pub mod routing;
 mod rows;
 pub mod rules;
 mod service;

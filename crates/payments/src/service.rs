@@ -20,6 +20,7 @@ use crate::error::{AmountRefusal, PaymentsError, Refusal};
 use crate::facts::{Faces, PaymentRead};
 use crate::origin::{Ended, Origins};
 use crate::queries;
+use crate::routing::{self, Routing};
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
 use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
@@ -71,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) origins: Origins,
     faces: Faces,
     pub(crate) patience: Patience,
+    pub(crate) routing: Routing,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -86,8 +88,8 @@ impl Payments {
         let Parts { store, source, idempotency, acquirers, origins, faces, patience } = parts;
         let in_flight = idempotency.clone();
         store.writer().watch_oldest_work(move || in_flight.oldest_in_flight());
-        let tasks = TaskTracker::new();
-        Self(Arc::new(Inner { store, source, idempotency, acquirers, origins, faces, patience, tasks }))
+        let (routing, tasks) = (Routing::default(), TaskTracker::new());
+        Self(Arc::new(Inner { store, source, idempotency, acquirers, origins, faces, patience, routing, tasks }))
     }
 
     /// Charges, holds or checks a card.
@@ -300,6 +302,8 @@ impl Inner {
             Mode::Purchase | Mode::Authorise if !ask.amount.is_positive() => return Err(AmountRefusal::NotPositive.into()),
             Mode::Purchase | Mode::Authorise | Mode::Verify => {}
         }
+        let facts = routing::Facts { brand: card.number.brand(), country: ask.country, amount: ask.amount };
+        let route = self.routing.route(&self.store, &self.acquirers, terms.account_id, ask.mode.into(), &facts).await?;
         let charge = Charge {
             account_id: terms.account_id,
             payment_id: PaymentId::new(&self.source),
@@ -312,7 +316,7 @@ impl Inner {
             mode: ask.mode,
             workflow: ask.workflow,
             origin: OriginKind::Api,
-            connector: self.acquirers.preferred().connector(),
+            connector: route.connectors[0],
             card: Some(CardFace::of(&card)),
             checkout_session: session,
             idempotency_key: Some(once.key.clone()),

@@ -58,7 +58,7 @@ impl House {
         let store = Store::open(StoreOptions {
             url: place.platform.clone(),
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION],
+            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, payments::routing::MIGRATION],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),

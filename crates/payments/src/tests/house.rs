@@ -68,7 +68,7 @@ impl House {
         let store = Store::open(StoreOptions {
             url,
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION],
+            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION, crate::routing::MIGRATION],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),

@@ -8,9 +8,11 @@ mod create_payment;
 mod details;
 mod get_checkout_session;
 mod get_payment;
+mod get_routing_rules;
 mod list_payments;
 mod parts;
 mod refund;
+mod replace_routing_rules;
 mod views;
 
 use axum::http::header::CONTENT_TYPE;
@@ -28,6 +30,7 @@ use crate::state::Web;
 /// Sections of the reference.
 const PAYMENTS: &str = "Payments";
 const CHECKOUT: &str = "Checkout sessions";
+const ROUTING: &str = "Routing";
 
 /// Parameters of paths, explained.
 const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
@@ -46,6 +49,8 @@ pub(crate) fn routes() -> Vec<Guarded> {
         cancel_or_refund::of_transaction(),
         create_checkout_session::route(),
         get_checkout_session::route(),
+        get_routing_rules::route(),
+        replace_routing_rules::route(),
     ]
 }
 

@@ -5,14 +5,17 @@
 mod card;
 mod operation;
 mod payment;
+mod routing;
 pub(super) mod sample;
 mod session;
 mod transaction;
 
-use payments::{CheckoutSessionRow, Faces, OperationFacts, PaymentFacts, PaymentRead};
+use payments::routing::RoutingRules;
+use payments::{CheckoutSessionRow, Connector, Faces, OperationFacts, PaymentFacts, PaymentRead};
 
 pub(super) use operation::OperationView;
 pub(super) use payment::PaymentView;
+pub(super) use routing::RulesView;
 pub(super) use session::SessionView;
 
 /// How replies that are recorded are drawn.
@@ -38,6 +41,16 @@ fn operation(facts: &OperationFacts<'_>) -> Vec<u8> {
 /// A checkout session.
 pub(super) fn session(session: &CheckoutSessionRow) -> Vec<u8> {
     SessionView::drawn(session)
+}
+
+/// Routing rules.
+pub(super) fn routing_rules(rules: &RoutingRules) -> Vec<u8> {
+    RulesView::drawn(rules)
+}
+
+/// One rule for everything, as the reference shows it.
+pub(super) fn routing_sample() -> Vec<u8> {
+    routing_rules(&RoutingRules::initial(Connector::Sandbox))
 }
 
 #[cfg(test)]
