@@ -1,7 +1,7 @@
 //! Payments: what a merchant wants, the attempts it takes, and the acquirers that are asked.
 //!
 //! A **payment** is what the merchant wants; an **attempt** is one request to one acquirer. The payment's row carries its first attempt
-//! (purchase, authorisation or card check); captures, cancels and refunds are attempts of their own. An attempt is carried out in three
+//! (purchase, authorisation or card check; of several tries at different acquirers, the last); captures, cancels and refunds are attempts of their own. An attempt is carried out in three
 //! steps: its *intent* is committed ([`begin`]), the acquirer is called under the attempt's id, and what it said is *settled*: result,
 //! postings, recorded reply and the product's own change in one commit. Between the steps no transaction is open.
 //!
@@ -37,12 +37,14 @@ mod asking;
 mod asks;
 mod attempt;
 mod commands;
+mod earlier;
 mod errands;
 mod error;
 mod facts;
 mod origin;
 pub mod queries;
 mod resolver;
+mod retry;
 pub mod routing;
 mod rows;
 pub mod rules;
@@ -57,6 +59,7 @@ pub use acquirer::{
 pub use asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
 pub use attempt::{Asked, Attempt};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
+pub use earlier::{Earlier, EarlierTry};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
 pub use facts::{Faces, OperationFacts, PaymentFacts, PaymentRead, TransactionFacts};
 pub use origin::{Ended, JSON, Origin, Origins};

@@ -20,7 +20,7 @@ use crate::error::{AmountRefusal, PaymentsError, Refusal};
 use crate::facts::{Faces, PaymentRead};
 use crate::origin::{Ended, Origins};
 use crate::queries;
-use crate::routing::{self, Routing};
+use crate::routing::{self, Route, Routing};
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
 use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
@@ -66,7 +66,7 @@ pub struct Payments(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
-    source: Source,
+    pub(crate) source: Source,
     pub(crate) idempotency: Idempotency,
     pub(crate) acquirers: Acquirers,
     pub(crate) origins: Origins,
@@ -241,7 +241,8 @@ impl Payments {
     ) -> Result<Answer, PaymentsError> {
         let (inner, scope, ask) = (self.0.clone(), asked.scope, charge_ask(charge, card));
         let attempt = charge.attempt(Some(asked));
-        let flow = async move { inner.carry_out(attempt, ask, working).await };
+        let route = Route::only(attempt.connector);
+        let flow = async move { inner.carry_out(attempt, ask, route, working).await };
         self.0.clone().detached(scope, flow).await
     }
 
@@ -256,6 +257,7 @@ impl Payments {
 struct Prepared {
     begin: BeginPayment,
     ask: ChargeAsk,
+    route: Route,
 }
 
 impl Inner {
@@ -326,7 +328,7 @@ impl Inner {
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let claim = once.claim(charge.payment_id.uuid());
         let ask = charge_ask(&charge, card);
-        Ok(Prepared { begin: BeginPayment { claim, charge, known, origins: self.origins.clone() }, ask })
+        Ok(Prepared { begin: BeginPayment { claim, charge, known, origins: self.origins.clone() }, ask, route })
     }
 
     /// The checkout session a request names. The workflows of the payment page need one that exists; whether it may still be used is
@@ -346,7 +348,7 @@ impl Inner {
     }
 
     async fn create(self: Arc<Self>, prepared: Prepared, working: Working) -> Result<Answer, PaymentsError> {
-        let Prepared { begin, ask } = prepared;
+        let Prepared { begin, ask, route } = prepared;
         let (attempt, subject, asked) = (begin.attempt(), begin.claim.subject, begin.asked());
         match self.store.writer().run(begin).await {
             Ok(begun) => match begun? {
@@ -354,7 +356,7 @@ impl Inner {
                 Begun::Done(finished) => self.finished(&working, finished),
                 Begun::Go(()) => {
                     meter::claimed();
-                    self.carry_out(attempt, ask, working).await
+                    self.carry_out(attempt, ask, route, working).await
                 }
             },
             Err(fault) => Err(self.intent_failed(subject, asked, working, fault)),
@@ -377,12 +379,6 @@ impl Inner {
         }
     }
 
-    async fn carry_out(self: Arc<Self>, attempt: Attempt, ask: ChargeAsk, working: Working) -> Result<Answer, PaymentsError> {
-        let outcome = self.charge(attempt.connector, &ask).await;
-        drop(ask); // the card is not needed any more
-        self.conclude(Work { attempt, working }, outcome).await
-    }
-
     /// An intent that may or may not have been written, for an acquirer that was certainly not asked: it is taken back.
     fn intent_failed(self: &Arc<Self>, subject: Uuid, asked: Asked, working: Working, fault: Fault) -> PaymentsError {
         if !matches!(fault, Fault::Busy | Fault::Closing) {
@@ -392,7 +388,7 @@ impl Inner {
     }
 
     /// From the acquirer's first word to the recorded outcome, asking again for a moment where there was none.
-    async fn conclude(self: Arc<Self>, work: Work, outcome: Outcome) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn conclude(self: Arc<Self>, work: Work, outcome: Outcome) -> Result<Answer, PaymentsError> {
         let ending = match Ending::of(&outcome) {
             Some(ending) => Some(ending),
             None => self.ask_while_waiting(&work.attempt, &outcome).await,
@@ -422,7 +418,7 @@ impl Inner {
         }
     }
 
-    async fn settled_elsewhere(&self, working: &Working) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn settled_elsewhere(&self, working: &Working) -> Result<Answer, PaymentsError> {
         let known = idempotency::queries::find(self.store.reader(), &working.scope(), self.now()).await?;
         match known {
             Known::Nothing => Err(Refusal::NotSent.into()),

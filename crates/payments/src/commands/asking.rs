@@ -29,7 +29,8 @@ fn question(rows: &mut Rows, attempt: &Attempt, first_ask_at: Timestamp, now: Ti
     match attempt.row_key() {
         None => {
             let payment = rows.get_mut::<PaymentRow>(&attempt.payment_key());
-            let Some(payment) = payment.filter(|payment| payment.attempt.is_open()) else { return false };
+            let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_open();
+            let Some(payment) = payment.filter(waits) else { return false };
             payment.attempt = AttemptState::Unknown;
             payment.state = PaymentState::Unconfirmed;
             payment.updated_at = now;

@@ -78,6 +78,7 @@ impl Charge {
             details: self.details.clone(),
             created_at: now,
             state: standing.state,
+            earlier: None,
             attempt: AttemptState::Sending,
             response: None,
             answered_at: None,

@@ -4,6 +4,7 @@ mod asking;
 mod begin;
 mod lapse;
 mod operate;
+mod retry;
 mod session;
 mod settle;
 
@@ -12,6 +13,7 @@ pub(crate) use begin::BeginPayment;
 pub use begin::{Charge, begin, begin_keys};
 pub(crate) use lapse::Lapse;
 pub(crate) use operate::{BeginOperation, Want};
+pub(crate) use retry::Retry;
 pub(crate) use session::CreateSession;
 pub(crate) use settle::Settle;
 pub use settle::{Ending, Finished};

@@ -6,6 +6,7 @@ use kernel::{Outcome, Timestamp};
 use ledger::recipes::Recipe;
 
 use crate::attempt::Attempt;
+use crate::earlier::{Earlier, unreachable};
 use crate::origin::{Ended, Origins};
 use crate::rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
 use crate::rules::{Operation, Verdict};
@@ -48,7 +49,11 @@ impl Ending {
         }
     }
 
-    fn response(&self) -> Option<&Response> {
+    pub(super) const fn state(&self) -> AttemptState {
+        self.ended().state()
+    }
+
+    pub(super) fn response(&self) -> Option<&Response> {
         match self {
             Self::Approved(response) | Self::Declined(response) | Self::Errored(response) => Some(response),
             Self::NeverSent | Self::Fenced => None,
@@ -80,33 +85,40 @@ pub struct Finished {
 
 /// Enters what is known for certain about an attempt. Repeating it is harmless: `None` says that it was settled before.
 pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
-    match attempt.operation() {
+    let ended = match attempt.operation() {
         None => settle_first(rows, attempt, ending, now)?,
         Some(operation) => settle_later(rows, attempt, operation, ending, now)?,
-    }
-    let ended = ending.ended();
+    };
     if attempt.kind == AttemptKind::Refund && ended == Ended::Approved {
         origins.of(attempt.payment_origin).refunded(rows, attempt, now);
     }
     Some(ended)
 }
 
-fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timestamp) -> Option<()> {
+fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timestamp) -> Option<Ended> {
     let key = attempt.payment_key();
-    let payment = rows.get_mut::<PaymentRow>(&key).filter(|payment| payment.attempt.is_open())?;
+    let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_open();
+    let payment = rows.get_mut::<PaymentRow>(&key).filter(waits)?;
     let mut standing = payment.standing();
-    match ending.ended() {
+    // Where an acquirer refused before, the payment is refused: that a later one could not do more undoes nothing.
+    let refused_before = payment.earlier.as_ref().is_some_and(Earlier::has_decline);
+    let ended = match ending.ended() {
+        Ended::NotSent if refused_before => Ended::Errored,
+        ended => ended,
+    };
+    match ended {
         Ended::Approved => standing.judge(Verdict::Approved, now),
         Ended::Declined => standing.judge(Verdict::Declined, now),
+        Ended::Errored if refused_before => standing.judge(Verdict::Declined, now),
         Ended::Errored => standing.judge(Verdict::Errored, now),
         Ended::NotSent => {}
     }
     payment.adopt(&standing, now);
-    payment.attempt = ending.ended().state();
-    payment.response = ending.response().cloned();
+    payment.attempt = ended.state();
+    payment.response = ending.response().cloned().or_else(|| if ended == Ended::Errored { unreachable() } else { None });
     payment.answered_at = Some(now);
     let session = payment.checkout_session;
-    if *ending == Ending::NeverSent {
+    if *ending == Ending::NeverSent && ended == Ended::NotSent {
         rows.delete::<PaymentRow>(&key);
     }
     if ending.ended() != Ended::Approved
@@ -121,10 +133,10 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timest
             AttemptKind::Verify | AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund => {}
         }
     }
-    Some(())
+    Some(ended)
 }
 
-fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<()> {
+fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<Ended> {
     let row = rows.get_mut::<AttemptRow>(&attempt.row_key()?).filter(|row| row.state.is_open())?;
     row.state = ending.ended().state();
     row.response = ending.response().cloned();
@@ -153,7 +165,7 @@ fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending
         }
         (Operation::Capture | Operation::Cancel, false) => {}
     }
-    Some(())
+    Some(ending.ended())
 }
 
 /// These recipes only move what the intent or the acquirer has made sure of, so a refusal is a defect; the panic keeps the command from

@@ -5,4 +5,5 @@ mod damage;
 mod flows;
 mod house;
 mod recovery;
+mod routes;
 mod steps;

@@ -52,6 +52,7 @@ pub(super) fn purchase() -> PaymentRow {
         details: None,
         created_at: AT,
         state: PaymentState::Approved,
+        earlier: None,
         attempt: AttemptState::Succeeded,
         response: approval(),
         answered_at: Some(AT),
