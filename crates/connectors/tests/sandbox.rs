@@ -186,13 +186,19 @@ async fn an_attempt_is_recognised_and_a_fenced_one_refused() {
     let charges = house.charges(true).await;
     assert_eq!(charges.iter().map(|charge| charge.calls).collect::<Vec<_>>(), [2]);
 
-    let late = AttemptRef { account_id: MERCHANT, attempt_id: AttemptId::from_bytes([2; 16]), kind: AttemptKind::Verify };
+    let late = AttemptRef {
+        account_id: MERCHANT,
+        attempt_id: AttemptId::from_bytes([2; 16]),
+        kind: AttemptKind::Verify,
+        amount: eur(0),
+        charge_reference: None,
+    };
     assert_eq!(acquirer.inquire(&late).await, Inquiry::NotFound);
     assert_eq!(acquirer.fence(&late).await, Fenced::Promised);
     assert!(matches!(acquirer.charge(&ask(2)).await, kernel::Outcome::Declined(_)));
     assert_eq!(acquirer.inquire(&late).await, Inquiry::NotFound, "it has no effect");
     assert_eq!(house.charges(true).await.len(), 1);
-    let early = AttemptRef { attempt_id: AttemptId::from_bytes([1; 16]), ..late };
+    let early = AttemptRef { attempt_id: AttemptId::from_bytes([1; 16]), ..late.clone() };
     assert_eq!(acquirer.fence(&early).await, Fenced::TooLate(first));
 }
 

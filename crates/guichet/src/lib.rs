@@ -18,6 +18,7 @@ pub mod schema;
 pub mod settings;
 pub mod showroom;
 pub mod signals;
+pub mod stripe;
 pub mod telemetry;
 pub mod terminal;
 pub mod trouble;

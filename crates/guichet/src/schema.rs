@@ -11,6 +11,7 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::customers::MIGRATION,
     payments::vault::MIGRATION,
     messaging::MIGRATION,
+    payments::routing::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
 ];

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use access::{AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions};
 use connectors::acquirer_sandbox::{self, Sandbox};
+use connectors::acquirer_stripe::Stripe;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::{Idempotency, ReplySealer};
 use kernel::{MasterKey, SecretText, Source, Timestamp};
@@ -67,7 +68,7 @@ impl House {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
-            acquirers: acquirers(sandbox.as_ref()),
+            acquirers: acquirers(sandbox.as_ref(), config.stripe.connector(config.sandbox)?),
             origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
@@ -295,12 +296,18 @@ async fn open_access(config: &Config, store: &Store, master: &MasterKey, source:
     if service.recognises_master_key().await.map_err(of_store)? { Ok(service) } else { Err(other_master_key(&config.database)) }
 }
 
-/// Who can be charged with: the sandbox under both its names, or nobody.
-fn acquirers(sandbox: Option<&Sandbox>) -> Acquirers {
-    let all: Vec<Arc<dyn Acquirer>> = match sandbox {
-        Some(sandbox) => vec![sandbox.acquirer(Connector::Sandbox), sandbox.acquirer(Connector::SandboxB)],
-        None => vec![Arc::new(NoAcquirer)],
-    };
+/// Who can be charged with: the sandbox under both its names, Stripe where it has a key, or nobody.
+fn acquirers(sandbox: Option<&Sandbox>, stripe: Option<Arc<Stripe>>) -> Acquirers {
+    let mut all: Vec<Arc<dyn Acquirer>> = Vec::new();
+    if let Some(sandbox) = sandbox {
+        all.extend([sandbox.acquirer(Connector::Sandbox), sandbox.acquirer(Connector::SandboxB)]);
+    }
+    if let Some(stripe) = stripe {
+        all.push(stripe);
+    }
+    if all.is_empty() {
+        all.push(Arc::new(NoAcquirer));
+    }
     Acquirers::new(all).expect("the list is never empty")
 }
 

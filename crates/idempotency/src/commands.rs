@@ -113,6 +113,14 @@ pub fn forget(rows: &mut Rows, scope: &Scope) -> Result<(), HoldRefusal> {
     Ok(())
 }
 
+/// Makes sure that the claim is still this process's to finish, before more is asked of the outside world under it.
+///
+/// # Errors
+/// [`HoldRefusal`] when it is not, or finished.
+pub fn still_held(rows: &mut Rows, scope: &Scope) -> Result<(), HoldRefusal> {
+    held(rows, scope).map(|_row| ())
+}
+
 /// Notes that the outside world has not told what became of the work. The key stays taken, however long that lasts.
 ///
 /// # Errors

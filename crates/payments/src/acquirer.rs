@@ -54,7 +54,7 @@ pub struct FollowUpAsk {
 }
 
 /// Names an attempt whose outcome is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AttemptRef {
     /// The tenant.
     pub account_id: AccountId,
@@ -62,6 +62,10 @@ pub struct AttemptRef {
     pub attempt_id: AttemptId,
     /// What it asked for.
     pub kind: AttemptKind,
+    /// How much it asked for.
+    pub amount: Money,
+    /// What the acquirer called the charge that a later attempt is about.
+    pub charge_reference: Option<Arc<str>>,
 }
 
 /// What an acquirer says when it is asked about an attempt.
@@ -116,6 +120,10 @@ pub enum NotTaken {
 pub trait Acquirer: Send + Sync + 'static {
     /// Which one it is.
     fn connector(&self) -> Connector;
+    /// Whether it can do this at all; what it cannot do is never asked of it.
+    fn supports(&self, _kind: AttemptKind) -> bool {
+        true
+    }
     /// Charges, holds or checks a card.
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome>;
     /// Captures, voids or refunds.
@@ -161,6 +169,21 @@ impl Acquirers {
         &*self.0[0]
     }
 
+    /// All of them, the preferred one first.
+    pub fn all(&self) -> Vec<Connector> {
+        self.0.iter().map(|acquirer| acquirer.connector()).collect()
+    }
+
+    /// Whether there is nothing to choose.
+    pub(crate) fn are_one(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// Those that can do this, the preferred one first.
+    pub(crate) fn supporting(&self, kind: AttemptKind) -> Vec<Connector> {
+        self.0.iter().filter(|acquirer| acquirer.supports(kind)).map(|acquirer| acquirer.connector()).collect()
+    }
+
     /// The one a charge went to; `None` when it is no longer configured.
     pub fn get(&self, connector: Connector) -> Option<&dyn Acquirer> {
         self.0.iter().find(|acquirer| acquirer.connector() == connector).map(|acquirer| &**acquirer)
@@ -199,6 +222,10 @@ pub type Listing<'a> = Pin<Box<dyn Future<Output = Result<Vec<ListedCharge>, Str
 
 /// An acquirer's books can be read.
 pub trait ChargeListing {
+    /// Whether charges sent through this connector are in these books.
+    fn covers(&self, _connector: Connector) -> bool {
+        true
+    }
     /// Approved charges whose attempts come after `after`, in order of the attempt ids, at most `limit`. The error says in words why the
     /// books cannot be read.
     fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_>;

@@ -26,19 +26,23 @@ pub(crate) enum Learned {
 impl Inner {
     /// Charges a card. The intent is written.
     pub(crate) async fn charge(&self, connector: Connector, ask: &ChargeAsk) -> Outcome {
-        match self.acquirers.get(connector) {
-            Some(acquirer) => guarded(acquirer.charge(ask)).await,
-            None => not_configured(),
-        }
+        let outcome = match self.acquirers.get(connector) {
+            Some(acquirer) if acquirer.supports(ask.kind) => guarded(acquirer.charge(ask)).await,
+            Some(_) | None => not_configured(),
+        };
+        self.routing.note(connector, &outcome, self.now());
+        outcome
     }
 
     /// Captures, cancels or refunds at the acquirer of the charge. The intent is written.
     pub(crate) async fn follow_up(&self, attempt: &Attempt) -> Outcome {
         let ask = attempt.follow_up();
-        match self.acquirers.get(attempt.connector) {
+        let outcome = match self.acquirers.get(attempt.connector) {
             Some(acquirer) => guarded(acquirer.follow_up(&ask)).await,
             None => not_configured(),
-        }
+        };
+        self.routing.note(attempt.connector, &outcome, self.now());
+        outcome
     }
 
     /// Goes on with a charge whose payer has proven that the card is his. The answer is written.

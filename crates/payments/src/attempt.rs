@@ -130,7 +130,13 @@ impl Attempt {
 
     /// As the acquirer is asked about it.
     pub fn reference(&self) -> AttemptRef {
-        AttemptRef { account_id: self.account_id, attempt_id: self.id, kind: self.kind }
+        AttemptRef {
+            account_id: self.account_id,
+            attempt_id: self.id,
+            kind: self.kind,
+            amount: self.amount,
+            charge_reference: self.charge_reference.clone(),
+        }
     }
 
     /// As the acquirer is asked to carry it out, for a later attempt.

@@ -5,6 +5,7 @@ use kernel::{AttemptId, Money, Timestamp};
 
 use crate::challenges::Challenges;
 use crate::customers::{CustomerRow, CustomerSessionRow};
+use crate::earlier::EarlierTry;
 use crate::methods::PaymentMethodRow;
 use crate::rows::{AttemptRow, CheckoutSessionRow, PaymentRow};
 use crate::tokens::TokenRow;
@@ -104,7 +105,7 @@ impl<'a> PaymentFacts<'a> {
         (self.payment.state == PaymentState::AwaitingPayer).then(|| self.challenges.url(self.payment.attempt_id))
     }
 
-    /// The first attempt.
+    /// The first attempt; of several tries, the last.
     pub fn first(&self) -> TransactionFacts<'a> {
         let payment = self.payment;
         TransactionFacts {
@@ -115,15 +116,18 @@ impl<'a> PaymentFacts<'a> {
             connector: payment.connector,
             said: payment.said(),
             details: None,
-            created_at: payment.created_at,
-            updated_at: payment.answered_at.unwrap_or(payment.created_at),
+            created_at: payment.try_began_at(),
+            updated_at: payment.answered_at.unwrap_or(payment.try_began_at()),
         }
     }
 
     /// All attempts at hand, oldest first.
     pub fn transactions(&self) -> impl Iterator<Item = TransactionFacts<'a>> + use<'a> {
         let payment = self.payment;
-        std::iter::once(self.first()).chain(self.operations.iter().map(move |operation| operation_facts(payment, operation)))
+        let earlier = payment.earlier_tries().iter().map(move |one| earlier_facts(payment, one));
+        earlier
+            .chain(std::iter::once(self.first()))
+            .chain(self.operations.iter().map(move |operation| operation_facts(payment, operation)))
     }
 
     /// The latest attempt.
@@ -136,6 +140,20 @@ impl<'a> OperationFacts<'a> {
     /// The attempt.
     pub fn transaction(&self) -> TransactionFacts<'a> {
         operation_facts(self.payment, self.operation)
+    }
+}
+
+fn earlier_facts<'a>(payment: &'a PaymentRow, one: &'a EarlierTry) -> TransactionFacts<'a> {
+    TransactionFacts {
+        id: one.id,
+        kind: payment.mode.into(),
+        state: one.state,
+        amount: payment.money(),
+        connector: one.connector,
+        said: one.said(),
+        details: None,
+        created_at: one.began_at,
+        updated_at: one.ended_at,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Payments: what a merchant wants, the attempts it takes, and the acquirers that are asked.
 //!
 //! A **payment** is what the merchant wants; an **attempt** is one request to one acquirer. The payment's row carries its first attempt
-//! (purchase, authorisation or card check); captures, cancels and refunds are attempts of their own. An attempt is carried out in three
+//! (purchase, authorisation or card check; of several tries at different acquirers, the last); captures, cancels and refunds are attempts of their own. An attempt is carried out in three
 //! steps: its *intent* is committed ([`begin`]), the acquirer is called under the attempt's id, and what it said is *settled*: result,
 //! postings, recorded reply and the product's own change in one commit. Between the steps no transaction is open.
 //!
@@ -40,6 +40,7 @@ mod attempt;
 mod challenges;
 mod commands;
 pub mod customers;
+mod earlier;
 mod errands;
 mod error;
 mod facts;
@@ -48,6 +49,8 @@ mod notifications;
 mod origin;
 pub mod queries;
 mod resolver;
+mod retry;
+pub mod routing;
 mod rows;
 pub mod rules;
 mod service;
@@ -68,6 +71,7 @@ pub use asks::{
 pub use attempt::{Asked, Attempt};
 pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
+pub use earlier::{Earlier, EarlierTry};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
 pub use facts::{Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
 pub use methods::CardSource;

@@ -7,6 +7,7 @@ use kernel::{
 };
 use uuid::Uuid;
 
+use crate::earlier::{Earlier, EarlierTry};
 use crate::notifications::{Event, NotificationState};
 use crate::rules::{SESSION_SECONDS, Standing};
 use crate::types::{
@@ -21,9 +22,7 @@ db::row! {
               account_id: AccountId,
               /// Its id.
               id: PaymentId }
-        once { /// The first attempt: purchase, authorisation or card check.
-               attempt_id: AttemptId,
-               /// What the caller calls it; not unique.
+        once { /// What the caller calls it; not unique.
                merchant_order_id: Arc<str>,
                /// In the caller's words.
                description: Arc<str>,
@@ -41,8 +40,6 @@ db::row! {
                workflow: Workflow,
                /// Whose payment it is.
                origin: OriginKind,
-               /// Where the charge was sent.
-               connector: Connector,
                /// What may be shown of the card.
                card: Option<CardFace>,
                /// The session it was made in.
@@ -61,6 +58,12 @@ db::row! {
                created_at: Timestamp }
         state { /// Status and sub-status.
                 state: PaymentState,
+                /// The first attempt: purchase, authorisation or card check. Of several tries, the last.
+                attempt_id: AttemptId,
+                /// Where it was sent.
+                connector: Connector,
+                /// The tries before it at other acquirers.
+                earlier: Option<Earlier>,
                 /// How far the first attempt got.
                 attempt: AttemptState,
                 /// What the acquirer said to it.
@@ -100,6 +103,16 @@ impl PaymentRow {
     /// What the acquirer said to the first attempt; `None` while it has said nothing.
     pub fn said(&self) -> Option<Said<'_>> {
         self.response.as_ref().and_then(Response::parts)
+    }
+
+    /// The tries at other acquirers before the first attempt, oldest first.
+    pub fn earlier_tries(&self) -> &[EarlierTry] {
+        self.earlier.as_ref().map_or(&[], Earlier::tries)
+    }
+
+    /// When the intent of the first attempt was written.
+    pub(crate) fn try_began_at(&self) -> Timestamp {
+        self.earlier_tries().last().map_or(self.created_at, |before| before.ended_at)
     }
 
     /// What the rules look at.

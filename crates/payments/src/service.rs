@@ -26,6 +26,7 @@ use crate::error::{AmountRefusal, PaymentsError, Refusal};
 use crate::facts::{Faces, PaymentRead};
 use crate::origin::{Ended, Origins};
 use crate::queries;
+use crate::routing::{self, Route, Routing};
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
 use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) faces: Faces,
     pub(crate) patience: Patience,
     pub(crate) vault: Vault,
+    pub(crate) routing: Routing,
     pub(crate) tasks: TaskTracker,
     pub(crate) notifications_waiting: Notify,
 }
@@ -97,7 +99,7 @@ impl Payments {
         let Parts { store, source, idempotency, acquirers, origins, faces, patience, vault } = parts;
         let in_flight = idempotency.clone();
         store.writer().watch_oldest_work(move || in_flight.oldest_in_flight());
-        let tasks = TaskTracker::new();
+        let (routing, tasks) = (Routing::default(), TaskTracker::new());
         Self(Arc::new(Inner {
             store,
             source,
@@ -107,6 +109,7 @@ impl Payments {
             faces,
             patience,
             vault,
+            routing,
             tasks,
             notifications_waiting: Notify::new(),
         }))
@@ -281,7 +284,8 @@ impl Payments {
     ) -> Result<Answer, PaymentsError> {
         let (inner, scope, ask) = (self.0.clone(), asked.scope, charge_ask(charge, card));
         let attempt = charge.attempt(Some(asked));
-        let flow = async move { inner.carry_out(attempt, ask, working).await };
+        let route = Route::only(attempt.connector);
+        let flow = async move { inner.carry_out(attempt, ask, route, working).await };
         self.0.clone().detached(scope, flow).await
     }
 
@@ -301,6 +305,7 @@ impl Payments {
 struct Prepared {
     begin: BeginPayment,
     ask: ChargeAsk,
+    route: Route,
 }
 
 impl Inner {
@@ -385,6 +390,8 @@ impl Inner {
         if (ask.vault_on_success || token_keeps) && source.method.is_none() {
             source.keep = Some(Box::new(self.keep(terms.account_id, &source, ask.country, &card, payment_id, once).await?));
         }
+        let facts = routing::Facts { brand: card.number.brand(), country: ask.country, amount: ask.amount };
+        let route = self.routing.route(&self.store, &self.acquirers, terms.account_id, ask.mode.into(), &facts).await?;
         let charge = Charge {
             account_id: terms.account_id,
             payment_id,
@@ -397,7 +404,7 @@ impl Inner {
             mode: ask.mode,
             workflow: ask.workflow,
             origin: OriginKind::Api,
-            connector: self.acquirers.preferred().connector(),
+            connector: route.connectors[0],
             card: Some(CardFace::of(&card)),
             checkout_session: session.map(|session| session.id),
             idempotency_key: Some(once.key.clone()),
@@ -408,7 +415,7 @@ impl Inner {
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let claim = once.claim(charge.payment_id.uuid());
         let ask = charge_ask(&charge, card);
-        Ok(Prepared { begin: BeginPayment { claim, charge, known, origins: self.origins.clone() }, ask })
+        Ok(Prepared { begin: BeginPayment { claim, charge, known, origins: self.origins.clone() }, ask, route })
     }
 
     /// The checkout session a request names. The workflows of the payment page need one; whether it may still be used is decided when
@@ -424,7 +431,7 @@ impl Inner {
     }
 
     async fn create(self: Arc<Self>, prepared: Prepared, working: Working) -> Result<Answer, PaymentsError> {
-        let Prepared { begin, ask } = prepared;
+        let Prepared { begin, ask, route } = prepared;
         let (attempt, subject, asked) = (begin.attempt(), begin.claim.subject, begin.asked());
         match self.store.writer().run(begin).await {
             Ok(begun) => match begun? {
@@ -432,7 +439,7 @@ impl Inner {
                 Begun::Done(finished) => self.finished(&working, finished),
                 Begun::Go(()) => {
                     meter::claimed();
-                    self.carry_out(attempt, ask, working).await
+                    self.carry_out(attempt, ask, route, working).await
                 }
             },
             Err(fault) => Err(self.intent_failed(subject, asked, working, fault)),
@@ -455,17 +462,6 @@ impl Inner {
         }
     }
 
-    pub(crate) async fn carry_out(
-        self: Arc<Self>,
-        attempt: Attempt,
-        ask: ChargeAsk,
-        working: Working,
-    ) -> Result<Answer, PaymentsError> {
-        let outcome = self.charge(attempt.connector, &ask).await;
-        drop(ask); // the card is not needed any more
-        self.conclude(Work { attempt, working }, outcome).await
-    }
-
     /// An intent that may or may not have been written, for an acquirer that was certainly not asked: it is taken back.
     pub(crate) fn intent_failed(self: &Arc<Self>, subject: Uuid, asked: Asked, working: Working, fault: Fault) -> PaymentsError {
         if !matches!(fault, Fault::Busy | Fault::Closing) {
@@ -475,7 +471,7 @@ impl Inner {
     }
 
     /// From the acquirer's first word to the recorded outcome, asking again for a moment where there was none.
-    async fn conclude(self: Arc<Self>, work: Work, outcome: Outcome) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn conclude(self: Arc<Self>, work: Work, outcome: Outcome) -> Result<Answer, PaymentsError> {
         let ending = match Ending::of(&outcome) {
             Some(ending) => Some(ending),
             None => self.ask_while_waiting(&work.attempt, &outcome).await,
@@ -505,7 +501,7 @@ impl Inner {
         }
     }
 
-    async fn settled_elsewhere(&self, working: &Working) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn settled_elsewhere(&self, working: &Working) -> Result<Answer, PaymentsError> {
         let known = idempotency::queries::find(self.store.reader(), &working.scope(), self.now()).await?;
         match known {
             Known::Nothing => Err(Refusal::NotSent.into()),

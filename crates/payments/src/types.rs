@@ -266,6 +266,8 @@ db::codes! {
         Sandbox = 0,
         /// The same, under a second name, with one card more that it approves.
         SandboxB = 1,
+        /// Stripe.
+        Stripe = 2,
     }
 }
 
@@ -275,6 +277,7 @@ impl Connector {
         match self {
             Self::Sandbox => "sandbox",
             Self::SandboxB => "sandbox_b",
+            Self::Stripe => "stripe",
         }
     }
 
@@ -295,6 +298,7 @@ impl Connector {
     pub const fn provider_id(self) -> &'static str {
         match self {
             Self::Sandbox | Self::SandboxB => "GUICHET_TEST_GW",
+            Self::Stripe => "STRIPE",
         }
     }
 }
@@ -472,6 +476,7 @@ pub fn response_message(code: &str) -> &'static str {
         "INVALID_CARD_DATA" => "The card data is wrong",
         "INVALID_CARD_NUMBER" => "The card number is wrong",
         "EXPIRED_CARD" => "The card has expired",
+        "AUTHENTICATION_REQUIRED" => "The payer would have to be authenticated",
         "REPORTED_STOLEN" => "The card was reported stolen",
         "AUTHENTICATION_FAILED_THREE_D_SECURE" => "The payer was not authenticated",
         "CHALLENGE_REQUIRED" => "The payer must confirm the payment",

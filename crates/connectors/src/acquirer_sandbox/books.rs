@@ -6,6 +6,7 @@ use db::{DatabaseUrl, Fault, Snapshot, args};
 use kernel::AttemptId;
 use payments::{ChargeListing, Connector, ListedCharge, Listing};
 
+use super::behaviour::NAMES;
 use super::cards::Verdict;
 use super::queries::{BEFORE_ALL, CHARGES, LAST_CHARGE};
 use super::rows::ReceivedRow;
@@ -56,6 +57,10 @@ fn listed(row: &ReceivedRow) -> Option<ListedCharge> {
 }
 
 impl ChargeListing for Books {
+    fn covers(&self, connector: Connector) -> bool {
+        NAMES.contains(&connector)
+    }
+
     fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_> {
         Box::pin(async move { self.read(after, limit).await.map_err(|fault| fault.to_string()) })
     }

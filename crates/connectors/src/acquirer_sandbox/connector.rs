@@ -97,7 +97,7 @@ impl SandboxConnector {
         if !self.reaches().await {
             return Fenced::NoAnswer;
         }
-        let fence = Fence { id: self.sandbox.0.source.uuid(), connector: self.name, attempt: *attempt };
+        let fence = Fence { id: self.sandbox.0.source.uuid(), connector: self.name, attempt: attempt.clone() };
         match self.sandbox.0.store.writer().run(fence).await {
             Ok(Ok((_, Verdict::Fenced))) => Fenced::Promised,
             Ok(Ok((id, verdict))) => Fenced::TooLate(verdict.outcome(id)),

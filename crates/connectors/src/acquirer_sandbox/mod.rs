@@ -32,7 +32,7 @@ use db::{Access, DatabaseUrl, Fault, Migration, Store, StoreOptions};
 use kernel::{AttemptId, PaymentId, SecretText, Source};
 use payments::{Acquirer, Connector};
 
-pub use behaviour::{Behaviour, SLOW_MS_MAX, Weather};
+pub use behaviour::{Behaviour, NAMES, SLOW_MS_MAX, Weather};
 pub use books::Books;
 pub use cards::Verdict;
 pub use notification::{SIGNATURE_HEADER, secret_of};
@@ -144,7 +144,7 @@ impl Sandbox {
 
     /// How it behaves towards each of its names.
     pub fn behaviours(&self) -> Vec<(Connector, Behaviour)> {
-        Connector::ALL.iter().map(|connector| (*connector, self.behaviour(*connector))).collect()
+        NAMES.iter().map(|connector| (*connector, self.behaviour(*connector))).collect()
     }
 
     fn behaviour(&self, connector: Connector) -> Behaviour {

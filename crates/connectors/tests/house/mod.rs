@@ -49,6 +49,11 @@ impl House {
 
     /// New charges go to `preferred`.
     pub(crate) async fn open_with(place: &Place, preferred: Connector) -> House {
+        Self::open_among(place, |sandbox| vec![sandbox.acquirer(preferred)]).await
+    }
+
+    /// With these acquirers; new charges go to the first.
+    pub(crate) async fn open_among(place: &Place, acquirers: impl FnOnce(&Sandbox) -> Vec<Arc<dyn Acquirer>>) -> House {
         let source = Source::system();
         let store = Store::open(StoreOptions {
             url: place.platform.clone(),
@@ -61,6 +66,7 @@ impl House {
                 payments::customers::MIGRATION,
                 payments::vault::MIGRATION,
                 messaging::MIGRATION,
+                payments::routing::MIGRATION,
                 payments::CHALLENGES_MIGRATION,
                 payments::NOTIFICATIONS_MIGRATION,
             ],
@@ -87,7 +93,7 @@ impl House {
             store: store.clone(),
             source,
             idempotency: Idempotency::new(store.reader().clone()),
-            acquirers: Acquirers::new(vec![sandbox.acquirer(preferred)]).expect("one acquirer"),
+            acquirers: Acquirers::new(acquirers(&sandbox)).expect("one acquirer"),
             origins: Origins::new(faces.clone(), messaging::Outbox::new(store.reader().clone(), store.clock().clone())),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO], tick: Duration::from_millis(100) },

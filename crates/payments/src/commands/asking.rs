@@ -31,7 +31,8 @@ pub(crate) fn question(rows: &mut Rows, attempt: &Attempt, origins: &Origins, fi
     let before = match attempt.row_key() {
         None => {
             let payment = rows.get_mut::<PaymentRow>(&attempt.payment_key());
-            let Some(payment) = payment.filter(|payment| payment.attempt.is_open()) else { return false };
+            let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_open();
+            let Some(payment) = payment.filter(waits) else { return false };
             payment.state = PaymentState::Unconfirmed;
             payment.updated_at = now;
             std::mem::replace(&mut payment.attempt, AttemptState::Unknown)

@@ -83,6 +83,7 @@ impl Charge {
             token: self.source.token,
             created_at: now,
             state: standing.state,
+            earlier: None,
             attempt: AttemptState::Sending,
             response: None,
             answered_at: None,

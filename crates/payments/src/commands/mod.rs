@@ -6,6 +6,7 @@ mod challenge;
 mod lapse;
 mod notification;
 mod operate;
+mod retry;
 mod session;
 mod settle;
 
@@ -16,6 +17,7 @@ pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, Given, Judged};
 pub(crate) use lapse::Lapse;
 pub(crate) use notification::{CloseNotification, StoreNotification, TakeChargeback};
 pub(crate) use operate::{BeginOperation, Want};
+pub(crate) use retry::Retry;
 pub(crate) use session::{CreateSession, PatchSession};
 pub use settle::{Ending, Finished};
 pub(crate) use settle::{Settle, conclude, conclude_keys, settle};

@@ -7,6 +7,7 @@ use ledger::recipes::Recipe;
 
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
+use crate::earlier::{Earlier, unreachable};
 use crate::methods;
 use crate::origin::{Ended, Origins};
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
@@ -58,7 +59,11 @@ impl Ending {
         }
     }
 
-    fn response(&self) -> Option<&Response> {
+    pub(super) const fn state(&self) -> AttemptState {
+        self.ended().state()
+    }
+
+    pub(super) fn response(&self) -> Option<&Response> {
         match self {
             Self::Approved(response)
             | Self::Declined(response)
@@ -96,46 +101,53 @@ pub struct Finished {
 
 /// Enters what is known for certain about an attempt. Repeating it is harmless: `None` says that it was settled before.
 pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
-    match attempt.operation() {
+    let ended = match attempt.operation() {
         None => settle_first(rows, attempt, ending, origins.challenges(), now)?,
         Some(operation) => settle_later(rows, attempt, operation, ending, now)?,
-    }
-    let ended = ending.ended();
+    };
     if attempt.kind == AttemptKind::Refund && ended == Ended::Approved {
         origins.of(attempt.payment_origin).refunded(rows, attempt, now);
     }
     Some(ended)
 }
 
-fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges: &Challenges, now: Timestamp) -> Option<()> {
+fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges: &Challenges, now: Timestamp) -> Option<Ended> {
     let key = attempt.payment_key();
-    let payment = rows.get_mut::<PaymentRow>(&key).filter(|payment| payment.attempt.is_unsettled())?;
+    let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_unsettled();
+    let payment = rows.get_mut::<PaymentRow>(&key).filter(waits)?;
     if payment.attempt == AttemptState::AwaitingPayer && ending.ended() == Ended::AwaitingPayer {
         return None;
     }
     let mut standing = payment.standing();
-    match ending.ended() {
+    // Where an acquirer refused before, the payment is refused: that a later one could not do more undoes nothing.
+    let refused_before = payment.earlier.as_ref().is_some_and(Earlier::has_decline);
+    let ended = match ending.ended() {
+        Ended::NotSent if refused_before => Ended::Errored,
+        ended => ended,
+    };
+    match ended {
         Ended::Approved => standing.judge(Verdict::Approved, now),
         Ended::Declined => standing.judge(Verdict::Declined, now),
+        Ended::Errored if refused_before => standing.judge(Verdict::Declined, now),
         Ended::Errored => standing.judge(Verdict::Errored, now),
         Ended::AwaitingPayer => standing.judge(Verdict::AwaitingPayer, now),
         Ended::Expired => standing.judge(Verdict::Expired, now),
         Ended::NotSent => {}
     }
     payment.adopt(&standing, now);
-    payment.attempt = ending.ended().state();
-    payment.response = ending.response().cloned();
+    payment.attempt = ended.state();
+    payment.response = ending.response().cloned().or_else(|| if ended == Ended::Errored { unreachable() } else { None });
     payment.answered_at = Some(now);
     let session = payment.checkout_session;
-    if ending.ended() != Ended::AwaitingPayer {
-        settle_card(rows, attempt, ending.ended(), now);
+    if ended != Ended::AwaitingPayer {
+        settle_card(rows, attempt, ended, now);
     }
-    match ending.ended() {
+    match ended {
         Ended::NotSent if *ending == Ending::NeverSent => drop(rows.delete::<PaymentRow>(&key)),
         Ended::AwaitingPayer => await_payer(rows, attempt, challenges, now),
         Ended::Approved | Ended::Declined | Ended::Errored | Ended::NotSent | Ended::Expired => {}
     }
-    if !matches!(ending.ended(), Ended::Approved | Ended::AwaitingPayer)
+    if !matches!(ended, Ended::Approved | Ended::AwaitingPayer)
         && let Some(session) = session.and_then(|session| rows.get_mut::<CheckoutSessionRow>(&(attempt.account_id, session)))
     {
         session.payment_id = None; // the session may try again
@@ -147,7 +159,7 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
             AttemptKind::Verify | AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund | AttemptKind::Chargeback => {}
         }
     }
-    Some(())
+    Some(ended)
 }
 
 /// Opens the page on which the payer proves that the card is his, or opens it anew.
@@ -174,7 +186,7 @@ fn settle_card(rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp)
     payment.vaulted_token = kept.and_then(|(_, vaulted_token)| vaulted_token);
 }
 
-fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<()> {
+fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<Ended> {
     let row = rows.get_mut::<AttemptRow>(&attempt.row_key()?).filter(|row| row.state.is_open())?;
     row.state = ending.ended().state();
     row.response = ending.response().cloned();
@@ -203,7 +215,7 @@ fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending
         }
         (Operation::Capture | Operation::Cancel, false) => {}
     }
-    Some(())
+    Some(ending.ended())
 }
 
 /// These recipes only move what the intent or the acquirer has made sure of, so a refusal is a defect; the panic keeps the command from

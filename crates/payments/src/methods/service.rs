@@ -20,6 +20,7 @@ use crate::commands::{Begun, Charge, Ending};
 use crate::customers;
 use crate::error::{PaymentsError, Refusal};
 use crate::facts::MethodFacts;
+use crate::routing::Route;
 use crate::rows::CheckoutSessionRow;
 use crate::rules;
 use crate::service::{Inner, Payments, charge_ask, taken};
@@ -333,7 +334,8 @@ impl Inner {
                 }
                 (Begun::Go(()), Some(attempt), Some(ask)) => {
                     meter::claimed();
-                    self.carry_out(attempt, ask, working).await
+                    let route = Route::only(attempt.connector);
+                    self.carry_out(attempt, ask, route, working).await
                 }
                 (Begun::Go(()), ..) => Err(Fault::Failed("only a card check needs an acquirer".into()).into()),
             },

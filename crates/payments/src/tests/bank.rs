@@ -16,6 +16,8 @@ use crate::{
 pub(crate) enum Does {
     Approve,
     Decline,
+    /// For good.
+    DeclineHard,
     Fail,
     /// It wants the payer to prove himself.
     Challenge,
@@ -49,6 +51,7 @@ pub(crate) struct Entry {
 
 #[derive(Debug)]
 struct Books {
+    name: Connector,
     script: VecDeque<Does>,
     entries: BTreeMap<AttemptId, Entry>,
     fenced: Vec<AttemptId>,
@@ -64,7 +67,12 @@ pub(crate) struct Bank(Arc<Mutex<Books>>);
 
 impl Bank {
     pub(crate) fn new() -> Self {
+        Self::named(Connector::Sandbox)
+    }
+
+    pub(crate) fn named(name: Connector) -> Self {
         Self(Arc::new(Mutex::new(Books {
+            name,
             script: VecDeque::new(),
             entries: BTreeMap::new(),
             fenced: Vec::new(),
@@ -122,13 +130,14 @@ impl Bank {
             books.requests += 1;
         }
         let said = match does {
-            Does::Decline => declined("INSUFFICIENT_FUNDS"),
+            Does::Decline => declined("INSUFFICIENT_FUNDS", false),
+            Does::DeclineHard => declined("REPORTED_STOLEN", true),
             Does::Fail => Outcome::Failed { code: "ERROR".into() },
             Does::Challenge => Outcome::ActionRequired { reference: format!("bank-{attempt}").into() },
             _ => approved(attempt),
         };
         if acts && books.fenced.contains(&attempt) {
-            return (does, declined("FENCED"));
+            return (does, declined("FENCED", true));
         }
         if acts {
             let entry = books.entries.entry(attempt).or_insert(Entry { outcome: said.clone(), ..fresh.clone() });
@@ -145,7 +154,7 @@ impl Bank {
     async fn request(&self, attempt: AttemptId, entry: Entry, proves: bool) -> Outcome {
         let (does, outcome) = self.take(attempt, &entry, proves);
         match does {
-            Does::Approve | Does::Decline | Does::Fail | Does::Challenge => outcome,
+            Does::Approve | Does::Decline | Does::DeclineHard | Does::Fail | Does::Challenge => outcome,
             Does::NotSent => Outcome::NotSent { reason: "connection refused".into() },
             Does::LoseAnswer | Does::LoseRequest => Outcome::Unknown { reason: "no answer in time".into() },
             Does::ActAndHang | Does::Hang => std::future::pending().await,
@@ -167,13 +176,13 @@ fn approved(attempt: AttemptId) -> Outcome {
     })
 }
 
-fn declined(code: &'static str) -> Outcome {
-    Outcome::Declined(Decline { reference: None, code: code.into(), hard: false, iso: None })
+fn declined(code: &'static str, hard: bool) -> Outcome {
+    Outcome::Declined(Decline { reference: None, code: code.into(), hard, iso: None })
 }
 
 impl Acquirer for Bank {
     fn connector(&self) -> Connector {
-        Connector::Sandbox
+        self.books().name
     }
 
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome> {
@@ -247,7 +256,7 @@ impl ChargeListing for Bank {
             let (account_id, payment_id) = entry.payment.filter(|_| matches!(entry.outcome, Outcome::Approved(_)))?;
             let bought = if entry.kind == AttemptKind::Purchase { entry.minor } else { 0 };
             Some(ListedCharge {
-                connector: Connector::Sandbox,
+                connector: books.name,
                 attempt_id: *attempt,
                 account_id,
                 payment_id,

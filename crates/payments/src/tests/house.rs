@@ -57,6 +57,25 @@ pub(crate) struct House {
     pub(crate) store: Arc<Store>,
     pub(crate) payments: Payments,
     pub(crate) bank: Bank,
+    /// Other banks than the first.
+    pub(crate) others: Vec<Bank>,
+}
+
+/// The books of all banks, as one.
+struct AllBooks(Vec<Bank>);
+
+impl ChargeListing for AllBooks {
+    fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_> {
+        Box::pin(async move {
+            let mut all = Vec::new();
+            for bank in &self.0 {
+                all.extend(bank.charges(after, limit).await?);
+            }
+            all.sort_by_key(|charge| charge.attempt_id);
+            all.truncate(limit as usize);
+            Ok(all)
+        })
+    }
 }
 
 impl House {
@@ -66,6 +85,11 @@ impl House {
 
     /// With other products than the payments API.
     pub(crate) async fn open_with(url: DatabaseUrl, bank: Bank, origins: impl FnOnce(Origins) -> Origins) -> House {
+        Self::open_among(url, vec![bank], origins).await
+    }
+
+    /// With several banks; the first is preferred.
+    pub(crate) async fn open_among(url: DatabaseUrl, banks: Vec<Bank>, origins: impl FnOnce(Origins) -> Origins) -> House {
         let source = Source::system();
         let store = Store::open(StoreOptions {
             url,
@@ -78,6 +102,7 @@ impl House {
                 customers::MIGRATION,
                 vault::MIGRATION,
                 messaging::MIGRATION,
+                routing::MIGRATION,
                 crate::CHALLENGES_MIGRATION,
                 crate::NOTIFICATIONS_MIGRATION,
             ],
@@ -103,13 +128,16 @@ impl House {
             store: store.clone(),
             source,
             idempotency: Idempotency::new(store.reader().clone()),
-            acquirers: Acquirers::new(vec![Arc::new(bank.clone())]).expect("one acquirer"),
+            acquirers: Acquirers::new(banks.iter().cloned().map(|bank| Arc::new(bank) as Arc<dyn Acquirer>).collect())
+                .expect("one acquirer"),
             origins: origins(Origins::new(faces.clone(), messaging::Outbox::new(store.reader().clone(), store.clock().clone()))),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO, Duration::from_millis(10)], tick: Duration::from_millis(50) },
             vault,
         });
-        House { store, payments, bank }
+        let mut banks = banks.into_iter();
+        let bank = banks.next().expect("one acquirer");
+        House { store, payments, bank, others: banks.collect() }
     }
 
     pub(crate) fn reader(&self) -> &Reader {
@@ -177,7 +205,8 @@ impl House {
 
     /// What `guichet verify` would find.
     async fn findings(&self, settled: bool) -> Report {
-        let books = read_books(&self.bank).await;
+        let listing = AllBooks([self.bank.clone()].into_iter().chain(self.others.iter().cloned()).collect());
+        let books = read_books(&listing).await;
         let mut snapshot = self.store.snapshot().await.expect("a snapshot");
         let mut report = Report::new();
         let strictness = Strictness { settled, now: self.store.clock().now() };

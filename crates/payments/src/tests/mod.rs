@@ -7,4 +7,5 @@ mod disputes;
 mod flows;
 mod house;
 mod recovery;
+mod routes;
 mod steps;

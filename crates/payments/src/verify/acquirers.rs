@@ -99,6 +99,9 @@ pub(super) async fn verify(
     snapshot
         .each(&FIRST_ATTEMPTS, states, |record| {
             let (row, ours, moving) = ours(&record)?;
+            if !books.listing.covers(row.connector) {
+                return Ok(());
+            }
             let theirs = books.charges.remove(&row.attempt_id);
             let is_approved = row.attempt == AttemptState::Succeeded;
             approved += u64::from(is_approved);

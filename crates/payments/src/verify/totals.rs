@@ -11,6 +11,8 @@ use ledger::verify::UnderWay;
 
 use super::queries::{IDS_USED_TWICE, LATER_ATTEMPTS, PAYMENTS_WITH_TOTALS};
 use super::{BOOKED, CAPTURES, FEES, NAMED, NO_LATE_CAPTURE, QUIET, RECOVERY, REFUNDS, Rule, SHOWN, UNBOOKED, UNIQUE};
+use crate::earlier::Earlier;
+use crate::routing::ROUTE_MAX;
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, Mode, PaymentState};
 
@@ -185,6 +187,7 @@ fn check_totals(row: &PaymentRow, operations: &Operations, checker: &mut Checker
         AttemptState::Sending | AttemptState::NotSent => row.state, // Created, or what it was when it was given up
         AttemptState::Unknown => PaymentState::Unconfirmed,
         AttemptState::Declined => PaymentState::Declined,
+        AttemptState::Errored if row.earlier.as_ref().is_some_and(Earlier::has_decline) => PaymentState::Declined,
         AttemptState::Errored => PaymentState::Errored,
         AttemptState::Succeeded if operations.disputed > 0 => PaymentState::Disputed,
         AttemptState::Succeeded if operations.lost > 0 => PaymentState::ChargedBack,
@@ -194,6 +197,24 @@ fn check_totals(row: &PaymentRow, operations: &Operations, checker: &mut Checker
         AttemptState::Expired => PaymentState::Expired,
     };
     checker.same(SHOWN, "status", expected.sub_status(), row.state.sub_status());
+    check_earlier(row, checker);
+}
+
+/// Tries before the last one are over, came to nothing, and are attempts of their own.
+fn check_earlier(row: &PaymentRow, checker: &mut Checker<'_>) {
+    let mut ids = vec![row.attempt_id];
+    for one in row.earlier_tries() {
+        if !matches!(one.state, AttemptState::Declined | AttemptState::NotSent) {
+            checker.report.broken(SHOWN.0, "an earlier try", &checker.place, "refused or never sent", format!("{:?}", one.state));
+        }
+        if ids.contains(&one.id) {
+            checker.report.broken(UNIQUE.0, "id of a try used", one.id, 1, 2);
+        }
+        ids.push(one.id);
+    }
+    if ids.len() > ROUTE_MAX {
+        checker.report.broken(SHOWN.0, "tries", &checker.place, format!("at most {ROUTE_MAX}"), ids.len());
+    }
 }
 
 fn check_postings(row: &PaymentRow, operations: &Operations, posted: &Posted, checker: &mut Checker<'_>) {

@@ -21,6 +21,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::customers::MIGRATION,
     payments::vault::MIGRATION,
     messaging::MIGRATION,
+    payments::routing::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
 ];

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, ReceivedRow, SIGNATURE_HEADER, Weather};
+use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, NAMES, ReceivedRow, SIGNATURE_HEADER, Weather};
 use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
 use payments::Connector;
 
@@ -54,9 +54,9 @@ impl Body for BehaviourBody {
     }
 
     fn judge(self, reader: &mut Reader) -> Option<Self::Ask> {
-        let named = self.connector.map(|Text(name)| Connector::parse(&name));
+        let named = self.connector.map(|Text(name)| Connector::parse(&name).filter(|connector| NAMES.contains(connector)));
         if named == Some(None) {
-            reader.wrong_at(&["connector"], Code::InvalidParameters, "is not the name of a connector");
+            reader.wrong_at(&["connector"], Code::InvalidParameters, "is not a name of the sandbox acquirer");
         }
         let weather = match self.mode {
             Mode::Normal | Mode::SlowMs => Weather::Normal,

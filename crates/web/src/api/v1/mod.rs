@@ -22,12 +22,14 @@ mod get_checkout_session;
 mod get_customer;
 mod get_payment;
 mod get_payment_method;
+mod get_routing_rules;
 mod list_payment_methods;
 mod list_payments;
 mod parts;
 mod patch_checkout_session;
 mod patch_customer;
 mod refund;
+mod replace_routing_rules;
 mod unenrol_payment_method;
 mod views;
 mod webhooks;
@@ -52,6 +54,7 @@ const WEBHOOKS: &str = "Webhooks";
 const CUSTOMERS: &str = "Customers";
 const TOKENS: &str = "One-time tokens";
 const METHODS: &str = "Payment methods";
+const ROUTING: &str = "Routing";
 
 /// Parameters of paths, explained.
 const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
@@ -74,6 +77,8 @@ pub(crate) fn routes() -> Vec<Guarded> {
         cancel_or_refund::of_transaction(),
         create_checkout_session::route(),
         get_checkout_session::route(),
+        get_routing_rules::route(),
+        replace_routing_rules::route(),
         patch_checkout_session::route(),
         checkout_payment_methods::route(),
         checkout_payment::route(),

@@ -7,6 +7,7 @@ mod customer;
 mod method;
 mod operation;
 mod payment;
+mod routing;
 pub(super) mod sample;
 mod session;
 mod token;
@@ -14,12 +15,16 @@ mod transaction;
 
 use payments::customers::{CustomerRow, CustomerSessionRow};
 use payments::methods::Stored;
-use payments::{Challenges, CheckoutSessionRow, Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts};
+use payments::routing::RoutingRules;
+use payments::{
+    Challenges, CheckoutSessionRow, Connector, Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts,
+};
 
 pub(super) use customer::{CustomerSessionView, CustomerView};
 pub(super) use method::{CheckoutMethodView, StoredMethodView, StoredMethodsView};
 pub(super) use operation::OperationView;
 pub(super) use payment::PaymentView;
+pub(super) use routing::RulesView;
 pub(super) use session::SessionView;
 pub(super) use token::TokenView;
 
@@ -76,6 +81,16 @@ pub(super) fn methods(found: &[Stored]) -> Vec<u8> {
 /// What can be paid with in a checkout session.
 pub(super) fn checkout_methods(session: &CheckoutSessionRow, stored: &[Stored]) -> Vec<u8> {
     CheckoutMethodView::drawn(session, stored)
+}
+
+/// Routing rules.
+pub(super) fn routing_rules(rules: &RoutingRules) -> Vec<u8> {
+    RulesView::drawn(rules)
+}
+
+/// One rule for everything, as the reference shows it.
+pub(super) fn routing_sample() -> Vec<u8> {
+    routing_rules(&RoutingRules::initial(Connector::Sandbox))
 }
 
 #[cfg(test)]

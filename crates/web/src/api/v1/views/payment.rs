@@ -131,7 +131,8 @@ impl PaymentView<'_> {
         let details: PaymentDetails<'_> = unpacked(payment.details.as_deref());
         let operations: Vec<OperationDetails<'_>> =
             facts.operations.iter().map(|operation| unpacked(operation.details.as_deref())).collect();
-        let echo = |at: usize| match at.checked_sub(1) {
+        let tries = payment.earlier_tries().len() + 1; // all of them are the payment's own
+        let echo = |at: usize| match at.checked_sub(tries) {
             None => Echo::of_payment(&details, &payment.description),
             Some(at) => Echo::of_operation(&operations[at]),
         };
@@ -139,7 +140,7 @@ impl PaymentView<'_> {
         let transaction = |at: usize, transaction: &_| TransactionView::of(transaction, payment, &echo(at), vault, facts.raw);
         let history =
             facts.history.then(|| facts.transactions().enumerate().map(|(at, facts)| transaction(at, &facts)).collect());
-        let latest = transaction(facts.operations.len(), &facts.latest());
+        let latest = transaction(tries - 1 + facts.operations.len(), &facts.latest());
         let three_d_secure = ThreeDSecure::of(details.three_d_secure.as_deref());
         drawn(&PaymentView::of(facts, &details, &three_d_secure, latest, history))
     }

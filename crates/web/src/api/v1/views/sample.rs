@@ -57,6 +57,7 @@ pub(super) fn purchase() -> PaymentRow {
         token: None,
         created_at: AT,
         state: PaymentState::Approved,
+        earlier: None,
         attempt: AttemptState::Succeeded,
         response: approval(),
         answered_at: Some(AT),
