@@ -41,7 +41,7 @@ pub use wire::StripeError;
 use objects::{Charge, Intent, Listed, METADATA_ATTEMPT, METADATA_FENCE, Page, Refund};
 use outcomes::{Judged, approved, not_authenticated, of_charge, of_intent, of_refund, unknown};
 use requests::{Request, Step};
-use wire::{Form, Sent, Wire};
+use wire::{Fate, Form, Wire};
 
 /// Where Stripe itself answers.
 pub const BASE_URL: &str = "https://api.stripe.com";
@@ -169,13 +169,11 @@ impl Stripe {
             Ok(source) => source,
             Err(outcome) => return outcome,
         };
-        match ask.kind {
-            AttemptKind::Verify => self.verify(ask.attempt_id, &source).await,
-            _ => {
-                let request = self.charge_request(ask, amount, source);
-                self.carry_out(ask.attempt_id, request).await
-            }
+        if ask.kind == AttemptKind::Verify {
+            return self.verify(ask.attempt_id, &source).await;
         }
+        let request = self.charge_request(ask, amount, source);
+        self.carry_out(ask.attempt_id, request).await
     }
 
     /// What Stripe calls the card. No money has been asked for yet, so a failure here is never in doubt.
@@ -378,8 +376,8 @@ impl Stripe {
 
     async fn one<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
         match self.wire.get(path, &[]).await {
-            Sent::Answered { status: 200, body } => serde_json::from_slice(&body).ok(),
-            Sent::Answered { .. } | Sent::NotSent(_) | Sent::Lost(_) => None,
+            Fate::Answered { status: 200, body } => serde_json::from_slice(&body).ok(),
+            Fate::Answered { .. } | Fate::NotSent(_) | Fate::Lost(_) => None,
         }
     }
 
@@ -393,8 +391,8 @@ impl Stripe {
                 query.push(("starting_after", after));
             }
             let page = match self.wire.get(path, &query).await {
-                Sent::Answered { status: 200, body } => serde_json::from_slice::<Page<T>>(&body).ok(),
-                Sent::Answered { .. } | Sent::NotSent(_) | Sent::Lost(_) => None,
+                Fate::Answered { status: 200, body } => serde_json::from_slice::<Page<T>>(&body).ok(),
+                Fate::Answered { .. } | Fate::NotSent(_) | Fate::Lost(_) => None,
             };
             let Some(page) = page else { return Found::NoAnswer };
             let last = page.data.last().map(|object| object.id().to_owned());
@@ -423,9 +421,9 @@ impl Stripe {
         let (true, Api::PaymentIntents, Some(amount)) = (self.honours_idempotency, self.api, amount) else {
             return Fenced::Unable;
         };
-        let form = self.fence_form(attempt, amount);
+        let form = Self::fence_form(attempt, amount);
         match self.wire.post("v1/payment_intents", &attempt.attempt_id.to_string(), &form).await {
-            Sent::Answered { status: 200, body } => match serde_json::from_slice::<Intent>(&body) {
+            Fate::Answered { status: 200, body } => match serde_json::from_slice::<Intent>(&body) {
                 Ok(intent) if intent.metadata.contains_key(METADATA_FENCE) => {
                     self.remembered().remove(&attempt.attempt_id);
                     let path = format!("v1/payment_intents/{}/cancel", intent.id);
@@ -435,12 +433,13 @@ impl Stripe {
                 }
                 Ok(_) | Err(_) => Fenced::NoAnswer,
             },
-            // The key was used before, for the charge itself: it is there after all.
-            Sent::Answered { status: 400, .. } => match self.search(attempt).await {
+            // The key was used before, for the charge itself: it arrived after all, whether or not it shows yet.
+            Fate::Answered { status: 400, body } if outcomes::key_was_used(&body) => match self.search(attempt).await {
                 Inquiry::Found(outcome) => Fenced::TooLate(outcome),
-                Inquiry::NotFound | Inquiry::NoAnswer => Fenced::Unable,
+                Inquiry::NotFound | Inquiry::NoAnswer => Fenced::NoAnswer,
             },
-            Sent::Answered { .. } | Sent::NotSent(_) | Sent::Lost(_) => Fenced::NoAnswer,
+            Fate::Answered { status: 400, .. } => Fenced::Unable,
+            Fate::Answered { .. } | Fate::NotSent(_) | Fate::Lost(_) => Fenced::NoAnswer,
         }
     }
 }

@@ -154,8 +154,8 @@ struct Data {
 #[derive(Deserialize)]
 struct Object {
     id: String,
-    #[serde(default)]
-    object: String,
+    #[serde(default, rename = "object")]
+    kind: String,
     #[serde(default)]
     status: Option<String>,
     #[serde(default)]
@@ -190,7 +190,7 @@ fn event(event: Event) -> Option<StripeEvent> {
         "charge.dispute.closed" if status == Some("lost") => EventKind::DisputeLost,
         _ => EventKind::Other,
     };
-    let itself = || object.object == "payment_intent" || object.object == "charge";
+    let itself = || object.kind == "payment_intent" || object.kind == "charge";
     let charge_reference = match (&object.payment_intent, &object.charge) {
         (Some(link), _) | (None, Some(link)) => Some(link.id().to_owned()),
         (None, None) => itself().then(|| object.id.clone()),

@@ -104,6 +104,12 @@ pub(super) fn refused(status: u16, body: &[u8], later: bool) -> Outcome {
     }
 }
 
+/// Whether a refusal says that the key belongs to another request.
+pub(super) fn key_was_used(body: &[u8]) -> bool {
+    let refused = serde_json::from_slice::<Refused>(body);
+    refused.is_ok_and(|refused| refused.error.kind.as_deref() == Some("idempotency_error"))
+}
+
 /// Stripe's word as one of ours.
 fn ours(code: &str) -> Cow<'static, str> {
     let plain = (1..=64).contains(&code.len())

@@ -35,7 +35,7 @@ fn metadata(name: &str) -> String {
     format!("metadata[{name}]")
 }
 
-fn member(name: &str, value: impl ToString) -> (String, String) {
+fn member<T: ToString + ?Sized>(name: &str, value: &T) -> (String, String) {
     (name.to_owned(), value.to_string())
 }
 
@@ -47,8 +47,8 @@ impl Stripe {
             Api::Charges => ("v1/tokens", Form::new()),
         };
         form.push(member("card[number]", card.number.expose()));
-        form.push(member("card[exp_month]", card.expiry.month()));
-        form.push(member("card[exp_year]", card.expiry.year()));
+        form.push(member("card[exp_month]", &card.expiry.month()));
+        form.push(member("card[exp_year]", &card.expiry.year()));
         if let Some(code) = card.security_code.as_ref().map(SecurityCode::expose) {
             form.push(member("card[cvc]", code));
         }
@@ -62,17 +62,17 @@ impl Stripe {
     /// A purchase or an authorisation.
     pub(super) fn charge_request(&self, ask: &ChargeAsk, amount: i64, source: String) -> Request {
         let holds = ask.kind == AttemptKind::Authorise;
-        let mut form = self.amount_form(amount, ask.amount);
+        let mut form = Self::amount_form(amount, ask.amount);
         let (step, path) = match self.api {
             Api::PaymentIntents => {
                 form.push(("payment_method".to_owned(), source));
-                form.push(member("confirm", true));
+                form.push(member("confirm", &true));
                 form.push(member("capture_method", if holds { "manual" } else { "automatic" }));
                 (Step::Intent, "v1/payment_intents")
             }
             Api::Charges => {
                 form.push(("source".to_owned(), source));
-                form.push(member("capture", !holds));
+                form.push(member("capture", &!holds));
                 (Step::Charge, "v1/charges")
             }
         };
@@ -102,7 +102,7 @@ impl Stripe {
         }
         let refund = |of: &str, amount: Option<i64>| {
             let mut form = vec![member(of, reference)];
-            form.extend(amount.map(|amount| member("amount", amount)));
+            form.extend(amount.map(|amount| member("amount", &amount)));
             form.push((metadata(METADATA_ATTEMPT), attempt.to_string()));
             (Step::Refund, "v1/refunds".to_owned(), form)
         };
@@ -110,10 +110,10 @@ impl Stripe {
             (AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Verify | AttemptKind::Chargeback, _) => return None,
             (AttemptKind::Capture, Api::PaymentIntents) => {
                 let path = format!("v1/payment_intents/{reference}/capture");
-                (Step::Capture, path, vec![member("amount_to_capture", minor)])
+                (Step::Capture, path, vec![member("amount_to_capture", &minor)])
             }
             (AttemptKind::Capture, Api::Charges) => {
-                (Step::CaptureCharge, format!("v1/charges/{reference}/capture"), vec![member("amount", minor)])
+                (Step::CaptureCharge, format!("v1/charges/{reference}/capture"), vec![member("amount", &minor)])
             }
             (AttemptKind::Cancel, Api::PaymentIntents) => {
                 (Step::Cancel, format!("v1/payment_intents/{reference}/cancel"), Form::new())
@@ -136,14 +136,14 @@ impl Stripe {
     }
 
     /// An intent without a card, which cannot be charged.
-    pub(super) fn fence_form(&self, attempt: &AttemptRef, amount: i64) -> Form {
-        let mut form = self.amount_form(amount, attempt.amount);
+    pub(super) fn fence_form(attempt: &AttemptRef, amount: i64) -> Form {
+        let mut form = Self::amount_form(amount, attempt.amount);
         form.push((metadata(METADATA_ATTEMPT), attempt.attempt_id.to_string()));
         form.push((metadata(METADATA_FENCE), "1".to_owned()));
         form
     }
 
-    fn amount_form(&self, amount: i64, money: Money) -> Form {
-        vec![member("amount", amount), member("currency", money.currency().code().to_ascii_lowercase())]
+    fn amount_form(amount: i64, money: Money) -> Form {
+        vec![member("amount", &amount), member("currency", &money.currency().code().to_ascii_lowercase())]
     }
 }

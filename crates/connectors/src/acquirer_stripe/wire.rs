@@ -18,7 +18,7 @@ pub(super) type Form = Vec<(String, String)>;
 
 /// What became of a request.
 #[derive(Debug)]
-pub(super) enum Sent {
+pub(super) enum Fate {
     /// It was answered in full.
     Answered { status: u16, body: Vec<u8> },
     /// Proven: no byte of it reached the server.
@@ -27,7 +27,7 @@ pub(super) enum Sent {
     Lost(&'static str),
 }
 
-impl Sent {
+impl Fate {
     /// The body of a success.
     ///
     /// # Errors
@@ -86,32 +86,32 @@ impl Wire {
         Ok(Self { client, base, authorization })
     }
 
-    pub(super) async fn post(&self, path: &str, key: &str, form: &Form) -> Sent {
-        let Ok(url) = self.base.join(path) else { return Sent::NotSent("the address cannot be built") };
+    pub(super) async fn post(&self, path: &str, key: &str, form: &Form) -> Fate {
+        let Ok(url) = self.base.join(path) else { return Fate::NotSent("the address cannot be built") };
         self.send(self.client.request(Method::POST, url).header(IDEMPOTENCY_KEY, key).form(form)).await
     }
 
-    pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Sent {
-        let Ok(mut url) = self.base.join(path) else { return Sent::NotSent("the address cannot be built") };
+    pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Fate {
+        let Ok(mut url) = self.base.join(path) else { return Fate::NotSent("the address cannot be built") };
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
         self.send(self.client.request(Method::GET, url)).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Sent {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Fate {
         let reply = match request.header(AUTHORIZATION, self.authorization.clone()).send().await {
             Ok(reply) => reply,
             // Name, connection or TLS failed: the request waits for these and was not written.
-            Err(error) if error.is_connect() => return Sent::NotSent("stripe cannot be reached"),
-            Err(error) if error.is_builder() => return Sent::NotSent("the request cannot be built"),
-            Err(error) if error.is_timeout() => return Sent::Lost("no answer in time"),
-            Err(_) => return Sent::Lost("the connection broke before the answer"),
+            Err(error) if error.is_connect() => return Fate::NotSent("stripe cannot be reached"),
+            Err(error) if error.is_builder() => return Fate::NotSent("the request cannot be built"),
+            Err(error) if error.is_timeout() => return Fate::Lost("no answer in time"),
+            Err(_) => return Fate::Lost("the connection broke before the answer"),
         };
         let status = reply.status().as_u16();
         match read(reply).await {
-            Some(body) => Sent::Answered { status, body },
-            None => Sent::Lost("the answer broke off"),
+            Some(body) => Fate::Answered { status, body },
+            None => Fate::Lost("the answer broke off"),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Line {
 }
 
 /// Head, without its empty line, and body.
-async fn request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+pub(crate) async fn request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

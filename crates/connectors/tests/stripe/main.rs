@@ -1,6 +1,7 @@
 //! The Stripe connector against servers by other people that speak as Stripe does, over a line that can be cut.
 
 mod charges;
+mod fence;
 #[path = "../house/mod.rs"]
 mod house;
 mod intents;

@@ -32,7 +32,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// PyPI `localstripe`; `None`, and said so, where it cannot be installed.
+    /// `localstripe` for Python; `None`, and said so, where it cannot be installed.
     pub(crate) fn localstripe() -> Option<Self> {
         let folder = installed("localstripe-1.15.10", |folder| {
             run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
@@ -45,7 +45,7 @@ impl Server {
         }))
     }
 
-    /// npm `stripe-stateful-mock`; `None`, and said so, where it cannot be installed.
+    /// `stripe-stateful-mock` for Node; `None`, and said so, where it cannot be installed.
     pub(crate) fn stateful_mock() -> Option<Self> {
         let folder = installed("stripe-stateful-mock-0.0.16", |folder| {
             let npm = ["install", "--no-save", "--silent", "--no-audit", "--no-fund", "stripe-stateful-mock@0.0.16", "--prefix"];
@@ -62,7 +62,7 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
         let child = command(port.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let server = Self { url: format!("http://127.0.0.1:{port}"), child: child.expect("it starts") };
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < deadline, "the server at {}{path} does not answer", server.url);
             std::thread::sleep(Duration::from_millis(50));
@@ -96,6 +96,12 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
+#[expect(clippy::print_stderr, reason = "a test that does not run must say so")]
+fn skipped(name: &str, why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{name} cannot be installed: {why}");
+    eprintln!("skipped: {name} cannot be installed: {why}");
+}
+
 /// The folder a package is installed in. Tests run side by side: one installs, the others wait.
 fn installed(name: &str, install: impl FnOnce(&Path) -> Result<(), String>) -> Option<PathBuf> {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("third-party");
@@ -114,8 +120,7 @@ fn installed(name: &str, install: impl FnOnce(&Path) -> Result<(), String>) -> O
             Some(folder)
         }
         Err(why) => {
-            assert!(std::env::var_os("CI").is_none(), "{name} cannot be installed: {why}");
-            eprintln!("skipped: {name} cannot be installed: {why}");
+            skipped(name, &why);
             None
         }
     }

@@ -75,10 +75,8 @@ proptest! {
         let matching = rules.0.iter().find(|rule| holds(&rule.conditions, &facts));
         let left: Vec<Connector> =
             matching.map(|rule| rule.route.iter().copied().filter(|one| usable.contains(one)).collect()).unwrap_or_default();
-        match matching.filter(|_| !left.is_empty()) {
-            Some(rule) => prop_assert_eq!(found, Route { connectors: left, retry_on: rule.retry_on }),
-            None => prop_assert_eq!(found, Route::only(usable[0])),
-        }
+        let expected = matching.filter(|_| !left.is_empty()).map(|rule| Route { connectors: left.clone(), retry_on: rule.retry_on });
+        prop_assert_eq!(found, expected.unwrap_or_else(|| Route::only(usable[0])));
         prop_assert_eq!(route(&rules, &facts, &[]), None);
     }
 

@@ -304,7 +304,8 @@ async fn damaged_tries_are_noticed() {
             Ok(())
         }
     }
-    let damages: [(fn(&mut PaymentRow), &[&str]); 3] = [
+    type Harm = (fn(&mut PaymentRow), &'static [&'static str]);
+    let damages: [Harm; 3] = [
         (
             |payment| {
                 let mut one = payment.earlier_tries()[0].clone();

@@ -155,7 +155,7 @@ impl RoutingRuleBody {
         for (at, connector) in route.iter().enumerate() {
             if route[..at].contains(connector) {
                 reader.inside("route", |reader| {
-                    reader.at_item(at, |reader| reader.wrong(Code::InvalidParameters, "is named twice"))
+                    reader.at_item(at, |reader| reader.wrong(Code::InvalidParameters, "is named twice"));
                 });
             }
         }

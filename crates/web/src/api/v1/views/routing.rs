@@ -20,7 +20,7 @@ view! {
         conditions: ConditionsView,
         /// Acquirers, in order.
         route: Vec<Word>,
-        /// UNAVAILABLE, SOFT_DECLINE, both or none.
+        /// `UNAVAILABLE`, `SOFT_DECLINE`, both or none.
         retry_on: Vec<Word>,
     }
 }
