@@ -2,7 +2,11 @@
 
 mod authentication;
 mod checkout_sessions;
+mod customers;
 mod idempotency;
+mod payment_methods;
 mod payments;
 mod permissions;
 mod rate_limit;
+mod tokens;
+mod vault;
