@@ -61,6 +61,26 @@ const DAMAGES: &[(&str, &str)] = &[
     ("I8.a", "UPDATE account SET name = 'pay with 4507 9900 0000 0002' WHERE ctid = (SELECT min(ctid) FROM account)"),
     ("I8.b", "UPDATE account SET name = 'sandbox_sk_0123456789' WHERE ctid = (SELECT min(ctid) FROM account)"),
     (
+        "I8.c",
+        "UPDATE token SET expires_at = 1",
+    ),
+    ("I8.d", "UPDATE vault_record SET sealed = (SELECT sealed FROM vault_record ORDER BY id DESC LIMIT 1)"),
+    ("I8.d", "UPDATE vault_key SET wrapped = (SELECT sealed_secret FROM access_secret LIMIT 1)"),
+    ("I3.d", "DELETE FROM vault_record WHERE id = (SELECT number_record FROM payment_method LIMIT 1)"),
+    ("I3.d", "DELETE FROM vault_record WHERE id = (SELECT number_record FROM token LIMIT 1)"),
+    ("I3.d", "DELETE FROM vault_record WHERE id = (SELECT code_record FROM token LIMIT 1)"),
+    ("I3.d", "DELETE FROM token"),
+    ("I3.d", "DELETE FROM vault_account"),
+    ("I3.d", "DELETE FROM vault_key"),
+    ("I3.d", "DELETE FROM customer"),
+    ("I3.d", "DELETE FROM customer_reference"),
+    ("I3.d", "UPDATE customer SET merchant_customer_id = 'another'"),
+    ("I3.d", "DELETE FROM customer_card"),
+    ("I3.d", "UPDATE payment_method SET status = 5"),
+    ("I3.d", "UPDATE payment_method SET number_record = NULL"),
+    ("I3.d", "UPDATE payment_method SET status = 1"),
+    ("I8.a", "UPDATE vault_record SET sealed = '4507990000000002'::bytea"),
+    (
         "I8.d",
         "UPDATE access_secret SET sealed_secret = (SELECT sealed_secret FROM access_secret ORDER BY key_id DESC LIMIT 1)
                WHERE ctid = (SELECT min(ctid) FROM access_secret)",
@@ -104,6 +124,13 @@ fn every_rule_finds_its_damage() {
         let mut declined = merchant.purchase("5 EUR");
         declined["payment_method"]["detail"]["card"]["card_data"]["number"] = json!(world.card("do_not_honor"));
         merchant.pays(declined).await;
+        let customer = merchant.post("/v1/customers", json!({ "merchant_customer_id": "ada" })).await.expect(201).at("/id");
+        let card = json!({ "number": "4507990000000002", "expiration_month": 12, "expiration_year": 2099, "security_code": "123",
+            "holder_name": "Ada Lovelace" });
+        let account = merchant.account_id.clone();
+        merchant.post("/v1/tokens", json!({ "account_id": account, "card_data": card })).await.expect(201);
+        let body = json!({ "account_id": account, "country": "FR", "type": "CARD", "card_data": card });
+        merchant.post(&format!("/v1/customers/{customer}/payment-methods"), body).await.expect(201);
         world.verify_settled().await;
         world.stop().await;
         sql(&world, PREPARE).await;

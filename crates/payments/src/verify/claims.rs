@@ -34,8 +34,12 @@ pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut
             claims += 1;
             let row: ClaimRow = record.row(0)?;
             let effect = effect(&record, &row)?;
-            check_effect(&row, effect.as_ref(), report);
-            let webhook = record.get::<Option<Uuid>>(<ClaimRow as db::Table>::META.columns.len() + 9)?.is_some();
+            let over = row.finished_at.is_some_and(|finished| now >= idempotency::expires_at(row.first_seen_at, finished));
+            // What a claim was made for may be forgotten when the claim's own time is over, whether or not it has been swept yet.
+            if !over || effect.is_some() {
+                check_effect(&row, effect.as_ref(), report);
+            }
+            let webhook = record.get::<Option<Uuid>>(<ClaimRow as db::Table>::META.columns.len() + 10)?.is_some();
             if let Some(effect) = effect.filter(|_| row.status == ClaimStatus::Done && !webhook) {
                 replies += 1;
                 check_reply(&row, &effect, report);
