@@ -7,10 +7,10 @@ use kernel::Timestamp;
 
 use crate::cache::{REPLAY_CACHE_BYTES_MAX, ReplayCache};
 use crate::commands::Sweep;
+use crate::error::CodecError;
 use crate::in_flight::{InFlight, Working};
 use crate::meter;
 use crate::queries;
-use crate::error::CodecError;
 use crate::sealed::ReplySealer;
 use crate::types::{BodyHash, InProcess, Known, Recorded, Reply, Scope};
 

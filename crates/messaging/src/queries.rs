@@ -47,10 +47,8 @@ static DELIVERIES: Sql = sql!(
     DeliveryRow
 );
 
-static TRIES: Sql = sql!(
-    "SELECT {} FROM webhook_try WHERE account_id = $1 AND event_id = $2 AND webhook_id = $3 ORDER BY number",
-    TryRow
-);
+static TRIES: Sql =
+    sql!("SELECT {} FROM webhook_try WHERE account_id = $1 AND event_id = $2 AND webhook_id = $3 ORDER BY number", TryRow);
 
 // Of all accounts: only a sandbox shows it.
 static LATEST: Sql = sql!("SELECT {} FROM webhook_delivery ORDER BY event_id DESC LIMIT $1", DeliveryRow);

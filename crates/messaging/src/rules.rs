@@ -39,7 +39,8 @@ pub fn judge(answered: Answered, tries: u32, first: Timestamp, now: Timestamp) -
     match answered {
         Answered::Status(CONFIRMED) => Verdict::Confirmed,
         Answered::Status(GONE) => Verdict::Gone,
-        Answered::Status(_) | Answered::Nothing(_) => match TRY_OFFSETS_SECONDS.get(usize::try_from(tries).unwrap_or(usize::MAX)) {
+        Answered::Status(_) | Answered::Nothing(_) => match TRY_OFFSETS_SECONDS.get(usize::try_from(tries).unwrap_or(usize::MAX))
+        {
             Some(offset) => Verdict::Again(first.plus_seconds(*offset).max(now.plus_seconds(GAP_SECONDS))),
             None => Verdict::GivenUp,
         },

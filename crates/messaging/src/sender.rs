@@ -123,7 +123,8 @@ impl Parcel {
         };
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-        for (name, sealed, column) in [(X_API_KEY, &webhook.api_key, Column::ApiKey), (X_SECRET, &webhook.secret, Column::Secret)] {
+        for (name, sealed, column) in [(X_API_KEY, &webhook.api_key, Column::ApiKey), (X_SECRET, &webhook.secret, Column::Secret)]
+        {
             if let Some(value) = open(sealed, column)?.and_then(|secret| hidden(secret.expose())) {
                 headers.insert(name, value);
             }

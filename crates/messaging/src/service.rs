@@ -335,16 +335,8 @@ impl Messaging {
     }
 
     /// `None` stays, `Some(None)` removes.
-    fn seal(
-        &self,
-        secret: Option<&SecretText>,
-        account: AccountId,
-        id: WebhookId,
-        column: Column,
-    ) -> Option<Option<Arc<[u8]>>> {
-        secret.map(|secret| {
-            (!secret.expose().is_empty()).then(|| self.0.secrets.seal(secret, account, id, column))
-        })
+    fn seal(&self, secret: Option<&SecretText>, account: AccountId, id: WebhookId, column: Column) -> Option<Option<Arc<[u8]>>> {
+        secret.map(|secret| (!secret.expose().is_empty()).then(|| self.0.secrets.seal(secret, account, id, column)))
     }
 
     fn enter(&self, once: Option<Once>, subject: WebhookId) -> Result<Entered, Refusal> {

@@ -181,7 +181,8 @@ impl Command for Resend {
         let row = row.clone();
         let reply = Reply { status: 200, content_type: JSON.into(), location: None, body: (self.draw)(&row).into() };
         let recorded = self.done.as_ref().map(|done| {
-            idempotency::finish(rows, &done.claim.scope, &reply, now).expect("the claim was made a moment ago, and the reply is small")
+            idempotency::finish(rows, &done.claim.scope, &reply, now)
+                .expect("the claim was made a moment ago, and the reply is small")
         });
         Ok(Configured::Done { reply, recorded, wanted: None })
     }

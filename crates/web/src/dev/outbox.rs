@@ -92,7 +92,11 @@ async fn outbox(Facts(exchange): Facts, Headers(headers): Headers, State(web): S
     let language = language_of(&exchange.uri, &headers);
     let page = Page { template: "outbox.html", path: "/dev/outbox", language, ready: web.is_ready().await };
     let messages: Vec<Card> = messages.iter().map(card).collect();
-    web.pages.reply(StatusCode::OK, &page, context! { outbox => Serde(Cards { to: query.get("to").unwrap_or_default(), messages }) })
+    web.pages.reply(
+        StatusCode::OK,
+        &page,
+        context! { outbox => Serde(Cards { to: query.get("to").unwrap_or_default(), messages }) },
+    )
 }
 
 async fn found(web: &Web, query: &Query<Which>) -> Result<Vec<Message>, Problem> {
@@ -162,7 +166,9 @@ struct Moment {
 
 fn card(message: &Message) -> Card {
     let delivery = &message.delivery;
-    let pretty = serde_json::from_slice::<serde_json::Value>(&message.body()).ok().and_then(|body| serde_json::to_string_pretty(&body).ok());
+    let pretty = serde_json::from_slice::<serde_json::Value>(&message.body())
+        .ok()
+        .and_then(|body| serde_json::to_string_pretty(&body).ok());
     let status = delivery.http_status.map(|status| status.to_string());
     Card {
         id: message.event.id.to_string(),

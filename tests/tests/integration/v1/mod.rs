@@ -6,3 +6,4 @@ mod idempotency;
 mod payments;
 mod permissions;
 mod rate_limit;
+mod webhooks;

@@ -121,11 +121,7 @@ pub(super) fn route() -> Guarded {
     })
 }
 
-async fn create_webhook(
-    caller: Caller<Write>,
-    State(web): State<Web>,
-    once: Once<Optional, CreateWebhookBody>,
-) -> Response {
+async fn create_webhook(caller: Caller<Write>, State(web): State<Web>, once: Once<Optional, CreateWebhookBody>) -> Response {
     let key = once.key.as_ref();
     let created = web.wiring.messaging.create(caller.account_id(), once.ask, once_of(key)).await;
     answer(&web, key, created).await

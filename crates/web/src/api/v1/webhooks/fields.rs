@@ -92,7 +92,16 @@ pub(super) struct Kept<const LIST: usize>(pub(super) Vec<&'static str>);
 const KEPT: [&[&str]; 2] = [
     &["CREATE", "UPDATE"],
     &[
-        "BLOCKED", "CANCELLED", "CREATED", "DECLINED", "ERROR", "EXPIRED", "INACTIVE", "PENDING", "SUCCEEDED", "TRANSFERRED",
+        "BLOCKED",
+        "CANCELLED",
+        "CREATED",
+        "DECLINED",
+        "ERROR",
+        "EXPIRED",
+        "INACTIVE",
+        "PENDING",
+        "SUCCEEDED",
+        "TRANSFERRED",
         "UNBLOCKED",
     ],
 ];
