@@ -213,7 +213,7 @@ impl House {
         vault::verify(&snapshot, Some(&MasterKey::from_bytes([5; 32])), &mut report).await.expect("verifies");
         verify::verify(&mut snapshot, books, strictness, &mut report).await.expect("verifies");
         let asked_for = verify::asked_for(&mut snapshot).await.expect("verifies");
-        let at_work = AtWork { processes: [self.store.writer().boot()].into(), asked_for, settled };
+        let at_work = AtWork { processes: [self.store.writer().boot()].into(), asked_for, settled, sealer: None };
         idempotency::verify::verify(&mut snapshot, &at_work, &mut report).await.expect("verifies");
         ledger::verify::verify(&mut snapshot, |_| TERMS.negative_limit, &mut report).await.expect("verifies");
         report

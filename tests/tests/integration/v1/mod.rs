@@ -11,3 +11,4 @@ mod rate_limit;
 mod routing_rules;
 mod tokens;
 mod vault;
+mod webhooks;

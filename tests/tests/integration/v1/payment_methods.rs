@@ -269,7 +269,8 @@ pub(super) fn card(number: &str) -> Value {
 }
 
 fn enrolling(merchant: &Actor, card: Value, more: Value) -> Value {
-    let mut body = json!({ "account_id": merchant.account_id, "country": "FR", "type": "CARD", "workflow": "DIRECT", "card_data": card });
+    let mut body =
+        json!({ "account_id": merchant.account_id, "country": "FR", "type": "CARD", "workflow": "DIRECT", "card_data": card });
     body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     body
 }
