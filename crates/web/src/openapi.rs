@@ -17,9 +17,10 @@ use crate::state::{Options, Web};
 use crate::table;
 
 /// The sections of the document and what each is for.
-pub(crate) const SECTIONS: [(&str, &str); 4] = [
+pub(crate) const SECTIONS: [(&str, &str); 5] = [
     ("Payments", "A payment is what you want; a transaction is one step on the way: a purchase, a capture, a refund."),
     ("Checkout sessions", "An order for which a payer can make one payment."),
+    ("Routing", "Which acquirer a charge goes to, and which one is tried next."),
     ("House", "For the machines and people that run the product."),
     ("Sandbox", "Only where no real money moves: the acquirer's moods and books, the clock, the outbox."),
 ];
