@@ -102,7 +102,7 @@ settings! {
     stripe_api = "payment_intents": Some("API"), Serving, Anywhere, "payment_intents or charges";
     stripe_minimal_fields = "false": None, Serving, Anywhere, "Send Stripe no more than it needs";
     stripe_honours_idempotency = "true": None, Serving, Anywhere,
-        "Whether Stripe's server recognises a repeat by its Idempotency-Key";
+        "Whether Stripe's server recognises a repeat by its Idempotency-Key [default: true]";
     credentials: Some("FILE"), Demo, Anywhere, "Write the demo's credentials to this file (mode 0600)";
 }
 

@@ -17,10 +17,16 @@ use crate::state::{Options, Web};
 use crate::table;
 
 /// The sections of the document and what each is for.
-pub(crate) const SECTIONS: [(&str, &str); 5] = [
+pub(crate) const SECTIONS: [(&str, &str); 11] = [
     ("Payments", "A payment is what you want; a transaction is one step on the way: a purchase, a capture, a refund."),
     ("Checkout sessions", "An order for which a payer can make one payment."),
+    ("Customers", "Who pays you, and the cards he has left with you."),
+    ("One-time tokens", "A card that your page has taken and your server may charge once."),
+    ("Payment methods", "Cards that may be charged again."),
+    ("Routing", "Which acquirer a charge goes to, and which one is tried next."),
     ("Webhooks", "Who is told when something changes, and what became of telling them."),
+    ("Pages for payers", "What people see who pay."),
+    ("Acquirers", "What acquirers tell us unasked."),
     ("House", "For the machines and people that run the product."),
     ("Sandbox", "Only where no real money moves: the acquirer's moods and books, the clock, the outbox."),
 ];
