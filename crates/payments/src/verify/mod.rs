@@ -64,7 +64,7 @@ pub async fn verify(
     let under_way = totals::verify(snapshot, strictness.settled, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
-    told::verify(snapshot, report).await?;
+    told::verify(snapshot, strictness.now, report).await?;
     match books {
         Ok(books) => acquirers::verify(snapshot, books, strictness.settled, report).await,
         Err(why) => {

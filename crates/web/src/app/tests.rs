@@ -25,6 +25,18 @@ struct World {
     _folder: tempfile::TempDir,
 }
 
+fn messaging(store: &Arc<Store>, master: &MasterKey, source: &Source, idempotency: &Idempotency, outbox: Outbox) -> Messaging {
+    Messaging::new(messaging::Parts {
+        store: store.clone(),
+        secrets: WebhookSecrets::new(master, source),
+        replies: ReplySealer::new(master, source),
+        idempotency: idempotency.clone(),
+        outbox,
+        guard: UrlGuard::new(true, Arc::new(SystemLookup)),
+        faces: crate::webhook_faces(),
+    })
+}
+
 /// A reply, read to its end.
 struct Reply {
     status: u16,
@@ -72,8 +84,7 @@ impl World {
         let reader = access.create_key(account.id, NewKey::new("reader", Permission::ReadOnly)).await.expect("a key");
         let acquirer =
             Sandbox::open(DatabaseUrl::sqlite(folder.path().join("acquirer.db")), source.clone()).await.expect("an acquirer");
-        let replies = ReplySealer::new(&master, &source);
-        let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
+        let idempotency = Idempotency::new(store.reader().clone()).sealing(ReplySealer::new(&master, &source));
         let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
         let payments = Payments::new(Parts {
             store: store.clone(),
@@ -84,15 +95,7 @@ impl World {
             faces: crate::faces(),
             patience: Patience::default(),
         });
-        let messaging = Messaging::new(messaging::Parts {
-            store: store.clone(),
-            secrets: WebhookSecrets::new(&master, &source),
-            replies,
-            idempotency: idempotency.clone(),
-            outbox,
-            guard: UrlGuard::new(true, Arc::new(SystemLookup)),
-            faces: crate::webhook_faces(),
-        });
+        let messaging = messaging(&store, &master, &source, &idempotency, outbox);
         let app = app(Wiring {
             payments,
             messaging,
