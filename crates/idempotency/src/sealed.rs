@@ -50,10 +50,10 @@ mod tests {
         let body = "whsec_hush whsec_hush whsec_hush";
         let reply = Reply { status: 201, content_type: "text/plain".into(), location: None, body: body.into() };
         let frame = codec::pack(&reply).expect("small");
-        let sealed = sealer.seal(&frame, &scope);
-        assert!(codec::is_sealed(&sealed) && !codec::is_sealed(&frame));
-        assert_eq!(codec::unpack(201, &sealed), Err(CodecError::Sealed));
-        assert_eq!(sealer.open(&sealed, &scope).as_deref(), Ok(&*frame));
-        assert_eq!(sealer.open(&sealed, &Scope { hash: [4; 16], ..scope }), Err(CodecError::Sealed));
+        let stored = sealer.seal(&frame, &scope);
+        assert!(codec::is_sealed(&stored) && !codec::is_sealed(&frame));
+        assert_eq!(codec::unpack(201, &stored), Err(CodecError::Sealed));
+        assert_eq!(sealer.open(&stored, &scope).as_deref(), Ok(&*frame));
+        assert_eq!(sealer.open(&stored, &Scope { hash: [4; 16], ..scope }), Err(CodecError::Sealed));
     }
 }

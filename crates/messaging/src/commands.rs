@@ -2,7 +2,9 @@
 
 mod configure;
 mod deliver;
+mod sweep;
 
-pub use configure::Details;
-pub(crate) use configure::{Change, Configured, Create, Done, Edit, Remove, Rotate};
+pub(crate) use configure::{Change, Configured, Create, Done, Edit, Remove, Rotate, Sealed};
+pub use configure::{Details, Merge};
 pub(crate) use deliver::{Record, Resend, Take, Taken};
+pub(crate) use sweep::Sweep;

@@ -18,9 +18,11 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::commands::{Record, Take, Taken};
+use crate::commands::{Record, Sweep, Take, Taken};
+use crate::outbox;
 use crate::queries;
 use crate::rows::{DeliveryRow, EventRow, WebhookRow};
+use crate::rules::LOG_SECONDS;
 use crate::sender::{Parcel, Sender};
 use crate::service::Messaging;
 use crate::types::{Answered, Trouble};
@@ -38,6 +40,9 @@ const LEASE_MICROS: i64 = 30_000_000;
 /// How often an outcome is written again when the store does not take it, and how long to wait in between.
 const RECORDINGS: u32 = 20;
 const RECORD_AGAIN: Duration = Duration::from_millis(500);
+/// How often old deliveries are swept away, and how many at once.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+const SWEEP_MAX: u32 = 200;
 
 /// What is under way in this process.
 #[derive(Default)]
@@ -65,10 +70,13 @@ impl Courier {
     /// Delivers until `stop`, and then lets what is under way end: a request takes 10 seconds at most.
     pub async fn deliver_until(self: Arc<Self>, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
+        let mut swept = Instant::now();
         loop {
-            if let Err(fault) = self.look().await {
-                tracing::warn!(%fault, "webhooks could not be looked after; the next round will");
+            if swept.elapsed() >= SWEEP_EVERY {
+                swept = Instant::now();
+                noted(self.sweep().await);
             }
+            noted(self.look().await);
             tokio::select! {
                 () = &mut stop => break,
                 () = self.ended.notified() => {}
@@ -77,6 +85,27 @@ impl Courier {
         }
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Deletes what has been over for [`LOG_SECONDS`], a little each time.
+    async fn sweep(&self) -> Result<(), Fault> {
+        let store = &self.messaging.0.store;
+        let before = store.clock().now().plus_seconds(-LOG_SECONDS);
+        loop {
+            let old = queries::old_deliveries(store.reader(), outbox::first_event_at(before), SWEEP_MAX).await?;
+            // A receiver goes after all that was sent to it.
+            let gone = queries::deleted_webhooks(store.reader(), before.plus_seconds(-86_400), SWEEP_MAX).await?;
+            let deliveries: Vec<_> = old.iter().map(|row| (row.account_id, row.event_id, row.webhook_id)).collect();
+            let webhooks: Vec<_> =
+                if deliveries.is_empty() { gone.iter().map(|row| (row.account_id, row.id)).collect() } else { Vec::new() };
+            if deliveries.is_empty() && webhooks.is_empty() {
+                return Ok(());
+            }
+            let Ok(deleted) = store.writer().run(Sweep { deliveries, webhooks }).await?;
+            if deleted == 0 {
+                return Ok(()); // another process sweeps too, or the reader lags
+            }
+        }
     }
 
     async fn look(self: &Arc<Self>) -> Result<(), Fault> {
@@ -180,6 +209,12 @@ impl Courier {
             tracing::error!(webhook = %webhook.id, %error, "a webhook's secrets do not open");
             Trouble::Sealed
         })
+    }
+}
+
+fn noted(result: Result<(), Fault>) {
+    if let Err(fault) = result {
+        tracing::warn!(%fault, "webhooks could not be looked after; the next round will");
     }
 }
 

@@ -1,7 +1,6 @@
 //! Why a receiver cannot be made or changed.
 
 use db::Fault;
-use idempotency::HoldRefusal;
 use thiserror::Error;
 
 use crate::guard::Unsafe;
@@ -47,10 +46,4 @@ pub enum MessagingError {
     /// The store failed.
     #[error(transparent)]
     Fault(#[from] Fault),
-}
-
-impl From<HoldRefusal> for MessagingError {
-    fn from(refusal: HoldRefusal) -> Self {
-        Fault::Failed(format!("a claim made in the same decision: {refusal}").into()).into()
-    }
 }

@@ -164,7 +164,7 @@ macro_rules! nets {
 
 /// What is not public of IPv4 (IANA special-purpose registry).
 const NOT_PUBLIC_V4: [Ipv4Net; 15] = nets! { Ipv4Net:
-    Ipv4Addr::new(0, 0, 0, 0), 8; // this network, unspecified
+    Ipv4Addr::UNSPECIFIED, 8; // this network, unspecified
     Ipv4Addr::new(10, 0, 0, 0), 8; // private
     Ipv4Addr::new(100, 64, 0, 0), 10; // CGNAT
     Ipv4Addr::new(127, 0, 0, 0), 8; // loopback

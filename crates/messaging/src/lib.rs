@@ -45,7 +45,7 @@ pub use rows::{DeliveryRow, EventRow, TryRow, WebhookRow};
 pub use secrets::WebhookSecrets;
 pub use sender::{NoClient, Sender};
 pub use service::{
-    Answer, DeliveryRead, Details, Faces, Message, Messaging, NewWebhook, Once, Parts, Shared, Shown, WebhookChange,
+    Answer, DeliveryRead, Details, Faces, Merge, Message, Messaging, NewWebhook, Once, Parts, Shared, Shown, WebhookChange,
 };
 pub use types::{Answered, DeliveryState, Family, Trigger, Triggers, Trouble, WebhookState};
 

@@ -171,11 +171,20 @@ impl std::fmt::Debug for Outbox {
 /// The id of an event: UUID version 7 of its time, its other bits a hash of what happened. The same event decided twice has the same
 /// id, so it can be noted only once.
 fn event_id(happened: &Happened, now: Timestamp) -> EventId {
-    let millis = u64::try_from(now.micros() / 1_000).unwrap_or(0);
     let account = happened.account_id.bytes();
     let trigger = happened.trigger.code().to_be_bytes();
     let digest = sha256(&[&account, happened.cause.as_bytes(), &trigger, happened.status.as_bytes()]);
     let mut rest = [0; 10];
     rest.copy_from_slice(&digest[..10]);
-    EventId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid())
+    id_at(now, &rest)
+}
+
+/// Not greater than the id of any event of that time or later.
+pub(crate) fn first_event_at(time: Timestamp) -> EventId {
+    id_at(time, &[0; 10])
+}
+
+fn id_at(time: Timestamp, rest: &[u8; 10]) -> EventId {
+    let millis = u64::try_from(time.micros() / 1_000).unwrap_or(0);
+    EventId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, rest).into_uuid())
 }

@@ -50,6 +50,13 @@ static DELIVERIES: Sql = sql!(
 static TRIES: Sql =
     sql!("SELECT {} FROM webhook_try WHERE account_id = $1 AND event_id = $2 AND webhook_id = $3 ORDER BY number", TryRow);
 
+// Ids of events are ordered by time.
+static OLD: Sql =
+    sql!("SELECT {} FROM webhook_delivery WHERE event_id < $1 AND next_try_at IS NULL ORDER BY event_id LIMIT $2", DeliveryRow);
+
+static DELETED: Sql =
+    sql!("SELECT {} FROM webhook WHERE state = $1 AND updated_at < $2 ORDER BY account_id, id LIMIT $3", WebhookRow);
+
 // Of all accounts: only a sandbox shows it.
 static LATEST: Sql = sql!("SELECT {} FROM webhook_delivery ORDER BY event_id DESC LIMIT $1", DeliveryRow);
 
@@ -120,6 +127,16 @@ pub(crate) async fn deliveries(
     let (account, webhook) = webhook;
     let state = state.map_or(-1, DeliveryState::code);
     reader.rows(&DELIVERIES, args![webhook, account, before.unwrap_or(BEHIND_ALL), state, limit]).await
+}
+
+/// Deliveries of events before that one with which nothing happens any more.
+pub(crate) async fn old_deliveries(reader: &Reader, before: EventId, limit: u32) -> Result<Vec<DeliveryRow>, Fault> {
+    reader.rows(&OLD, args![before, limit]).await
+}
+
+/// Receivers that were deleted before that time.
+pub(crate) async fn deleted_webhooks(reader: &Reader, before: Timestamp, limit: u32) -> Result<Vec<WebhookRow>, Fault> {
+    reader.rows(&DELETED, args![WebhookState::Deleted, before, limit]).await
 }
 
 /// All requests that were sent for a delivery, oldest first.

@@ -16,6 +16,8 @@ pub const TRY_OFFSETS_SECONDS: [i64; TRIES_MAX as usize] = [0, 300, 3_000, 21_60
 const GAP_SECONDS: i64 = 300;
 /// How long a former signing secret goes on signing beside its successor, in seconds (payments specification, section 7).
 pub const FORMER_SIGNING_SECONDS: i64 = 24 * 3_600;
+/// How long a delivery that is confirmed, given up or dropped stays in the log, in seconds of platform time.
+pub const LOG_SECONDS: i64 = 30 * 86_400;
 /// The one answer that confirms.
 const CONFIRMED: u16 = 200;
 /// The answer of a receiver that wants nothing any more.

@@ -153,3 +153,55 @@ fn hidden(text: &str) -> Option<HeaderValue> {
     value.set_sensitive(true);
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::{IpAddr, Ipv4Addr, TcpListener};
+    use std::pin::Pin;
+
+    use super::*;
+    use crate::guard::Lookup;
+
+    /// Every name is this machine.
+    struct Here;
+
+    impl Lookup for Here {
+        fn addresses(&self, _host: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
+            Box::pin(async { Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]) })
+        }
+    }
+
+    /// No name is anybody.
+    struct Nobody;
+
+    impl Lookup for Nobody {
+        fn addresses(&self, _host: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
+            Box::pin(async { Err(io::Error::from(io::ErrorKind::NotFound)) })
+        }
+    }
+
+    async fn sent(sandbox: bool, lookup: Arc<dyn Lookup>, url: String) -> Answered {
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let sender = Sender::new(UrlGuard::new(sandbox, lookup)).expect("a client");
+        sender.send(Parcel { url: url.into(), headers: HeaderMap::new(), body: b"{}".to_vec() }).await
+    }
+
+    #[tokio::test]
+    async fn the_guard_stands_where_the_connection_is_made() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        listener.set_nonblocking(true).expect("a listener");
+        // In production neither a name that leads here nor the address itself is connected to.
+        for host in ["turned.example", "127.0.0.1", "[::1]", "localhost"] {
+            let answered = sent(false, Arc::new(Here), format!("https://{host}:{port}/")).await;
+            assert_eq!(answered, Answered::Nothing(Trouble::Unsafe), "{host}");
+        }
+        assert_eq!(listener.accept().err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock), "nobody came");
+        let answered = sent(true, Arc::new(Nobody), format!("http://nobody.example:{port}/")).await;
+        assert_eq!(answered, Answered::Nothing(Trouble::Unresolved));
+        drop(listener);
+        let answered = sent(true, Arc::new(Here), format!("http://here.example:{port}/")).await;
+        assert_eq!(answered, Answered::Nothing(Trouble::Unreachable));
+    }
+}

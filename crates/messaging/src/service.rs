@@ -6,7 +6,7 @@ use db::{Fault, Store};
 use idempotency::{Claim, Idempotency, InProcess, Known, Recorded, Reply, ReplySealer, Working, meter};
 use kernel::{AccountId, EventId, SecretText, Source, WebhookId};
 
-use crate::commands::{Change, Configured, Create, Done, Edit, Remove, Resend, Rotate};
+use crate::commands::{Change, Configured, Create, Done, Edit, Remove, Resend, Rotate, Sealed};
 use crate::error::{MessagingError, Refusal};
 use crate::guard::UrlGuard;
 use crate::outbox::Outbox;
@@ -15,7 +15,7 @@ use crate::rows::{DeliveryRow, EventRow, TryRow, WebhookRow};
 use crate::secrets::{Column, WebhookSecrets};
 use crate::types::{DeliveryState, Family, Triggers, WebhookState};
 
-pub use crate::commands::Details;
+pub use crate::commands::{Details, Merge};
 
 /// The content type of every reply.
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
@@ -170,7 +170,7 @@ impl Messaging {
         self.0.guard.judge(&new.url).await.map_err(Refusal::Unsafe)?;
         let id = WebhookId::new(self.source());
         let signing_secret = self.0.secrets.new_signing_secret();
-        let seal = |secret: Option<&SecretText>, column| self.seal(secret, account, id, column).flatten();
+        let seal = |secret: Option<&SecretText>, column| self.seal(secret, account, id, column).stored();
         let now = self.0.store.clock().now();
         let row = WebhookRow {
             account_id: account,
@@ -334,9 +334,13 @@ impl Messaging {
         Ok(self.webhook(account, id).await?.ok_or(Refusal::NotFound)?)
     }
 
-    /// `None` stays, `Some(None)` removes.
-    fn seal(&self, secret: Option<&SecretText>, account: AccountId, id: WebhookId, column: Column) -> Option<Option<Arc<[u8]>>> {
-        secret.map(|secret| (!secret.expose().is_empty()).then(|| self.0.secrets.seal(secret, account, id, column)))
+    /// An empty secret takes away what is stored.
+    fn seal(&self, secret: Option<&SecretText>, account: AccountId, id: WebhookId, column: Column) -> Sealed {
+        match secret {
+            None => Sealed::Same,
+            Some(secret) if secret.expose().is_empty() => Sealed::Gone,
+            Some(secret) => Sealed::New(self.0.secrets.seal(secret, account, id, column)),
+        }
     }
 
     fn enter(&self, once: Option<Once>, subject: WebhookId) -> Result<Entered, Refusal> {

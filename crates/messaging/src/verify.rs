@@ -47,7 +47,7 @@ pub async fn verify(
     snapshot
         .each(&WATCHES, args![], |record| {
             let row: WatchRow = record.row(0)?;
-            check_watch(&row, wanted.remove(&row.account_id).unwrap_or_default(), report);
+            check_watch(&row, &wanted.remove(&row.account_id).unwrap_or_default(), report);
             Ok(())
         })
         .await?;
@@ -89,9 +89,9 @@ fn check_webhook(row: &WebhookRow, secrets: Option<&WebhookSecrets>, report: &mu
     }
 }
 
-fn check_watch(row: &WatchRow, wanted: Receivers, report: &mut Report) {
+fn check_watch(row: &WatchRow, wanted: &Receivers, report: &mut Report) {
     report.checked(RECEIVERS.0, RECEIVERS.1, 1);
-    if Receivers::unpack(&row.receivers) != wanted {
+    if Receivers::unpack(&row.receivers) != *wanted {
         report.broken(RECEIVERS.0, "list of receivers", row.account_id, "what they are told about", "something else");
     }
 }

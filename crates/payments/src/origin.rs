@@ -48,9 +48,7 @@ pub trait Origin: Send + Sync + 'static {
 
     /// Nobody knows what became of an attempt that this product asked for; the rows of payment and attempt say so already. It is asked
     /// about until it is known, and settled then.
-    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        let _most_products_wait = (rows, attempt, now);
-    }
+    fn doubted(&self, _rows: &mut Rows, _attempt: &Attempt, _now: Timestamp) {}
 
     /// A refund of one of its payments went through, whoever asked for it; the payment's row says so already.
     fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp);

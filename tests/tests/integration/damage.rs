@@ -24,8 +24,10 @@ const DAMAGES: &[(&str, &str)] = &[
     ("I2.c", "UPDATE ledger_account SET debits = credits + 100000001 WHERE kind = 1"),
     (
         "I3.a",
-        "UPDATE claim SET reply = (SELECT reply FROM claim WHERE status = 1 ORDER BY scope DESC LIMIT 1)
-               WHERE scope = (SELECT scope FROM claim WHERE status = 1 ORDER BY scope LIMIT 1)",
+        "UPDATE claim SET reply = (
+                SELECT reply FROM claim WHERE status = 1 AND subject IN (SELECT id FROM payment) ORDER BY scope DESC LIMIT 1)
+               WHERE scope = (
+                SELECT scope FROM claim WHERE status = 1 AND subject IN (SELECT id FROM payment) ORDER BY scope LIMIT 1)",
     ),
     (
         "I3.b",

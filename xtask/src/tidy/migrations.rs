@@ -39,6 +39,7 @@ const NOT_BY_TENANT: [(&str, &str); 10] = [
     ("access_key", "found by token before the tenant is known"),
     ("access_secret", "belongs to a key, found by its hash before the tenant is known"),
     ("access_version", "one row"),
+    ("webhook_version", "one row"),
     ("ledger_account", "its owner is the tenant, a connector or the platform"),
     ("vault_rotation", "one row"),
     ("mode", "the sandbox acquirer's"),

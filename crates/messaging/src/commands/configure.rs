@@ -158,12 +158,36 @@ pub(crate) struct Edit {
     pub(crate) triggers: Vec<(crate::types::Family, Triggers)>,
     /// Merges what is only kept and shown, given by the edge.
     pub(crate) details: Option<Details>,
-    /// Sealed values; `Some(None)` removes one.
-    pub(crate) api_key: Option<Option<Arc<[u8]>>>,
-    pub(crate) secret: Option<Option<Arc<[u8]>>>,
-    pub(crate) hmac_client_secret: Option<Option<Arc<[u8]>>>,
-    pub(crate) oauth2_client_secret: Option<Option<Arc<[u8]>>>,
+    pub(crate) api_key: Sealed,
+    pub(crate) secret: Sealed,
+    pub(crate) hmac_client_secret: Sealed,
+    pub(crate) oauth2_client_secret: Sealed,
 }
+
+/// What becomes of a stored secret.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Sealed {
+    /// It stays.
+    #[default]
+    Same,
+    /// It is taken away.
+    Gone,
+    /// This one, sealed, takes its place.
+    New(Arc<[u8]>),
+}
+
+impl Sealed {
+    /// What is stored where nothing was before.
+    pub(crate) fn stored(self) -> Option<Arc<[u8]>> {
+        match self {
+            Self::Same | Self::Gone => None,
+            Self::New(sealed) => Some(sealed),
+        }
+    }
+}
+
+/// Lays new details over the stored ones.
+pub type Merge = fn(stored: Option<&[u8]>, sent: &[u8]) -> Option<Arc<[u8]>>;
 
 /// New details and how they are laid over the old ones; pure, the edge knows what is in them.
 #[derive(Clone, Debug)]
@@ -171,7 +195,7 @@ pub struct Details {
     /// What was sent.
     pub sent: Arc<[u8]>,
     /// Lays it over what is stored.
-    pub merge: fn(Option<&[u8]>, &[u8]) -> Option<Arc<[u8]>>,
+    pub merge: Merge,
 }
 
 impl Edit {
@@ -195,8 +219,10 @@ impl Edit {
             (&mut row.oauth2_client_secret, &self.oauth2_client_secret),
         ];
         for (stored, sent) in secrets {
-            if let Some(sent) = sent {
-                stored.clone_from(sent);
+            match sent {
+                Sealed::Same => {}
+                Sealed::Gone => *stored = None,
+                Sealed::New(sealed) => *stored = Some(sealed.clone()),
             }
         }
     }

@@ -110,7 +110,8 @@ pub(super) static FIRST_ATTEMPTS: Sql = sql!(
 );
 
 // Every settled attempt of the API beside every receiver of its account, and how often the receiver was told of its present state.
-// $1 the API; $2 … $4 the settled states, $5 … $7 their words; $8 … $10 the modes and $11 … $13 the kinds they begin as.
+// $1 the API; $2 … $4 the settled states, $5 … $7 their words; $8 … $10 the modes and $11 … $13 the kinds they begin as; $14 active,
+// $15 what a new receiver may miss, $16 how far the log reaches back.
 pub(super) static TOLD: Sql = sql!(
     "SELECT one, kind, at, w_id, w_triggers, COALESCE(d_count, 0)
        FROM (SELECT account_id AS account, attempt_id AS one, answered_at AS at,
@@ -132,5 +133,5 @@ pub(super) static TOLD: Sql = sql!(
               JOIN webhook_delivery AS d ON d.account_id = e.account_id AND d.event_id = e.id
              GROUP BY e.account_id, e.cause, e.status, d.webhook_id) AS told
          ON d_account = account AND d_cause = one AND d_word = word AND d_webhook = w_id
-      WHERE at > w_since + $15"
+      WHERE at > w_since + $15 AND at > $16"
 );

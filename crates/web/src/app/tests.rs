@@ -35,6 +35,18 @@ struct World {
     _folder: tempfile::TempDir,
 }
 
+fn messaging(store: &Arc<Store>, master: &MasterKey, source: &Source, idempotency: &Idempotency, outbox: Outbox) -> Messaging {
+    Messaging::new(messaging::Parts {
+        store: store.clone(),
+        secrets: WebhookSecrets::new(master, source),
+        replies: ReplySealer::new(master, source),
+        idempotency: idempotency.clone(),
+        outbox,
+        guard: UrlGuard::new(true, Arc::new(SystemLookup)),
+        faces: crate::webhook_faces(),
+    })
+}
+
 /// A reply, read to its end.
 struct Reply {
     status: u16,
@@ -80,6 +92,7 @@ impl World {
             access.create_account(NewAccount::new("Shop", "shop@example.com", france, Currency::EUR)).await.expect("an account");
         let key = access.create_key(account.id, NewKey::new("full", Permission::FullAccess)).await.expect("a key");
         let reader = access.create_key(account.id, NewKey::new("reader", Permission::ReadOnly)).await.expect("a key");
+<<<<<<< HEAD
         let acquirer = Sandbox::open(
             DatabaseUrl::sqlite(folder.path().join("acquirer.db")),
             source.clone(),
@@ -89,6 +102,11 @@ impl World {
         .expect("an acquirer");
         let replies = ReplySealer::new(&master, &source);
         let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
+=======
+        let acquirer =
+            Sandbox::open(DatabaseUrl::sqlite(folder.path().join("acquirer.db")), source.clone()).await.expect("an acquirer");
+        let idempotency = Idempotency::new(store.reader().clone()).sealing(ReplySealer::new(&master, &source));
+>>>>>>> part-b
         let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
         let faces = crate::faces(payments::Challenges::new(&master));
         let payments = Payments::new(Parts {
@@ -101,15 +119,7 @@ impl World {
             patience: Patience::default(),
             vault: payments::Vault::new(store.clone(), &master, &source),
         });
-        let messaging = Messaging::new(messaging::Parts {
-            store: store.clone(),
-            secrets: WebhookSecrets::new(&master, &source),
-            replies,
-            idempotency: idempotency.clone(),
-            outbox,
-            guard: UrlGuard::new(true, Arc::new(SystemLookup)),
-            faces: crate::webhook_faces(),
-        });
+        let messaging = messaging(&store, &master, &source, &idempotency, outbox);
         let app = app(Wiring {
             payments,
             messaging,

@@ -203,7 +203,7 @@ on_both_engines! {
 
     async fn a_slow_receiver_delays_nobody(world) {
         let merchant = world.merchant();
-        let (slow, quick) = (Receiver::start(Does::Wait(Duration::from_secs(60))), Receiver::start(Does::Answer(200)));
+        let (slow, quick) = (Receiver::start(Does::Wait(Duration::from_mins(1))), Receiver::start(Does::Answer(200)));
         let lame = hooked(&merchant, &slow.url("/")).await;
         hooked(&merchant, &quick.url("/")).await;
         let began = Instant::now();
@@ -232,7 +232,7 @@ on_both_engines! {
         receiver.wait_for(1, PATIENCE);
         world.crash().await;
         let merchant = world.merchant();
-        let received = receiver.wait_for(2, Duration::from_secs(60));
+        let received = receiver.wait_for(2, Duration::from_mins(1));
         assert_eq!(received[0].header("webhook-id"), received[1].header("webhook-id"));
         assert_eq!(received[0].body, received[1].body);
         deliveries(&world, &merchant, &hook.at("/id"), delivered(1)).await;
@@ -255,6 +255,25 @@ on_both_engines! {
         let late: i64 = second.header("webhook-timestamp").parse().expect("a number");
         let early: i64 = first.header("webhook-timestamp").parse().expect("a number");
         assert!((0..60).contains(&(late - early)), "receivers check it against their own watch, so it is real time");
+    }
+
+    async fn what_is_over_leaves_the_log_after_a_month(world) {
+        let merchant = world.merchant();
+        let receiver = Receiver::start(Does::Answer(200));
+        let hook = hooked(&merchant, &receiver.url("/")).await;
+        merchant.pays(merchant.purchase("5 EUR")).await;
+        deliveries(&world, &merchant, &hook.at("/id"), delivered(1)).await;
+        world.advance_seconds(31 * 86_400).await;
+        merchant.pays(merchant.purchase("6 EUR")).await;
+        receiver.wait_for(2, PATIENCE);
+        let path = format!("/v1/webhooks/{}/deliveries", hook.at("/id"));
+        let until = Instant::now() + Duration::from_mins(1);
+        while merchant.get(&path).await.json()["deliveries"].as_array().map(Vec::len) != Some(1) {
+            assert!(Instant::now() < until, "the first one is still in the log");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        assert_eq!(deliveries(&world, &merchant, &hook.at("/id"), delivered(1)).await[0]["sends"], 1);
+        world.verify_settled().await;
     }
 
     async fn who_has_no_webhook_costs_no_row(world) {

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use kernel::kind;
+use kernel::{EventId, WebhookId};
 
 use super::rotate_signing_secret::NothingToSayBody;
 use super::{NOT_FOUND, WEBHOOK_PARAM, WEBHOOKS, answer, not_found, once_of, views};
@@ -28,7 +28,7 @@ pub(super) fn route() -> Guarded {
 
 async fn resend_delivery(
     caller: Caller<Write>,
-    At(named): At<(Option<kernel::Id<kind::Webhook>>, Option<kernel::Id<kind::Event>>)>,
+    At(named): At<(Option<WebhookId>, Option<EventId>)>,
     State(web): State<Web>,
     once: Once<Optional, NothingToSayBody>,
 ) -> Response {
