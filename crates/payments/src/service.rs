@@ -179,9 +179,8 @@ impl Payments {
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let customer = match ask.customer.as_deref().map(str::parse).transpose() {
-            Ok(customer) => customer,
-            Err(_) => return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await,
+        let Ok(customer) = ask.customer.as_deref().map(str::parse).transpose() else {
+            return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await;
         };
         let id = CheckoutSessionId::new(&inner.source);
         let faces = inner.faces;
@@ -201,9 +200,8 @@ impl Payments {
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
         let Some(id) = id else { return inner.refused(once.as_ref(), Refusal::CheckoutSessionNotFound).await };
-        let customer = match ask.customer.as_ref().and_then(|customer| customer.as_deref()).map(str::parse).transpose() {
-            Ok(customer) => customer,
-            Err(_) => return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await,
+        let Ok(customer) = ask.customer.as_ref().and_then(|customer| customer.as_deref()).map(str::parse).transpose() else {
+            return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await;
         };
         let faces = inner.faces;
         inner.in_one_commit(once, id.uuid(), |claim| PatchSession { account_id, id, ask, customer, claim, faces }).await

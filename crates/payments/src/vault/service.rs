@@ -146,12 +146,11 @@ impl Vault {
             let mut records = Vec::with_capacity(found.len());
             for row in &found {
                 let key = self.key(account, row.key_version).await?;
-                match key.map(|key| key.open(row.id, &row.sealed)) {
-                    Some(Ok(plain)) => records.push((row.key_version, self.seal(account, row.id, &plain).await?)),
-                    Some(Err(_)) | None => {
-                        tracing::error!(%account, record = %row.id, "a sealed record does not open; it stays under its old key");
-                        done.damaged += 1;
-                    }
+                if let Some(plain) = key.and_then(|key| key.open(row.id, &row.sealed).ok()) {
+                    records.push((row.key_version, self.seal(account, row.id, &plain).await?));
+                } else {
+                    tracing::error!(%account, record = %row.id, "a sealed record does not open; it stays under its old key");
+                    done.damaged += 1;
                 }
             }
             let Ok(replaced) = store.writer().run(Reseal { account, records }).await?;

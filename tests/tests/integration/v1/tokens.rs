@@ -81,7 +81,7 @@ on_both_engines! {
         let merchant = world.merchant();
         let token = token(&merchant, json!({})).await.expect(201).at("/token");
         world.acquirer("down").await;
-        let body = paying(&merchant, "DIRECT", None, json!({ "token": token }));
+        let body = paying(&merchant, "DIRECT", None, &json!({ "token": token }));
         merchant.post_once("/v1/payments", "again", &body).await.refused(503, "PROVIDER_UNAVAILABLE");
         world.acquirer("normal").await;
         let paid = merchant.post_once("/v1/payments", "again", &body).await.expect(201);
@@ -161,7 +161,7 @@ pub(super) async fn token(merchant: &Actor, more: Value) -> Exchange {
     merchant.post("/v1/tokens", body).await
 }
 
-pub(super) fn paying(merchant: &Actor, workflow: &str, session: Option<&str>, source: Value) -> Value {
+pub(super) fn paying(merchant: &Actor, workflow: &str, session: Option<&str>, source: &Value) -> Value {
     let mut body = merchant.purchase("5 EUR");
     body["workflow"] = json!(workflow);
     if let Some(session) = session {
@@ -174,5 +174,5 @@ pub(super) fn paying(merchant: &Actor, workflow: &str, session: Option<&str>, so
 
 /// Pays 5 EUR with a token or a stored card.
 pub(super) async fn pay(merchant: &Actor, workflow: &str, session: Option<&str>, source: Value) -> Exchange {
-    merchant.post("/v1/payments", paying(merchant, workflow, session, source)).await
+    merchant.post("/v1/payments", paying(merchant, workflow, session, &source)).await
 }

@@ -48,7 +48,9 @@ fn a_record_that_was_tampered_with_puts_its_method_out_of_use_and_nothing_else()
         database.psql(&moved).expect("it is changed");
         let report = world.report(false).await;
         assert!(report.findings().any(|finding| finding.id == "I8.d" && !finding.ok), "verify notices");
-        let pay_with = |method: &testkit::exchange::Exchange| pay(&merchant, "DIRECT", None, json!({ "vaulted_token": method.at("/vaulted_token") }));
+        let pay_with = |method: &testkit::exchange::Exchange| {
+            pay(&merchant, "DIRECT", None, json!({ "vaulted_token": method.at("/vaulted_token") }))
+        };
         for _ in 0..2 {
             pay_with(&bad).await.refused(400, "PAYMENT_METHOD_STATUS_INVALID");
         }
@@ -71,7 +73,9 @@ fn a_rotation_that_was_broken_off_goes_on_where_it_was() {
         let merchant = world.merchant();
         let ada = customer(&merchant, "ada").await;
         enrol(&merchant, &ada, card("4507990000000002"), json!({})).await.expect(201);
-        enrol(&world.intruder(), &customer(&world.intruder(), "eve").await, card("4507990000000002"), json!({})).await.expect(201);
+        enrol(&world.intruder(), &customer(&world.intruder(), "eve").await, card("4507990000000002"), json!({}))
+            .await
+            .expect(201);
         let config = world.config(Purpose::Tool);
         assert_eq!(rotate(&config).await["accounts"], json!(2));
         // As it was left by a process that died after its first account: begun, not finished, the second account under an older key.
