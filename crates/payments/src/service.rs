@@ -215,6 +215,14 @@ impl Payments {
         queries::by_session(self.0.store.reader(), account, session).await
     }
 
+    /// A recorded reply as it was given the first time: those that carry a token are recorded sealed.
+    ///
+    /// # Errors
+    /// [`kernel::SealError`] when it does not open.
+    pub fn opened_reply(&self, scope: &Scope, recorded: idempotency::Reply) -> Result<idempotency::Reply, kernel::SealError> {
+        self.0.vault.opened_reply(scope, recorded)
+    }
+
     /// One payment; `None` when the account has none of that id.
     ///
     /// # Errors

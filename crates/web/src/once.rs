@@ -143,12 +143,13 @@ pub(crate) fn in_process(web: &Web, first: InProcess) -> Problem {
 /// Counts a replay and gives it.
 fn replay(web: &Web, once: &payments::Once, recorded: &Recorded) -> Response {
     web.wiring.idempotency.replayed(&once.scope, recorded, once.body_hash, &once.request_id);
-    replayed(recorded)
+    replayed(web, &once.scope, recorded)
 }
 
 /// The recorded reply again, marked as such.
-pub(crate) fn replayed(recorded: &Recorded) -> Response {
-    match recorded.reply() {
+pub(crate) fn replayed(web: &Web, scope: &Scope, recorded: &Recorded) -> Response {
+    let opened = recorded.reply().map_err(|error| error.to_string());
+    match opened.and_then(|reply| web.wiring.payments.opened_reply(scope, reply).map_err(|error| error.to_string())) {
         Ok(reply) => {
             let mut response = response(reply);
             let headers = response.headers_mut();

@@ -22,6 +22,7 @@ on_both_engines! {
         let made = merchant.post_once(&format!("{path}/token"), "t", &body).await.expect(201);
         assert_eq!(made.body, merchant.post_once(&format!("{path}/token"), "t", &json!({})).await.expect(201).body);
         let token = made.at("/token");
+        assert_eq!(made.header("content-type"), Some("application/json; charset=utf-8"));
         let foreign = pay(&world.intruder(), "DIRECT", None, json!({ "token": token })).await.refused(400, "INVALID_TOKEN");
         assert_eq!(foreign.at("/messages/0"), "payment_method.token: the token is not valid");
 

@@ -36,7 +36,7 @@ use payments::{Answer, PaymentsError};
 
 pub(crate) use views::faces;
 
-use crate::envelope::JSON;
+use crate::envelope::{JSON, Problem};
 use crate::once::{replayed, response};
 use crate::refusal::problem_of_payments;
 use crate::route::{Content, Guarded, component};
@@ -136,12 +136,11 @@ fn nothing_reply() -> Content {
 fn answer(web: &Web, once: Option<&payments::Once>, answered: Result<Answer, PaymentsError>) -> Response {
     match (answered, once) {
         (Ok(Answer::Done(reply)), _) => response(reply),
-        (Ok(Answer::Replay(recorded)), once) => {
-            if let Some(once) = once {
-                web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
-            }
-            replayed(&recorded)
+        (Ok(Answer::Replay(recorded)), Some(once)) => {
+            web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
+            replayed(web, &once.scope, &recorded)
         }
+        (Ok(Answer::Replay(_)), None) => Problem::internal("a replay without a key".to_owned()).into_response(),
         (Err(error), _) => problem_of_payments(web, &error).into_response(),
     }
 }
