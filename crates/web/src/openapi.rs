@@ -17,9 +17,12 @@ use crate::state::{Options, Web};
 use crate::table;
 
 /// The sections of the document and what each is for.
-pub(crate) const SECTIONS: [(&str, &str); 4] = [
+pub(crate) const SECTIONS: [(&str, &str); 7] = [
     ("Payments", "A payment is what you want; a transaction is one step on the way: a purchase, a capture, a refund."),
     ("Checkout sessions", "An order for which a payer can make one payment."),
+    ("One-time tokens", "Stand for a card in one payment or enrolment within fifteen minutes."),
+    ("Customers", "Those who pay you, and what you know of them."),
+    ("Payment methods", "Cards that a customer has let you keep, to be charged again."),
     ("House", "For the machines and people that run the product."),
     ("Sandbox", "Only where no real money moves: the acquirer's moods and books, the clock, the outbox."),
 ];

@@ -306,7 +306,7 @@ async fn wrong_input_is_a_refusal_that_names_the_field() {
             "payment_method: must have exactly one of token, vaulted_token and detail.card.card_data",
         ),
         (with(&["payment_method"], json!({"token": "x"})), "INVALID_TOKEN", "payment_method.token: the token is not valid"),
-        (with(&["customer_payer"], json!({"id": "x"})), "CUSTOMER_NOT_FOUND", "customer_payer.id: customer not found"),
+        (with(&["customer_payer"], json!({"id": "x"})), "CUSTOMER_NOT_FOUND", "customer not found"),
     ] {
         let reply = world.post("/v1/payments", "key-2", body.to_string()).await;
         assert_eq!(
