@@ -46,18 +46,13 @@ pub(crate) fn announce(outbox: &Outbox, faces: &Faces, rows: &mut Rows, attempt:
     outbox.emit(rows, &happened, now, |rows| {
         let payment = rows.must::<PaymentRow>(&attempt.payment_key());
         // Of a later attempt the ones before it are not at hand, so only a first one is shown with its history.
-<<<<<<< HEAD
-        let facts = PaymentFacts {
+        let shown = PaymentFacts {
             payment,
             operations: operation.as_slice(),
             history: operation.is_none(),
             raw: false,
             challenges: &faces.challenges,
         };
-        Arc::from((faces.payment)(&facts))
-=======
-        let shown = PaymentFacts { payment, operations: operation.as_slice(), history: operation.is_none(), raw: false };
         Arc::from((faces.payment)(&shown))
->>>>>>> part-b
     });
 }

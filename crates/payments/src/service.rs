@@ -196,9 +196,8 @@ impl Payments {
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let customer = match ask.customer.as_deref().map(str::parse).transpose() {
-            Ok(customer) => customer,
-            Err(_) => return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await,
+        let Ok(customer) = ask.customer.as_deref().map(str::parse).transpose() else {
+            return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await;
         };
         let id = CheckoutSessionId::new(&inner.source);
         let faces = inner.faces.clone();
@@ -218,9 +217,8 @@ impl Payments {
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
         let Some(id) = id else { return inner.refused(once.as_ref(), Refusal::CheckoutSessionNotFound).await };
-        let customer = match ask.customer.as_ref().and_then(|customer| customer.as_deref()).map(str::parse).transpose() {
-            Ok(customer) => customer,
-            Err(_) => return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await,
+        let Ok(customer) = ask.customer.as_ref().and_then(|customer| customer.as_deref()).map(str::parse).transpose() else {
+            return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await;
         };
         let faces = inner.faces.clone();
         inner.in_one_commit(once, id.uuid(), |claim| PatchSession { account_id, id, ask, customer, claim, faces }).await
@@ -232,6 +230,14 @@ impl Payments {
     /// [`Fault`] of the store.
     pub async fn payment_of_session(&self, account: AccountId, session: CheckoutSessionId) -> Result<Option<PaymentRead>, Fault> {
         queries::by_session(self.0.store.reader(), account, session).await
+    }
+
+    /// A recorded reply as it was given the first time: those that carry a token are recorded sealed.
+    ///
+    /// # Errors
+    /// [`kernel::SealError`] when it does not open.
+    pub fn opened_reply(&self, scope: &Scope, recorded: idempotency::Reply) -> Result<idempotency::Reply, kernel::SealError> {
+        self.0.vault.opened_reply(scope, recorded)
     }
 
     /// One payment; `None` when the account has none of that id.

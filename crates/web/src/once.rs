@@ -148,7 +148,8 @@ fn replay(web: &Web, once: &payments::Once, recorded: &Recorded) -> Response {
 
 /// The recorded reply again, marked as such.
 pub(crate) fn replayed(web: &Web, scope: &Scope, recorded: &Recorded) -> Response {
-    match web.wiring.idempotency.reply(scope, recorded) {
+    let opened = web.wiring.idempotency.reply(scope, recorded).map_err(|error| error.to_string());
+    match opened.and_then(|reply| web.wiring.payments.opened_reply(scope, reply).map_err(|error| error.to_string())) {
         Ok(reply) => {
             let mut response = response(reply);
             let headers = response.headers_mut();

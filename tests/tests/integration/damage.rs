@@ -63,10 +63,7 @@ const DAMAGES: &[(&str, &str)] = &[
     ("I7.e", "UPDATE payment SET state = 1, attempt = 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     ("I8.a", "UPDATE account SET name = 'pay with 4507 9900 0000 0002' WHERE ctid = (SELECT min(ctid) FROM account)"),
     ("I8.b", "UPDATE account SET name = 'sandbox_sk_0123456789' WHERE ctid = (SELECT min(ctid) FROM account)"),
-    (
-        "I8.c",
-        "UPDATE token SET expires_at = 1",
-    ),
+    ("I8.c", "UPDATE token SET expires_at = 1"),
     ("I8.d", "UPDATE vault_record SET sealed = (SELECT sealed FROM vault_record ORDER BY id DESC LIMIT 1)"),
     ("I8.d", "UPDATE vault_key SET wrapped = (SELECT sealed_secret FROM access_secret LIMIT 1)"),
     ("I3.d", "DELETE FROM vault_record WHERE id = (SELECT number_record FROM payment_method LIMIT 1)"),

@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &str); 17] = [
 const TYPES: [(&str, &str); 5] =
     [("BIGINT", "INTEGER"), ("TEXT", "TEXT"), ("BYTEA", "BLOB"), ("UUID", "BLOB"), ("BOOLEAN", "INTEGER")];
 /// Tables whose rows do not begin with the tenant, and why that is right.
-const NOT_BY_TENANT: [(&str, &str); 10] = [
+const NOT_BY_TENANT: [(&str, &str); 11] = [
     ("node", "one row per process"),
     ("platform_clock", "one row"),
     ("counter", "one row per kind of number"),
@@ -153,7 +153,7 @@ fn differences(postgres: &Source, sqlite: &Source) -> Vec<Breach> {
                     }
                 }
                 None => {
-                    shape.insert(statement);
+                    shape.insert(added(&statement, is_postgres).unwrap_or(statement));
                 }
             }
         }
@@ -162,6 +162,15 @@ fn differences(postgres: &Source, sqlite: &Source) -> Vec<Breach> {
     let (ours, theirs) = (shape(postgres, true), shape(sqlite, false));
     let differing = ours.symmetric_difference(&theirs);
     differing.map(|what| Breach::new(&postgres.path, 0, format!("only one engine has: {what}"))).collect()
+}
+
+/// An added column with the type that SQLite has for it; `None` for other statements.
+fn added(statement: &str, is_postgres: bool) -> Option<String> {
+    let (place, column) = statement.split_once(" ADD COLUMN ")?;
+    let (name, rest) = column.split_once(' ')?;
+    let (kind, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let twin = TYPES.iter().find(|(postgres, _)| is_postgres && *postgres == kind).map_or(kind, |(_, lite)| lite);
+    Some(format!("{place} ADD COLUMN {name} {twin} {rest}"))
 }
 
 /// Name, columns and constraints of a CREATE TABLE.
@@ -274,6 +283,9 @@ mod tests {
     fn engines_may_not_drift_apart() {
         let found = breaches(POSTGRES, &sqlite(&POSTGRES.replace("payment_by_id", "payment_by_name")));
         assert_eq!(found.len(), 2, "{found:?}");
+        let adding = |kind: &str| format!("{POSTGRES}\nALTER TABLE payment ADD COLUMN token {kind};\n");
+        assert_eq!(breaches(&adding("UUID"), &sqlite(&adding("UUID"))), Vec::<String>::new());
+        assert_eq!(breaches(&adding("UUID"), &sqlite(&adding("TEXT"))).len(), 2);
         let found = breaches(POSTGRES, &sqlite(POSTGRES).replace("STRICT", ""));
         assert!(found[0].contains("STRICT"), "{found:?}");
     }

@@ -40,10 +40,10 @@ fn to_json(done: Rotated) -> String {
 
 fn to_text(done: Rotated) -> String {
     let Rotated { accounts, records, damaged, retired } = done;
-    let mut text =
+    let good =
         format!("{accounts} accounts have new data keys; {records} records were sealed anew, {retired} old keys destroyed.");
-    if damaged > 0 {
-        text.push_str(&format!(" {damaged} records do not open: they stay as they are, under their old keys."));
+    match damaged {
+        0 => good,
+        damaged => format!("{good} {damaged} records do not open: they stay as they are, under their old keys."),
     }
-    text
 }

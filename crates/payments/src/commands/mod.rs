@@ -53,11 +53,22 @@ pub(crate) fn claimed(rows: &mut Rows, asked: Option<&Claim>, now: Timestamp) ->
 
 /// A request that needed no acquirer and is finished with this reply.
 pub(crate) fn done(rows: &mut Rows, claim: Option<&Claim>, status: u16, body: Vec<u8>, now: Timestamp) -> Begun<()> {
-    let reply = Reply { status, content_type: JSON.into(), location: None, body: body.into() };
+    let reply = json(status, body);
+    let kept = reply.clone();
+    done_keeping(rows, claim, reply, &kept, now)
+}
+
+/// As [`done`], but what is recorded for repeats is not what is answered now: it is sealed.
+pub(crate) fn done_keeping(rows: &mut Rows, claim: Option<&Claim>, reply: Reply, kept: &Reply, now: Timestamp) -> Begun<()> {
     let recorded = claim.map(|claim| {
-        idempotency::finish(rows, &claim.scope, &reply, now).expect("the claim was made a moment ago, and the reply is small")
+        idempotency::finish(rows, &claim.scope, kept, now).expect("the claim was made a moment ago, and the reply is small")
     });
     Begun::Done(Finished { ended: Ended::Approved, reply: Some(reply), recorded })
+}
+
+/// A reply of the payments API.
+pub(crate) fn json(status: u16, body: Vec<u8>) -> Reply {
+    Reply { status, content_type: JSON.into(), location: None, body: body.into() }
 }
 
 /// Claims the key of a request, or says what became of it.

@@ -105,7 +105,7 @@ impl NewMethod {
         match rows.get_mut::<PaymentMethodRow>(&key) {
             Some(waiting) => {
                 waiting.status = self.row.status;
-                waiting.card = self.row.card.clone();
+                waiting.card.clone_from(&self.row.card);
                 waiting.fingerprint = self.row.fingerprint;
                 waiting.number_record = self.row.number_record;
                 waiting.payment_id = self.row.payment_id;

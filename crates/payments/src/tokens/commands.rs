@@ -3,16 +3,15 @@
 use std::convert::Infallible;
 
 use db::{Command, Keys, Rows};
-use idempotency::Claim;
+use idempotency::{Claim, Reply};
 use kernel::{AccountId, CheckoutSessionId, PaymentId, Timestamp, TokenId};
 use uuid::Uuid;
 
 use super::rows::TokenRow;
 use super::{TOKEN_KEPT_SECONDS, TOKEN_SECONDS};
-use crate::commands::{Begun, claim_keys, claimed, done};
+use crate::commands::{Begun, claim_keys, claimed, done_keeping};
 use crate::customers::CustomerSessionRow;
 use crate::error::Refusal;
-use crate::facts::{Faces, TokenFacts};
 use crate::rows::CheckoutSessionRow;
 use crate::vault::{self, Sealed};
 
@@ -63,10 +62,10 @@ pub(super) struct Make {
     pub(super) row: TokenRow,
     pub(super) number: Sealed,
     pub(super) code: Option<Sealed>,
-    /// What is only shown in the reply, a JSON object.
-    pub(super) details: Option<std::sync::Arc<[u8]>>,
+    /// The reply, and the same as it is recorded: sealed, because it carries the token.
+    pub(super) reply: Reply,
+    pub(super) kept: Reply,
     pub(super) claim: Option<Claim>,
-    pub(super) faces: Faces,
 }
 
 impl Make {
@@ -114,9 +113,8 @@ impl Command for Make {
             vault::store(rows, account, sealed, now)?;
         }
         let row = TokenRow { expires_at: now.plus_seconds(TOKEN_SECONDS), ..self.row.clone() };
-        let body = (self.faces.token)(&TokenFacts { token: &row, details: self.details.as_deref() });
         rows.append(row);
-        Ok(done(rows, self.claim.as_ref(), 201, body, now))
+        Ok(done_keeping(rows, self.claim.as_ref(), self.reply.clone(), &self.kept, now))
     }
 }
 

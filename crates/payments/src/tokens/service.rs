@@ -10,7 +10,9 @@ use super::commands::{Make, Sweep};
 use super::queries;
 use super::rows::TokenRow;
 use crate::asks::{Answer, Once};
+use crate::commands::json;
 use crate::error::{PaymentsError, Refusal};
+use crate::facts::TokenFacts;
 use crate::service::{Inner, Payments};
 use crate::types::{CardAsk, CardFace};
 use crate::vault::Opened;
@@ -78,9 +80,11 @@ impl Payments {
                 used_by: None,
                 erased_at: None,
             };
-            let (details, faces) = (ask.details.clone(), inner.faces.clone());
-            let made =
-                inner.in_one_commit(once.clone(), id.uuid(), |claim| Make { row, number, code, details, claim, faces }).await;
+            let body = (inner.faces.token)(&TokenFacts { token: &row, details: ask.details.as_deref() });
+            let reply = json(201, body);
+            let scope = once.as_ref().map(|once| once.scope);
+            let kept = scope.map_or_else(|| reply.clone(), |scope| inner.vault.sealed_reply(&scope, &reply));
+            let made = inner.in_one_commit(once.clone(), id.uuid(), |claim| Make { row, number, code, reply, kept, claim }).await;
             match made {
                 Err(PaymentsError::Refused(Refusal::KeysChanged)) if !keys_changed => keys_changed = true,
                 made => return made,

@@ -155,18 +155,14 @@ impl Command for StartRotation {
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Timestamp, Infallible> {
-        match rows.get_mut::<VaultRotationRow>(&(ROTATION_ID,)) {
-            Some(row) => {
-                if row.finished_at.is_some() {
-                    (row.started_at, row.finished_at) = (now, None);
-                }
-                Ok(row.started_at)
-            }
-            None => {
-                rows.insert(VaultRotationRow { id: ROTATION_ID, started_at: now, finished_at: None });
-                Ok(now)
-            }
+        let Some(row) = rows.get_mut::<VaultRotationRow>(&(ROTATION_ID,)) else {
+            rows.insert(VaultRotationRow { id: ROTATION_ID, started_at: now, finished_at: None });
+            return Ok(now);
+        };
+        if row.finished_at.is_some() {
+            (row.started_at, row.finished_at) = (now, None);
         }
+        Ok(row.started_at)
     }
 }
 

@@ -18,6 +18,7 @@ mod verify;
 pub(crate) use commands::{Stale, destroy, store, store_keys};
 pub use queries::versions;
 pub use rows::{VaultAccountRow, VaultKeyRow, VaultRecordRow};
+pub(crate) use service::SEALED;
 pub use service::{Opened, Rotated, Sealed, Vault};
 pub use verify::verify;
 

@@ -4,16 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use db::{Fault, Store};
-use kernel::{AccountId, CardNumber, DataKey, KeyWrap, MasterKey, SecurityCode, Source};
+use idempotency::{Reply, Scope};
+use kernel::{AccountId, CardNumber, DataKey, KeyWrap, MasterKey, SealError, Sealer, SecurityCode, Source};
 use uuid::Uuid;
 
 use super::commands::{AddKey, FinishRotation, Reseal, RetireKey, StartRotation};
 use super::queries;
+use crate::origin::JSON;
 
 /// Opened keys that are remembered; more than this many are forgotten together.
 const REMEMBERED_KEYS_MAX: usize = 4_096;
 /// How many records one step of a rotation seals anew.
 const RESEAL_RECORDS: u32 = 200;
+/// The content type under which a sealed reply is recorded; nobody is ever answered with it.
+pub(crate) const SEALED: &str = "application/vnd.guichet.sealed";
 /// How many accounts are listed at once.
 const ACCOUNTS_AT_ONCE: u32 = 200;
 
@@ -58,6 +62,7 @@ pub struct Vault(Arc<Inner>);
 
 struct Inner {
     store: Arc<Store>,
+    replies: Sealer,
     wrap: KeyWrap,
     source: Source,
     known: Mutex<HashMap<(AccountId, i64), DataKey>>,
@@ -66,7 +71,26 @@ struct Inner {
 impl Vault {
     /// The vault in `store`, its keys wrapped under `master`.
     pub fn new(store: Arc<Store>, master: &MasterKey, source: &Source) -> Vault {
-        Vault(Arc::new(Inner { store, wrap: wrapping(master, source), source: source.clone(), known: Mutex::default() }))
+        let replies = Sealer::new(master, "guichet/vault/replies", source);
+        Vault(Arc::new(Inner { store, replies, wrap: wrapping(master, source), source: source.clone(), known: Mutex::default() }))
+    }
+
+    /// A reply that carries a token, as it is recorded for repeats of the request in this scope.
+    pub(crate) fn sealed_reply(&self, scope: &Scope, reply: &Reply) -> Reply {
+        let body = self.0.replies.seal(&reply.body, &place_of_reply(scope));
+        Reply { content_type: SEALED.into(), body: body.into(), ..reply.clone() }
+    }
+
+    /// A recorded reply as it was given the first time.
+    ///
+    /// # Errors
+    /// [`SealError`] when a sealed one does not open.
+    pub fn opened_reply(&self, scope: &Scope, recorded: Reply) -> Result<Reply, SealError> {
+        if recorded.content_type != SEALED {
+            return Ok(recorded);
+        }
+        let body = self.0.replies.open(&recorded.body, &place_of_reply(scope))?;
+        Ok(Reply { content_type: JSON.into(), body: body.to_vec().into(), ..recorded })
     }
 
     /// Seals a card number for a record of its own.
@@ -146,12 +170,11 @@ impl Vault {
             let mut records = Vec::with_capacity(found.len());
             for row in &found {
                 let key = self.key(account, row.key_version).await?;
-                match key.map(|key| key.open(row.id, &row.sealed)) {
-                    Some(Ok(plain)) => records.push((row.key_version, self.seal(account, row.id, &plain).await?)),
-                    Some(Err(_)) | None => {
-                        tracing::error!(%account, record = %row.id, "a sealed record does not open; it stays under its old key");
-                        done.damaged += 1;
-                    }
+                if let Some(plain) = key.and_then(|key| key.open(row.id, &row.sealed).ok()) {
+                    records.push((row.key_version, self.seal(account, row.id, &plain).await?));
+                } else {
+                    tracing::error!(%account, record = %row.id, "a sealed record does not open; it stays under its old key");
+                    done.damaged += 1;
                 }
             }
             let Ok(replaced) = store.writer().run(Reseal { account, records }).await?;
@@ -220,6 +243,10 @@ impl Vault {
         known.insert((account, version), key.clone());
         Ok(Some(key))
     }
+}
+
+fn place_of_reply(scope: &Scope) -> Vec<u8> {
+    [scope.account_id.bytes().as_slice(), &scope.hash].concat()
 }
 
 /// How data keys of the vault are wrapped.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::queries::{CLAIMS_WITH_EFFECTS, EFFECTS_WITHOUT_CLAIM};
 use super::{CLAIMED, ONE_EFFECT, PROMISED};
 use crate::types::{AttemptState, OriginKind, ReplyForm};
+use crate::vault::SEALED;
 
 /// What a claim was made for.
 struct Effect {
@@ -132,6 +133,9 @@ struct Amount<'a> {
 fn check_reply(row: &ClaimRow, effect: &Effect, report: &mut Report) {
     let stored: Option<(u16, &Arc<[u8]>)> = row.http_status.zip(row.reply.as_ref());
     let reply = stored.and_then(|(status, frame)| codec::unpack(status, frame).ok());
+    if reply.as_ref().is_some_and(|reply| reply.content_type == SEALED) {
+        return; // it carries a token, and says nothing without the master key
+    }
     let promise = reply.as_ref().and_then(|reply| serde_json::from_slice::<Promise<'_>>(&reply.body).ok());
     let Some(promise) = promise else {
         report.broken(PROMISED.0, "recorded reply", row.scope(), "a readable object", "none");

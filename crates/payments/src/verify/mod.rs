@@ -65,12 +65,8 @@ pub async fn verify(
     let under_way = totals::verify(snapshot, strictness.settled, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
-<<<<<<< HEAD
-    told::verify(snapshot, report).await?;
-    methods::verify(snapshot, strictness.now, strictness.settled, report).await?;
-=======
     told::verify(snapshot, strictness.now, report).await?;
->>>>>>> part-b
+    methods::verify(snapshot, strictness.now, strictness.settled, report).await?;
     match books {
         Ok(books) => acquirers::verify(snapshot, books, strictness.settled, report).await,
         Err(why) => {

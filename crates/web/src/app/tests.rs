@@ -92,7 +92,6 @@ impl World {
             access.create_account(NewAccount::new("Shop", "shop@example.com", france, Currency::EUR)).await.expect("an account");
         let key = access.create_key(account.id, NewKey::new("full", Permission::FullAccess)).await.expect("a key");
         let reader = access.create_key(account.id, NewKey::new("reader", Permission::ReadOnly)).await.expect("a key");
-<<<<<<< HEAD
         let acquirer = Sandbox::open(
             DatabaseUrl::sqlite(folder.path().join("acquirer.db")),
             source.clone(),
@@ -100,13 +99,7 @@ impl World {
         )
         .await
         .expect("an acquirer");
-        let replies = ReplySealer::new(&master, &source);
-        let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
-=======
-        let acquirer =
-            Sandbox::open(DatabaseUrl::sqlite(folder.path().join("acquirer.db")), source.clone()).await.expect("an acquirer");
         let idempotency = Idempotency::new(store.reader().clone()).sealing(ReplySealer::new(&master, &source));
->>>>>>> part-b
         let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
         let faces = crate::faces(payments::Challenges::new(&master));
         let payments = Payments::new(Parts {
@@ -339,7 +332,7 @@ async fn wrong_input_is_a_refusal_that_names_the_field() {
             "payment_method: must have exactly one of token, vaulted_token and detail.card.card_data",
         ),
         (with(&["payment_method"], json!({"token": "x"})), "INVALID_TOKEN", "payment_method.token: the token is not valid"),
-        (with(&["customer_payer"], json!({"id": "x"})), "CUSTOMER_NOT_FOUND", "customer_payer.id: customer not found"),
+        (with(&["customer_payer"], json!({"id": "x"})), "CUSTOMER_NOT_FOUND", "customer not found"),
     ] {
         let reply = world.post("/v1/payments", "key-2", body.to_string()).await;
         assert_eq!(

@@ -73,6 +73,7 @@ pub(crate) enum Patch<T> {
 
 impl<T> Patch<T> {
     /// The new value, nothing where it is taken off; `None` when it stays.
+    #[expect(clippy::option_option, reason = "whether it changes, and whether it is there then")]
     pub(crate) fn change(self) -> Option<Option<T>> {
         match self {
             Patch::Unchanged => None,

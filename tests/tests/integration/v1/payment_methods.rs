@@ -16,7 +16,7 @@ on_both_engines! {
         let merchant = world.merchant();
         let id = customer(&merchant, "ada").await;
         let path = format!("/v1/customers/{id}/payment-methods");
-        let body = enrolling(&merchant, card("4507990000000002"), json!({}));
+        let body = enrolling(&merchant, &card("4507990000000002"), &json!({}));
         let made = merchant.post_once(&path, "one", &body).await.expect(201);
         let replay = merchant.post_once(&path, "one", &body).await.expect(201);
         assert_eq!((replay.body == made.body, replay.header("idempotent-replayed")), (true, Some("true")));
@@ -29,7 +29,7 @@ on_both_engines! {
         let again = enrol(&merchant, &id, renewed, json!({})).await.expect(201);
         assert_eq!((again.at("/id"), again.json()["card_data"]["expiration_year"].clone()), (made.at("/id"), json!(2099)));
         let by_token = token(&merchant, json!({})).await.expect(201).at("/token");
-        let mut body = enrolling(&merchant, card("4507990000000002"), json!({ "token": by_token }));
+        let mut body = enrolling(&merchant, &card("4507990000000002"), &json!({ "token": by_token }));
         body.as_object_mut().expect("an object").remove("card_data");
         assert_eq!(merchant.post(&path, body.clone()).await.expect(201).at("/id"), made.at("/id"));
         merchant.post(&path, body).await.refused(400, "INVALID_TOKEN");
@@ -78,7 +78,7 @@ on_both_engines! {
         let method = enrol(&merchant, &ada, card("4507990000000002"), json!({})).await.expect(201);
         let vaulted = method.at("/vaulted_token");
         let with = |customer: &str| {
-            let mut body = paying(&merchant, "DIRECT", None, json!({ "vaulted_token": vaulted }));
+            let mut body = paying(&merchant, "DIRECT", None, &json!({ "vaulted_token": vaulted }));
             body["customer_payer"] = json!({ "id": customer });
             body
         };
@@ -172,7 +172,7 @@ on_both_engines! {
         let merchant = world.merchant();
         let id = customer(&merchant, "ada").await;
         let path = format!("/v1/customers/{id}/payment-methods");
-        let body = enrolling(&merchant, card("4507990000000002"), json!({ "verify": { "vault_on_success": true, "currency": "EUR" } }));
+        let body = enrolling(&merchant, &card("4507990000000002"), &json!({ "verify": { "vault_on_success": true, "currency": "EUR" } }));
         let checks = world.charge_count().await;
         world.acquirer("timeout_after_charge").await;
         merchant.post_once(&path, "one", &body).await.refused(504, "REQUEST_TIMEOUT");
@@ -236,7 +236,7 @@ on_both_engines! {
         let merchant = world.merchant();
         let id = customer(&merchant, "ada").await;
         let path = format!("/v1/customers/{id}/payment-methods");
-        let good = enrolling(&merchant, card("4507990000000002"), json!({}));
+        let good = enrolling(&merchant, &card("4507990000000002"), &json!({}));
         merchant.ask("POST", &path).json(&good).send().await.refused(400, "MISSING_PARAMETERS");
         for (member, value, code) in [
             ("type", json!("WALLET"), "UNAVAILABLE_PAYMENT_METHOD"),
@@ -268,7 +268,7 @@ pub(super) fn card(number: &str) -> Value {
     json!({ "number": number, "expiration_month": 12, "expiration_year": 2099, "security_code": "123", "holder_name": "Ada Lovelace" })
 }
 
-fn enrolling(merchant: &Actor, card: Value, more: Value) -> Value {
+fn enrolling(merchant: &Actor, card: &Value, more: &Value) -> Value {
     let mut body =
         json!({ "account_id": merchant.account_id, "country": "FR", "type": "CARD", "workflow": "DIRECT", "card_data": card });
     body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
@@ -277,5 +277,5 @@ fn enrolling(merchant: &Actor, card: Value, more: Value) -> Value {
 
 /// Enrols a card for a customer.
 pub(super) async fn enrol(merchant: &Actor, customer: &str, card: Value, more: Value) -> Exchange {
-    merchant.post(&format!("/v1/customers/{customer}/payment-methods"), enrolling(merchant, card, more)).await
+    merchant.post(&format!("/v1/customers/{customer}/payment-methods"), enrolling(merchant, &card, &more)).await
 }

@@ -22,6 +22,7 @@ on_both_engines! {
         let made = merchant.post_once(&format!("{path}/token"), "t", &body).await.expect(201);
         assert_eq!(made.body, merchant.post_once(&format!("{path}/token"), "t", &json!({})).await.expect(201).body);
         let token = made.at("/token");
+        assert_eq!(made.header("content-type"), Some("application/json; charset=utf-8"));
         let foreign = pay(&world.intruder(), "DIRECT", None, json!({ "token": token })).await.refused(400, "INVALID_TOKEN");
         assert_eq!(foreign.at("/messages/0"), "payment_method.token: the token is not valid");
 
@@ -81,7 +82,7 @@ on_both_engines! {
         let merchant = world.merchant();
         let token = token(&merchant, json!({})).await.expect(201).at("/token");
         world.acquirer("down").await;
-        let body = paying(&merchant, "DIRECT", None, json!({ "token": token }));
+        let body = paying(&merchant, "DIRECT", None, &json!({ "token": token }));
         merchant.post_once("/v1/payments", "again", &body).await.refused(503, "PROVIDER_UNAVAILABLE");
         world.acquirer("normal").await;
         let paid = merchant.post_once("/v1/payments", "again", &body).await.expect(201);
@@ -161,7 +162,7 @@ pub(super) async fn token(merchant: &Actor, more: Value) -> Exchange {
     merchant.post("/v1/tokens", body).await
 }
 
-pub(super) fn paying(merchant: &Actor, workflow: &str, session: Option<&str>, source: Value) -> Value {
+pub(super) fn paying(merchant: &Actor, workflow: &str, session: Option<&str>, source: &Value) -> Value {
     let mut body = merchant.purchase("5 EUR");
     body["workflow"] = json!(workflow);
     if let Some(session) = session {
@@ -174,5 +175,5 @@ pub(super) fn paying(merchant: &Actor, workflow: &str, session: Option<&str>, so
 
 /// Pays 5 EUR with a token or a stored card.
 pub(super) async fn pay(merchant: &Actor, workflow: &str, session: Option<&str>, source: Value) -> Exchange {
-    merchant.post("/v1/payments", paying(merchant, workflow, session, source)).await
+    merchant.post("/v1/payments", paying(merchant, workflow, session, &source)).await
 }

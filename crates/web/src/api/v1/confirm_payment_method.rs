@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use idempotency::{BodyHash, IdempotencyKey, Scope};
-use kernel::{CustomerSessionId, PaymentMethodId};
+use kernel::{AccountId, CustomerSessionId, PaymentMethodId};
 
 use super::{METHOD_PARAM, METHODS, answer, method_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::{Code, Problem};
+use crate::exchange::Exchange;
 use crate::extract::{At, Facts};
 use crate::object::{Body, Reader, Text, object};
 use crate::once::{Once, Optional};
@@ -61,22 +62,22 @@ async fn confirm_payment_method(
     State(web): State<Web>,
     once: Once<Optional, ConfirmPaymentMethodBody>,
 ) -> Response {
-    // The acquirer may be asked, so there must be a key by which recovery finds the request: without one of the caller's, the token's.
-    let once_key = match once.key {
-        Some(key) => key,
-        None => {
-            let text = format!("confirm:{}", once.ask);
-            let Ok(key) = IdempotencyKey::parse(text.as_bytes()) else {
-                return Problem::new(Code::InvalidToken, payments::Refusal::InvalidToken.to_string()).into_response();
-            };
-            payments::Once {
-                scope: Scope::of(caller.account_id(), "POST", &exchange.canonical_path(), &key),
-                key: key.as_str().into(),
-                body_hash: BodyHash::of(text.as_bytes()),
-                request_id: exchange.request_id.as_str().into(),
-            }
-        }
+    let Some(key) = once.key.or_else(|| key_of_token(caller.account_id(), &exchange, &once.ask)) else {
+        return Problem::new(Code::InvalidToken, payments::Refusal::InvalidToken.to_string()).into_response();
     };
-    let answered = web.wiring.payments.confirm_method(&caller.terms(), session, method, once.ask, once_key.clone()).await;
-    answer(&web, Some(&once_key), answered)
+    let answered = web.wiring.payments.confirm_method(&caller.terms(), session, method, once.ask, key.clone()).await;
+    answer(&web, Some(&key), answered)
+}
+
+/// The acquirer may be asked, so there must be a key by which recovery finds the request: without one of the caller's, the token's.
+/// `None` for a token that cannot be one.
+fn key_of_token(account: AccountId, exchange: &Exchange, token: &str) -> Option<payments::Once> {
+    let text = format!("confirm:{token}");
+    let key = IdempotencyKey::parse(text.as_bytes()).ok()?;
+    Some(payments::Once {
+        scope: Scope::of(account, "POST", &exchange.canonical_path(), &key),
+        key: key.as_str().into(),
+        body_hash: BodyHash::of(text.as_bytes()),
+        request_id: exchange.request_id.as_str().into(),
+    })
 }

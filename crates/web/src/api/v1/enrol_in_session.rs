@@ -41,19 +41,30 @@ object! {
 
 /// Whether the card is checked first, and in which currency if that was said.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Checked(Option<Option<Currency>>);
+pub(super) enum Checked {
+    /// Stored as it comes.
+    Not,
+    /// In the currency of the account.
+    AtHome,
+    /// In this currency.
+    In(Currency),
+}
 
 impl Checked {
     /// The currency of the check, if there is one.
     pub(super) fn in_currency(self, home: Currency) -> Option<Currency> {
-        self.0.map(|currency| currency.unwrap_or(home))
+        match self {
+            Checked::Not => None,
+            Checked::AtHome => Some(home),
+            Checked::In(currency) => Some(currency),
+        }
     }
 }
 
 impl Verification {
     /// What it comes to.
     pub(super) fn judge(wanted: Option<Verification>, reader: &mut Reader) -> Checked {
-        let Some(Verification { vault_on_success, currency }) = wanted else { return Checked(None) };
+        let Some(Verification { vault_on_success, currency }) = wanted else { return Checked::Not };
         let currency = currency.and_then(|Text(code)| {
             let known = Currency::parse(&code);
             if known.is_none() {
@@ -62,7 +73,7 @@ impl Verification {
             }
             known
         });
-        Checked(vault_on_success.then_some(currency))
+        if vault_on_success { currency.map_or(Checked::AtHome, Checked::In) } else { Checked::Not }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn of_customer() -> Guarded {
 }
 
 async fn get_payment_method(caller: Caller<Read>, At(method): At<Option<PaymentMethodId>>, State(web): State<Web>) -> Response {
-    look(&web, caller.account_id(), None, method).await
+    look(&web, caller.account_id(), method, |_| true).await
 }
 
 async fn get_payment_method_of_customer(
@@ -48,15 +48,19 @@ async fn get_payment_method_of_customer(
     At((customer, method)): At<(Option<CustomerId>, Option<PaymentMethodId>)>,
     State(web): State<Web>,
 ) -> Response {
-    look(&web, caller.account_id(), Some(customer), method).await
+    look(&web, caller.account_id(), method, |owner| customer.is_some() && customer == owner).await
 }
 
-async fn look(web: &Web, account: AccountId, customer: Option<Option<CustomerId>>, method: Option<PaymentMethodId>) -> Response {
+async fn look(
+    web: &Web,
+    account: AccountId,
+    method: Option<PaymentMethodId>,
+    belongs: impl FnOnce(Option<CustomerId>) -> bool,
+) -> Response {
     let found = match method {
         Some(method) => web.wiring.payments.get_method(account, method).await,
         None => Ok(None),
     };
-    let belongs = |owner: Option<CustomerId>| customer.is_none_or(|customer| customer.is_some() && customer == owner);
     match found {
         Ok(Some(stored)) if belongs(stored.method.customer_id) => json(views::method(&stored.facts())),
         Ok(_) => Problem::new(Code::PaymentMethodNotFound, "payment method not found").into_response(),

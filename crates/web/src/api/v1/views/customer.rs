@@ -34,7 +34,7 @@ view! {
 /// What is kept of a customer.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Document<'a> {
+struct Known<'a> {
     #[serde(borrow)]
     merchant_customer_created_at: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -66,7 +66,7 @@ struct Document<'a> {
 impl CustomerView<'_> {
     /// Drawn. A view borrows from a document that is taken apart for it, so it lives only here.
     pub(super) fn drawn(customer: &CustomerRow) -> Vec<u8> {
-        let known: Document<'_> = unpacked(customer.document.as_deref());
+        let known: Known<'_> = unpacked(customer.document.as_deref());
         drawn(&CustomerView {
             id: customer.id,
             merchant_customer_id: customer.merchant_customer_id.as_deref(),

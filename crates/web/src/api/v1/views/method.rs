@@ -21,7 +21,7 @@ view! {
         kind as "type": Word,
         category: Word,
         country: Country,
-        /// READY_TO_ENROLL, ENROLL_IN_PROCESS, ENROLLED, DECLINED, EXPIRED, UNENROLLED or ERROR.
+        /// `READY_TO_ENROLL`, `ENROLL_IN_PROCESS`, ENROLLED, DECLINED, EXPIRED, UNENROLLED or ERROR.
         status: Word,
         sub_status: Nothing,
         /// What it is charged by, once it is enrolled.
