@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &str); 17] = [
 const TYPES: [(&str, &str); 5] =
     [("BIGINT", "INTEGER"), ("TEXT", "TEXT"), ("BYTEA", "BLOB"), ("UUID", "BLOB"), ("BOOLEAN", "INTEGER")];
 /// Tables whose rows do not begin with the tenant, and why that is right.
-const NOT_BY_TENANT: [(&str, &str); 11] = [
+const NOT_BY_TENANT: [(&str, &str); 12] = [
     ("node", "one row per process"),
     ("platform_clock", "one row"),
     ("counter", "one row per kind of number"),
@@ -41,6 +41,7 @@ const NOT_BY_TENANT: [(&str, &str); 11] = [
     ("access_version", "one row"),
     ("webhook_version", "one row"),
     ("ledger_account", "its owner is the tenant, a connector or the platform"),
+    ("notification", "what acquirers send names its payment by claim only: who it is about is found out afterwards"),
     ("vault_rotation", "one row"),
     ("mode", "the sandbox acquirer's"),
 ];
