@@ -50,6 +50,12 @@ kinds! {
     CheckoutSession => CheckoutSessionId;
     /// A payment.
     Payment => PaymentId;
+    /// A payment link.
+    PaymentLink => PaymentLinkId;
+    /// Money sent to somebody's bank account.
+    Payout => PayoutId;
+    /// A subscription.
+    Subscription => SubscriptionId;
 }
 
 /// The text is not an id in its one accepted form.

@@ -32,7 +32,9 @@ pub mod verify;
 pub use card::{Brand, CardExpiry, CardNumber, SecurityCode, contains_card_number};
 pub use country::Country;
 pub use currency::Currency;
-pub use id::{AccessKeyId, AccountId, AttemptId, BootId, CheckoutSessionId, Id, PaymentId, kind};
+pub use id::{
+    AccessKeyId, AccountId, AttemptId, BootId, CheckoutSessionId, Id, PaymentId, PaymentLinkId, PayoutId, SubscriptionId, kind,
+};
 pub use keyed_hash::{KeyedHash, equal_in_constant_time, sha256};
 pub use money::{AMOUNT_MINOR_MAX, Money, MoneyError};
 pub use outcome::{Approval, Decline, Outcome};

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use kernel::Outcome;
 use tokio::time::Instant;
 
-use crate::acquirer::{Answering, ChargeAsk, Fenced, Inquiry};
+use crate::acquirer::{Answering, ChargeAsk, Fenced, Inquiry, PayoutAsk};
 use crate::attempt::Attempt;
 use crate::commands::Ending;
 use crate::service::Inner;
@@ -37,6 +37,14 @@ impl Inner {
         let ask = attempt.follow_up();
         match self.acquirers.get(attempt.connector) {
             Some(acquirer) => guarded(acquirer.follow_up(&ask)).await,
+            None => not_configured(),
+        }
+    }
+
+    /// Sends money to a bank account. The intent is written.
+    pub(crate) async fn pay_out(&self, connector: Connector, ask: &PayoutAsk) -> Outcome {
+        match self.acquirers.get(connector).and_then(|acquirer| acquirer.paying_out()) {
+            Some(acquirer) => guarded(acquirer.pay_out(ask)).await,
             None => not_configured(),
         }
     }

@@ -59,6 +59,9 @@ pub enum Refusal {
     /// The payment or transaction is in a state that does not allow the operation.
     #[error("the payment's status does not allow this operation")]
     InvalidStatus,
+    /// The merchant has used this name for another payout.
+    #[error("merchant_reference: a payout with this reference exists already")]
+    ReferenceTaken,
     /// The amount does not fit.
     #[error(transparent)]
     InvalidAmount(#[from] AmountRefusal),

@@ -3,6 +3,7 @@
 
 use kernel::{AttemptId, Money, Timestamp};
 
+use crate::payouts::PayoutRow;
 use crate::rows::{AttemptRow, CheckoutSessionRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, Connector, Said};
 
@@ -15,6 +16,8 @@ pub struct Faces {
     pub operation: fn(&OperationFacts<'_>) -> Vec<u8>,
     /// A checkout session (200).
     pub session: fn(&CheckoutSessionRow) -> Vec<u8>,
+    /// A payout (201).
+    pub payout: fn(&PayoutRow) -> Vec<u8>,
 }
 
 /// A payment as it is shown.

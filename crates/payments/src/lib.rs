@@ -36,11 +36,13 @@ mod acquirer;
 mod asking;
 mod asks;
 mod attempt;
+mod balances;
 mod commands;
 mod errands;
 mod error;
 mod facts;
 mod origin;
+pub mod payouts;
 pub mod queries;
 mod resolver;
 mod rows;
@@ -52,9 +54,11 @@ pub mod verify;
 
 pub use acquirer::{
     Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
+    PayoutAsk, PaysOut,
 };
 pub use asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
 pub use attempt::{Asked, Attempt};
+pub use balances::Balance;
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
 pub use facts::{Faces, OperationFacts, PaymentFacts, PaymentRead, TransactionFacts};

@@ -9,8 +9,9 @@ use kernel::Timestamp;
 
 use crate::attempt::Attempt;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
+use crate::payouts::{self, PayoutRow};
 use crate::rows::{AttemptRow, PaymentRow};
-use crate::types::{OriginKind, ReplyForm};
+use crate::types::{AttemptKind, OriginKind, ReplyForm};
 
 /// The content type of every reply of the payments API.
 pub const JSON: &str = "application/json; charset=utf-8";
@@ -53,6 +54,9 @@ impl Origin for Api {
     fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, _now: Timestamp) -> Option<Reply> {
         if ended == Ended::NotSent {
             return None;
+        }
+        if attempt.kind == AttemptKind::Payout {
+            return Some(payouts::reply(rows.must::<PayoutRow>(&payouts::key(attempt)), self.faces));
         }
         let operation = attempt.row_key().map(|key| rows.must::<AttemptRow>(&key).clone());
         let payment = rows.must::<PaymentRow>(&attempt.payment_key());

@@ -65,11 +65,11 @@ pub struct Payments(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
-    source: Source,
+    pub(crate) source: Source,
     pub(crate) idempotency: Idempotency,
     pub(crate) acquirers: Acquirers,
     pub(crate) origins: Origins,
-    faces: Faces,
+    pub(crate) faces: Faces,
     pub(crate) patience: Patience,
     pub(crate) tasks: TaskTracker,
 }
@@ -262,12 +262,12 @@ impl Inner {
     }
 
     /// Takes the key for this task; a second request with it is refused until the task is over.
-    fn enter(&self, once: &Once) -> Result<Working, Refusal> {
+    pub(crate) fn enter(&self, once: &Once) -> Result<Working, Refusal> {
         self.idempotency.begin(once.scope, self.now()).map_err(in_process)
     }
 
     /// What the store knows about a key goes before a refusal of what the request says.
-    async fn known_or(&self, once: &Once, refusal: Refusal) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn known_or(&self, once: &Once, refusal: Refusal) -> Result<Answer, PaymentsError> {
         match self.idempotency.find(&once.scope, self.now()).await? {
             Known::Nothing => Err(refusal.into()),
             known => taken(known),
@@ -275,7 +275,7 @@ impl Inner {
     }
 
     /// Runs a flow apart from its caller. Should it panic, what it began is asked for.
-    async fn detached(
+    pub(crate) async fn detached(
         self: Arc<Self>,
         scope: Scope,
         flow: impl Future<Output = Result<Answer, PaymentsError>> + Send + 'static,
@@ -380,7 +380,7 @@ impl Inner {
     }
 
     /// An intent that may or may not have been written, for an acquirer that was certainly not asked: it is taken back.
-    fn intent_failed(self: &Arc<Self>, subject: Uuid, asked: Asked, working: Working, fault: Fault) -> PaymentsError {
+    pub(crate) fn intent_failed(self: &Arc<Self>, subject: Uuid, asked: Asked, working: Working, fault: Fault) -> PaymentsError {
         if !matches!(fault, Fault::Busy | Fault::Closing) {
             self.run_errand(Errand::TakeBack { subject, asked }, Some(working));
         }
@@ -388,7 +388,7 @@ impl Inner {
     }
 
     /// From the acquirer's first word to the recorded outcome, asking again for a moment where there was none.
-    async fn conclude(self: Arc<Self>, work: Work, outcome: Outcome) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn conclude(self: Arc<Self>, work: Work, outcome: Outcome) -> Result<Answer, PaymentsError> {
         let ending = match Ending::of(&outcome) {
             Some(ending) => Some(ending),
             None => self.ask_while_waiting(&work.attempt, &outcome).await,
@@ -438,7 +438,7 @@ impl Inner {
         }
     }
 
-    fn finished(&self, working: &Working, finished: Finished) -> Result<Answer, PaymentsError> {
+    pub(crate) fn finished(&self, working: &Working, finished: Finished) -> Result<Answer, PaymentsError> {
         if let Some(recorded) = finished.recorded {
             self.idempotency.done(working.scope(), recorded);
         }
@@ -464,7 +464,7 @@ fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
 }
 
 /// What a request whose key is taken is answered.
-fn taken(known: Known) -> Result<Answer, PaymentsError> {
+pub(crate) fn taken(known: Known) -> Result<Answer, PaymentsError> {
     match known {
         Known::Replay(recorded) => Ok(Answer::Replay(recorded)),
         Known::InProcess(process) => Err(in_process(process).into()),

@@ -134,6 +134,8 @@ db::codes! {
         Cancel = 4,
         /// Give money back.
         Refund = 5,
+        /// Send money to a bank account.
+        Payout = 6,
     }
 }
 
@@ -147,6 +149,7 @@ impl AttemptKind {
             Self::Capture => "CAPTURE",
             Self::Cancel => "CANCEL",
             Self::Refund => "REFUND",
+            Self::Payout => "PAYOUT",
         }
     }
 }

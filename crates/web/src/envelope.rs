@@ -73,6 +73,18 @@ codes! {
     CheckoutSessionNotFound = BAD_REQUEST "CHECKOUT_SESSION_NOT_FOUND",
     /// No such stored payment method.
     PaymentMethodNotFound = BAD_REQUEST "PAYMENT_METHOD_NOT_FOUND",
+    /// The name is taken by an earlier request.
+    IdempotencyDuplicated = BAD_REQUEST "IDEMPOTENCY_DUPLICATED",
+    /// The stored payment method cannot be charged any more.
+    PaymentMethodStatusInvalid = BAD_REQUEST "PAYMENT_METHOD_STATUS_INVALID",
+    /// No such subscription.
+    SubscriptionNotFound = BAD_REQUEST "SUBSCRIPTION_NOT_FOUND",
+    /// The subscription's state does not allow it.
+    InvalidState = BAD_REQUEST "INVALID_STATE",
+    /// A date that does not fit.
+    InvalidDate = BAD_REQUEST "INVALID_DATE",
+    /// A page that cannot be given.
+    BadRequest = BAD_REQUEST "BAD_REQUEST",
     /// Token and secret do not prove who asks.
     InvalidCredentials = UNAUTHORIZED "INVALID_CREDENTIALS",
     /// The key is disabled or expired.

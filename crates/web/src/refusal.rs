@@ -36,6 +36,7 @@ fn problem_of_refusal(web: &Web, refusal: Refusal) -> Problem {
         Refusal::InvalidToken => Code::InvalidToken,
         Refusal::InvalidTransactionType => Code::InvalidTransactionType,
         Refusal::InvalidStatus => Code::InvalidStatus,
+        Refusal::ReferenceTaken => Code::IdempotencyDuplicated,
         Refusal::InvalidAmount(_) => Code::InvalidAmount,
         Refusal::NotSent => Code::ProviderUnavailable,
         Refusal::OutcomeUnknown => Code::RequestTimeout,

@@ -25,6 +25,8 @@ db::codes! {
         Refund = 5,
         /// Refuse this attempt should it come.
         Fence = 6,
+        /// Send to a bank account.
+        Payout = 7,
     }
 }
 
@@ -37,6 +39,7 @@ impl From<AttemptKind> for Operation {
             AttemptKind::Capture => Self::Capture,
             AttemptKind::Cancel => Self::Void,
             AttemptKind::Refund => Self::Refund,
+            AttemptKind::Payout => Self::Payout,
         }
     }
 }
@@ -52,6 +55,7 @@ impl Operation {
             Self::Void => "VOID",
             Self::Refund => "REFUND",
             Self::Fence => "FENCE",
+            Self::Payout => "PAYOUT",
         }
     }
 }
@@ -65,7 +69,7 @@ db::row! {
                id: Uuid,
                /// The platform's account.
                account_id: AccountId,
-               /// The platform's payment, of a charge.
+               /// The platform's payment, of a charge; its payout, of a payout.
                payment_id: Option<PaymentId>,
                /// The charge it is about, of anything but a charge.
                charge: Option<AttemptId>,
@@ -73,13 +77,13 @@ db::row! {
                connector: Connector,
                /// What was asked for.
                operation: Operation,
-               /// The platform's order, of a charge.
+               /// The platform's order, of a charge; its reference, of a payout.
                merchant_order_id: Option<Arc<str>>,
                /// In which currency; none for a fence.
                currency: Option<Currency>,
                /// How much was asked for, in minor units.
                amount: i64,
-               /// The card's last digits, of a charge.
+               /// The card's or bank account's last digits.
                last4: Option<Arc<str>>,
                /// What it made of it.
                verdict: Verdict,

@@ -8,13 +8,18 @@ use kernel::outcome::next_ask;
 use kernel::{AccountId, AttemptId, Timestamp};
 
 use crate::attempt::Attempt;
+use crate::payouts;
 use crate::rows::{AskingRow, AttemptRow, PaymentRow};
-use crate::types::{AttemptState, PaymentState};
+use crate::types::{AttemptKind, AttemptState, PaymentState};
 
 type AskingKey = (AccountId, AttemptId);
 
 fn question_keys(keys: &mut Keys<'_>, attempt: &Attempt) {
-    keys.row::<PaymentRow>(attempt.payment_key());
+    if attempt.kind == AttemptKind::Payout {
+        payouts::keys(keys, attempt);
+    } else {
+        keys.row::<PaymentRow>(attempt.payment_key());
+    }
     if let Some(row) = attempt.row_key() {
         keys.row::<AttemptRow>(row);
     }
@@ -27,6 +32,11 @@ fn question_keys(keys: &mut Keys<'_>, attempt: &Attempt) {
 /// Notes that an attempt must be asked for from `first_ask_at` on. `false`: it is settled, there is nothing to ask.
 fn question(rows: &mut Rows, attempt: &Attempt, first_ask_at: Timestamp, now: Timestamp) -> bool {
     match attempt.row_key() {
+        None if attempt.kind == AttemptKind::Payout => {
+            if !payouts::is_unknown(rows, attempt, now) {
+                return false;
+            }
+        }
         None => {
             let payment = rows.get_mut::<PaymentRow>(&attempt.payment_key());
             let Some(payment) = payment.filter(|payment| payment.attempt.is_open()) else { return false };

@@ -13,8 +13,8 @@ pub use begin::{Charge, begin, begin_keys};
 pub(crate) use lapse::Lapse;
 pub(crate) use operate::{BeginOperation, Want};
 pub(crate) use session::CreateSession;
-pub(crate) use settle::Settle;
 pub use settle::{Ending, Finished};
+pub(crate) use settle::{Settle, post};
 
 use db::Rows;
 use idempotency::{Claim, Claimed, Known};
@@ -32,7 +32,7 @@ pub(crate) enum Begun<T> {
 }
 
 /// Claims the key of a request, or says what became of it.
-fn claim(rows: &mut Rows, claim: &Claim, now: Timestamp) -> Result<(), Known> {
+pub(crate) fn claim(rows: &mut Rows, claim: &Claim, now: Timestamp) -> Result<(), Known> {
     match idempotency::claim(rows, claim, now) {
         Claimed::New => Ok(()),
         Claimed::Taken(known) => Err(known),

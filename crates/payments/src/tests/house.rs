@@ -68,7 +68,7 @@ impl House {
         let store = Store::open(StoreOptions {
             url,
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION],
+            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION, payouts::MIGRATION],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
@@ -76,7 +76,7 @@ impl House {
         .await
         .expect("the store opens");
         let store = Arc::new(store);
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: draw_session };
+        let faces = Faces { payment: draw_payment, operation: draw_operation, session: draw_session, payout: draw_payout };
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
@@ -209,6 +209,11 @@ fn draw_operation(facts: &OperationFacts<'_>) -> Vec<u8> {
 
 fn draw_session(session: &CheckoutSessionRow) -> Vec<u8> {
     format!("{{\"checkout_session\":\"{}\",\"line\":\"{0}\"}}", session.id).into()
+}
+
+fn draw_payout(payout: &payouts::PayoutRow) -> Vec<u8> {
+    let code = payout.said().map_or("-", |said| said.code).to_owned();
+    draw(payout.id, &format!("{} {code}", payout.state.wire()), payout.money())
 }
 
 fn draw<K>(id: kernel::Id<K>, line: &str, amount: Money) -> Vec<u8> {

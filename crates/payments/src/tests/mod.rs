@@ -4,5 +4,6 @@ mod bank;
 mod damage;
 mod flows;
 mod house;
+mod payouts;
 mod recovery;
 mod steps;

@@ -68,6 +68,10 @@ fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
         let shown_as = if refund { record.get(first + 7)? } else { row.subject };
         return Ok(Some(Effect { state, money: Some(money), shown_as, shows_amount: !refund }));
     }
+    if let Some(state) = record.get::<Option<AttemptState>>(first + 9)? {
+        let money = Money::new(record.get(first + 10)?, record.get::<Currency>(first + 11)?);
+        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, shows_amount: true }));
+    }
     let session: Option<Uuid> = record.get(first + 8)?;
     Ok(session.map(|id| Effect { state: AttemptState::Succeeded, money: None, shown_as: id, shows_amount: false }))
 }

@@ -17,7 +17,9 @@ use kernel::Timestamp;
 use kernel::verify::Report;
 
 pub use acquirers::{AcquirerBooks, read_books};
+pub(crate) use totals::Checker;
 
+use crate::payouts;
 use crate::rows::AskingRow;
 
 pub(crate) type Rule = (&'static str, &'static str);
@@ -59,7 +61,8 @@ pub async fn verify(
     strictness: Strictness,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let under_way = totals::verify(snapshot, strictness.settled, report).await?;
+    let mut under_way = totals::verify(snapshot, strictness.settled, report).await?;
+    payouts::verify::verify(snapshot, strictness.settled, &mut under_way, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
     match books {

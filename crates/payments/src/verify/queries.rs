@@ -3,6 +3,7 @@
 use db::{Sql, sql};
 use idempotency::ClaimRow;
 
+use crate::payouts::PayoutRow;
 use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 
 pub(super) static QUESTIONS: Sql = sql!("SELECT {} FROM asking", AskingRow);
@@ -57,12 +58,14 @@ pub(super) static LATER_ATTEMPTS: Sql = sql!(
 
 pub(super) static IDS_USED_TWICE: Sql = sql!(
     "SELECT one, CAST(COUNT(*) AS BIGINT) FROM (
-        SELECT id AS one FROM payment UNION ALL SELECT attempt_id FROM payment UNION ALL SELECT id FROM attempt) AS every
+        SELECT id AS one FROM payment UNION ALL SELECT attempt_id FROM payment UNION ALL SELECT id FROM attempt
+        UNION ALL SELECT id FROM payout UNION ALL SELECT attempt_id FROM payout) AS every
       GROUP BY one HAVING COUNT(*) > 1 ORDER BY one"
 );
 
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
-    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id
+    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id,
+            o_state, o_amount, o_currency
        FROM claim
        LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
                     FROM payment) AS p ON p_account = account_id AND p_id = subject
@@ -70,6 +73,8 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
                          form AS a_form, payment_id AS a_payment FROM attempt) AS a ON a_account = account_id AND a_id = subject
        LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session) AS s
          ON s_account = account_id AND s_id = subject
+       LEFT JOIN (SELECT account_id AS o_account, id AS o_id, state AS o_state, amount AS o_amount, currency AS o_currency
+                    FROM payout) AS o ON o_account = account_id AND o_id = subject
       ORDER BY account_id, scope",
     ClaimRow
 );
@@ -79,6 +84,8 @@ pub(super) static EFFECTS_WITHOUT_CLAIM: Sql = sql!(
     "SELECT account_id, id FROM payment WHERE origin = $1 AND attempt <> $2 AND created_at > $3
       UNION ALL
      SELECT account_id, id FROM attempt WHERE origin = $1 AND state <> $2 AND created_at > $3
+      UNION ALL
+     SELECT account_id, id FROM payout WHERE state <> $2 AND created_at > $3
      EXCEPT
      SELECT account_id, subject FROM claim"
 );
@@ -96,3 +103,5 @@ pub(super) static FIRST_ATTEMPTS: Sql = sql!(
       ORDER BY account_id, id",
     PaymentRow
 );
+
+pub(super) static PAYOUTS: Sql = sql!("SELECT {} FROM payout ORDER BY account_id, id", PayoutRow);

@@ -4,5 +4,6 @@ mod authentication;
 mod checkout_sessions;
 mod idempotency;
 mod payments;
+mod payouts;
 mod permissions;
 mod rate_limit;

@@ -60,6 +60,21 @@ pub(super) struct SessionDetails<'a> {
     pub(super) checkout_id: Option<Cow<'a, str>>,
 }
 
+/// Of a payout. The number in `withdrawal_method` is masked.
+#[derive(Serialize, Deserialize, Default)]
+pub(super) struct PayoutDetails<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) purpose: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) beneficiary: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) withdrawal_method: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) metadata: Option<Cow<'a, RawValue>>,
+}
+
 /// As it is stored; nothing when there is nothing to keep.
 pub(super) fn packed(details: &impl Serialize) -> Option<Arc<[u8]>> {
     let text = serde_json::to_vec(details).expect("strings, numbers and JSON always serialise");

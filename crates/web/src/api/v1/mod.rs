@@ -5,9 +5,13 @@ mod cancel_or_refund;
 mod capture;
 mod create_checkout_session;
 mod create_payment;
+mod create_payout;
 mod details;
+mod find_payout;
+mod get_balances;
 mod get_checkout_session;
 mod get_payment;
+mod get_payout;
 mod list_payments;
 mod parts;
 mod refund;
@@ -28,6 +32,7 @@ use crate::state::Web;
 /// Sections of the reference.
 const PAYMENTS: &str = "Payments";
 const CHECKOUT: &str = "Checkout sessions";
+const PAYOUTS: &str = "Payouts and balances";
 
 /// Parameters of paths, explained.
 const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
@@ -46,6 +51,10 @@ pub(crate) fn routes() -> Vec<Guarded> {
         cancel_or_refund::of_transaction(),
         create_checkout_session::route(),
         get_checkout_session::route(),
+        create_payout::route(),
+        get_payout::route(),
+        find_payout::route(),
+        get_balances::route(),
     ]
 }
 
@@ -62,6 +71,11 @@ fn operation_reply() -> Content {
 /// What a reply with a checkout session is made of.
 fn session_reply() -> Content {
     Content::Json(component::<views::SessionView<'_>>)
+}
+
+/// What a reply with a payout is made of.
+fn payout_reply() -> Content {
+    Content::Json(component::<views::PayoutView<'_>>)
 }
 
 /// An answer of `payments` as a reply.

@@ -2,22 +2,27 @@
 //!
 //! Everything here is pure: recovery draws the reply that a request would have had, without the request.
 
+mod balances;
 mod card;
 mod operation;
 mod payment;
+mod payout;
 pub(super) mod sample;
 mod session;
 mod transaction;
 
-use payments::{CheckoutSessionRow, Faces, OperationFacts, PaymentFacts, PaymentRead};
+use payments::payouts::PayoutRow;
+use payments::{Balance, CheckoutSessionRow, Faces, OperationFacts, PaymentFacts, PaymentRead};
 
+pub(super) use balances::BalancesView;
 pub(super) use operation::OperationView;
 pub(super) use payment::PaymentView;
+pub(super) use payout::PayoutView;
 pub(super) use session::SessionView;
 
 /// How replies that are recorded are drawn.
 pub(crate) fn faces() -> Faces {
-    Faces { payment, operation, session }
+    Faces { payment, operation, session, payout }
 }
 
 /// A payment.
@@ -40,6 +45,16 @@ pub(super) fn session(session: &CheckoutSessionRow) -> Vec<u8> {
     SessionView::drawn(session)
 }
 
+/// A payout.
+pub(super) fn payout(payout: &PayoutRow) -> Vec<u8> {
+    PayoutView::drawn(payout)
+}
+
+/// What an account has.
+pub(super) fn balances(balances: &[Balance]) -> Vec<u8> {
+    BalancesView::drawn(balances)
+}
+
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
@@ -59,6 +74,8 @@ mod tests {
         insta::assert_snapshot!("payment", shown(&sample::payment_reply()));
         insta::assert_snapshot!("operation", shown(&sample::operation_reply()));
         insta::assert_snapshot!("session", shown(&sample::session_reply()));
+        insta::assert_snapshot!("payout", shown(&sample::payout_reply()));
+        insta::assert_snapshot!("balances", shown(&sample::balances_reply()));
     }
 
     #[test]

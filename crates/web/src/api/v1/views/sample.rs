@@ -4,15 +4,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use kernel::{
-    AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, Outcome, PaymentId,
-    SecurityCode, Timestamp,
+    AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, Money, Outcome, PaymentId,
+    PayoutId, SecurityCode, Timestamp,
 };
+use payments::payouts::PayoutRow;
 use payments::{
-    AttemptKind, AttemptRow, AttemptState, CardAsk, CardFace, CheckoutSessionRow, Connector, Mode, OperationFacts, OriginKind,
-    PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, Workflow,
+    AttemptKind, AttemptRow, AttemptState, Balance, CardAsk, CardFace, CheckoutSessionRow, Connector, Mode, OperationFacts,
+    OriginKind, PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, Workflow,
 };
 
-use crate::api::v1::details::{OperationDetails, packed};
+use crate::api::v1::details::{OperationDetails, PayoutDetails, packed, raw};
 
 /// The time of the sample: 2026-01-31T09:08:07.123456Z.
 const AT: Timestamp = Timestamp::from_micros(1_769_850_487_123_456);
@@ -136,4 +137,48 @@ pub(in crate::api::v1) fn operation_reply() -> Vec<u8> {
 /// The reply to the request that opened the session.
 pub(in crate::api::v1) fn session_reply() -> Vec<u8> {
     super::session(&open_session())
+}
+
+/// A payout of 250 EUR that arrived.
+fn payout() -> PayoutRow {
+    let details = PayoutDetails {
+        purpose: Some(Cow::Borrowed("RENT")),
+        description: Some(Cow::Borrowed("May")),
+        beneficiary: Some(raw(&serde_json::json!({
+            "merchant_beneficiary_id": "landlord", "country": "FR", "national_entity": "INDIVIDUAL", "first_name": "Ada",
+            "last_name": "Martin", "legal_name": null, "email": null, "document": null, "phone": null, "address": null
+        }))),
+        withdrawal_method: Some(raw(&serde_json::json!({
+            "type": "BANK_TRANSFER", "provider_id": "sandbox",
+            "detail": {"bank_transfer": {"code": "30006", "account": {"number": "****0189", "type": null}}}
+        }))),
+        metadata: None,
+    };
+    PayoutRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: PayoutId::from_bytes(id(5)),
+        attempt_id: AttemptId::from_bytes(id(6)),
+        merchant_reference: Arc::from("rent-2026-05"),
+        country: Country::parse("FR").expect("France"),
+        currency: Currency::EUR,
+        amount: 25_000,
+        fee: 0,
+        connector: Connector::Sandbox,
+        details: packed(&details),
+        created_at: AT,
+        state: AttemptState::Succeeded,
+        response: approval(),
+        updated_at: AT,
+    }
+}
+
+/// The reply to the request that made the payout.
+pub(in crate::api::v1) fn payout_reply() -> Vec<u8> {
+    super::payout(&payout())
+}
+
+/// What an account has.
+pub(in crate::api::v1) fn balances_reply() -> Vec<u8> {
+    let eur = |minor| Money::new(minor, Currency::EUR);
+    super::balances(&[Balance { available: eur(118_099), authorized: eur(2_500), reserved: eur(0), fees: eur(1_901) }])
 }
