@@ -3,5 +3,12 @@
 use db::Migration;
 
 /// The migrations of the platform's database, after those that every store begins with.
-pub const MIGRATIONS: &[Migration] =
-    &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, payments::payouts::MIGRATION];
+pub const MIGRATIONS: &[Migration] = &[
+    access::MIGRATION,
+    ledger::MIGRATION,
+    idempotency::MIGRATION,
+    payments::MIGRATION,
+    payments::payouts::MIGRATION,
+    payments::links::MIGRATION,
+    payments::subscriptions::MIGRATION,
+];

@@ -1,10 +1,14 @@
 //! What a reply is drawn from: borrowed rows, given to the edge's plain functions, so that recovery answers exactly as the first request
 //! would have been answered.
 
+use std::sync::Arc;
+
 use kernel::{AttemptId, Money, Timestamp};
 
+use crate::links::LinkFacts;
 use crate::payouts::PayoutRow;
 use crate::rows::{AttemptRow, CheckoutSessionRow, PaymentRow};
+use crate::subscriptions::SubscriptionRow;
 use crate::types::{AttemptKind, AttemptState, Connector, Said};
 
 /// How replies are drawn; pure, given by the edge once. The bytes are stored and replayed as they are.
@@ -18,6 +22,12 @@ pub struct Faces {
     pub session: fn(&CheckoutSessionRow) -> Vec<u8>,
     /// A payout (201).
     pub payout: fn(&PayoutRow) -> Vec<u8>,
+    /// A payment link (200).
+    pub link: fn(&LinkFacts<'_>) -> Vec<u8>,
+    /// A subscription (200).
+    pub subscription: fn(&SubscriptionRow) -> Vec<u8>,
+    /// What is only echoed of the payment of a subscription's cycle.
+    pub cycle: fn(&SubscriptionRow) -> Option<Arc<[u8]>>,
 }
 
 /// A payment as it is shown.

@@ -9,8 +9,10 @@ use kernel::Timestamp;
 
 use crate::attempt::Attempt;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
+use crate::links::LinkOrigin;
 use crate::payouts::{self, PayoutRow};
 use crate::rows::{AttemptRow, PaymentRow};
+use crate::subscriptions::SubscriptionOrigin;
 use crate::types::{AttemptKind, OriginKind, ReplyForm};
 
 /// The content type of every reply of the payments API.
@@ -44,7 +46,8 @@ pub trait Origin: Send + Sync + 'static {
 }
 
 /// The payments API itself: the payment is all it has, and its answer is drawn from it.
-struct Api {
+#[derive(Clone, Copy)]
+pub(crate) struct Api {
     faces: Faces,
 }
 
@@ -89,9 +92,14 @@ impl Api {
 pub struct Origins(Arc<Vec<(OriginKind, Arc<dyn Origin>)>>);
 
 impl Origins {
-    /// The payments API, drawing its replies with `faces`.
+    /// The payments API with its links and subscriptions, drawing replies with `faces`.
     pub fn new(faces: Faces) -> Self {
-        Self(Arc::new(vec![(OriginKind::Api, Arc::new(Api { faces }))]))
+        let api = Api { faces };
+        Self(Arc::new(vec![
+            (OriginKind::Api, Arc::new(api)),
+            (OriginKind::Link, Arc::new(LinkOrigin { api })),
+            (OriginKind::Subscription, Arc::new(SubscriptionOrigin { api })),
+        ]))
     }
 
     /// One product more.

@@ -14,15 +14,18 @@ use uuid::Uuid;
 use crate::acquirer::{Acquirers, ChargeAsk};
 use crate::asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
 use crate::attempt::{Asked, Attempt};
-use crate::commands::{BeginOperation, BeginPayment, Begun, Charge, CreateSession, Ending, Finished, KeepAsking, Settle, Want};
+use crate::commands::{
+    AtOnce, BeginOperation, BeginPayment, Begun, Charge, CreateSession, Decision, Ending, Finished, KeepAsking, Settle, Want,
+};
 use crate::errands::Errand;
 use crate::error::{AmountRefusal, PaymentsError, Refusal};
 use crate::facts::{Faces, PaymentRead};
+use crate::made_for::MadeFor;
 use crate::origin::{Ended, Origins};
 use crate::queries;
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
-use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
+use crate::types::{CardAsk, CardFace, Mode, Terms, Workflow};
 
 /// How long a request waits for an acquirer that does not answer.
 #[derive(Clone, Debug)]
@@ -95,8 +98,22 @@ impl Payments {
     /// # Errors
     /// [`PaymentsError`]; after [`Refusal::OutcomeUnknown`] the key stays in process until the outcome is known.
     pub async fn create(&self, terms: &Terms, ask: CreatePayment, once: Once) -> Result<Answer, PaymentsError> {
+        self.create_for(MadeFor::Itself, terms, ask, once).await
+    }
+
+    /// As [`Payments::create`], for a link or a subscription, which finishes in the same commits.
+    ///
+    /// # Errors
+    /// As [`Payments::create`]; and what the link or the subscription refuses.
+    pub async fn create_for(
+        &self,
+        made_for: MadeFor,
+        terms: &Terms,
+        ask: CreatePayment,
+        once: Once,
+    ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let prepared = match inner.prepare(terms, ask, &once).await {
+        let prepared = match inner.prepare(made_for, terms, ask, &once).await {
             Ok(prepared) => prepared,
             Err(PaymentsError::Refused(refusal)) => return inner.known_or(&once, refusal).await,
             Err(fault) => return Err(fault),
@@ -261,6 +278,29 @@ impl Inner {
         self.store.clock().now()
     }
 
+    /// Runs a change that one commit finishes.
+    pub(crate) async fn at_once<D: Decision>(
+        &self,
+        decision: D,
+        subject: Uuid,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let working = once.as_ref().map(|once| self.enter(once)).transpose()?;
+        let claim = once.map(|once| once.claim(subject));
+        let scope = claim.as_ref().map(|claim| claim.scope);
+        let finished = match self.store.writer().run(AtOnce { claim, decision }).await?? {
+            Begun::Taken(known) => return taken(known),
+            Begun::Done(finished) => finished,
+            Begun::Go(()) => return Err(Fault::Failed("this change needs no acquirer".into()).into()),
+        };
+        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
+            meter::claimed();
+            self.idempotency.done(scope, recorded);
+        }
+        drop(working);
+        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("this change has a reply".into()).into())
+    }
+
     /// Takes the key for this task; a second request with it is refused until the task is over.
     pub(crate) fn enter(&self, once: &Once) -> Result<Working, Refusal> {
         self.idempotency.begin(once.scope, self.now()).map_err(in_process)
@@ -287,7 +327,13 @@ impl Inner {
         answer
     }
 
-    async fn prepare(&self, terms: &Terms, ask: CreatePayment, once: &Once) -> Result<Prepared, PaymentsError> {
+    async fn prepare(
+        &self,
+        made_for: MadeFor,
+        terms: &Terms,
+        ask: CreatePayment,
+        once: &Once,
+    ) -> Result<Prepared, PaymentsError> {
         let session = self.session_of(terms.account_id, &ask).await?;
         let card = match ask.means {
             Means::Card(card) => card,
@@ -311,7 +357,7 @@ impl Inner {
             fee: if ask.mode == Mode::Purchase { terms.fee.fee(ask.amount.minor()) } else { 0 },
             mode: ask.mode,
             workflow: ask.workflow,
-            origin: OriginKind::Api,
+            origin: made_for.origin(),
             connector: self.acquirers.preferred().connector(),
             card: Some(CardFace::of(&card)),
             checkout_session: session,
@@ -322,7 +368,7 @@ impl Inner {
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let claim = once.claim(charge.payment_id.uuid());
         let ask = charge_ask(&charge, card);
-        Ok(Prepared { begin: BeginPayment { claim, charge, known, origins: self.origins.clone() }, ask })
+        Ok(Prepared { begin: BeginPayment { claim, charge, known, made_for, origins: self.origins.clone() }, ask })
     }
 
     /// The checkout session a request names. The workflows of the payment page need one that exists; whether it may still be used is

@@ -219,6 +219,10 @@ db::codes! {
     pub enum OriginKind {
         /// The payments API itself.
         Api = 0,
+        /// A payment link.
+        Link = 1,
+        /// A subscription.
+        Subscription = 2,
     }
 }
 

@@ -53,14 +53,29 @@ impl House {
         let store = Store::open(StoreOptions {
             url: place.platform.clone(),
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION, payments::payouts::MIGRATION],
+            migrations: &[
+                ledger::MIGRATION,
+                idempotency::MIGRATION,
+                payments::MIGRATION,
+                payments::payouts::MIGRATION,
+                payments::links::MIGRATION,
+                payments::subscriptions::MIGRATION,
+            ],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
         });
         let store = Arc::new(store.await.expect("the store opens"));
         let sandbox = Sandbox::open(place.acquirer.clone(), source.clone()).await.expect("the acquirer opens");
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: |_| Vec::new(), payout: |_| Vec::new() };
+        let faces = Faces {
+            payment: draw_payment,
+            operation: draw_operation,
+            session: |_| Vec::new(),
+            payout: |_| Vec::new(),
+            link: |_| Vec::new(),
+            subscription: |_| Vec::new(),
+            cycle: |_| None,
+        };
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,

@@ -1,6 +1,7 @@
 //! The decisions about payments: each names its rows and decides, purely, inside a group commit.
 
 mod asking;
+mod at_once;
 mod begin;
 mod lapse;
 mod operate;
@@ -8,6 +9,7 @@ mod session;
 mod settle;
 
 pub(crate) use asking::{Adopt, KeepAsking, NoteMissing, TakeQuestion};
+pub(crate) use at_once::{AtOnce, Decision};
 pub(crate) use begin::BeginPayment;
 pub use begin::{Charge, begin, begin_keys};
 pub(crate) use lapse::Lapse;

@@ -68,7 +68,14 @@ impl House {
         let store = Store::open(StoreOptions {
             url,
             schema: None,
-            migrations: &[ledger::MIGRATION, idempotency::MIGRATION, crate::MIGRATION, payouts::MIGRATION],
+            migrations: &[
+                ledger::MIGRATION,
+                idempotency::MIGRATION,
+                crate::MIGRATION,
+                payouts::MIGRATION,
+                links::MIGRATION,
+                subscriptions::MIGRATION,
+            ],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
@@ -76,7 +83,15 @@ impl House {
         .await
         .expect("the store opens");
         let store = Arc::new(store);
-        let faces = Faces { payment: draw_payment, operation: draw_operation, session: draw_session, payout: draw_payout };
+        let faces = Faces {
+            payment: draw_payment,
+            operation: draw_operation,
+            session: draw_session,
+            payout: draw_payout,
+            link: draw_link,
+            subscription: draw_subscription,
+            cycle: |_| None,
+        };
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
@@ -209,6 +224,14 @@ fn draw_operation(facts: &OperationFacts<'_>) -> Vec<u8> {
 
 fn draw_session(session: &CheckoutSessionRow) -> Vec<u8> {
     format!("{{\"checkout_session\":\"{}\",\"line\":\"{0}\"}}", session.id).into()
+}
+
+fn draw_link(facts: &links::LinkFacts<'_>) -> Vec<u8> {
+    draw(facts.link.id, facts.link.status(facts.now), facts.link.money())
+}
+
+fn draw_subscription(row: &subscriptions::SubscriptionRow) -> Vec<u8> {
+    draw(row.id, row.state.wire(), row.money())
 }
 
 fn draw_payout(payout: &payouts::PayoutRow) -> Vec<u8> {

@@ -72,6 +72,16 @@ fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
         let money = Money::new(record.get(first + 10)?, record.get::<Currency>(first + 11)?);
         return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, shows_amount: true }));
     }
+    if let Some(amount) = record.get::<Option<i64>>(first + 12)? {
+        let money = Money::new(amount, record.get::<Currency>(first + 13)?);
+        let state = AttemptState::Succeeded;
+        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, shows_amount: true }));
+    }
+    if let Some(subscription) = record.get::<Option<Uuid>>(first + 14)? {
+        // Its amount may have been changed since.
+        let state = AttemptState::Succeeded;
+        return Ok(Some(Effect { state, money: None, shown_as: subscription, shows_amount: false }));
+    }
     let session: Option<Uuid> = record.get(first + 8)?;
     Ok(session.map(|id| Effect { state: AttemptState::Succeeded, money: None, shown_as: id, shows_amount: false }))
 }

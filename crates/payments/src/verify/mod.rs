@@ -19,8 +19,8 @@ use kernel::verify::Report;
 pub use acquirers::{AcquirerBooks, read_books};
 pub(crate) use totals::Checker;
 
-use crate::payouts;
 use crate::rows::AskingRow;
+use crate::{links, payouts, subscriptions};
 
 pub(crate) type Rule = (&'static str, &'static str);
 
@@ -63,6 +63,8 @@ pub async fn verify(
 ) -> Result<(), Fault> {
     let mut under_way = totals::verify(snapshot, strictness.settled, report).await?;
     payouts::verify::verify(snapshot, strictness.settled, &mut under_way, report).await?;
+    links::verify::verify(snapshot, report).await?;
+    subscriptions::verify::verify(snapshot, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
     match books {

@@ -65,7 +65,7 @@ pub(super) static IDS_USED_TWICE: Sql = sql!(
 
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
     "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id,
-            o_state, o_amount, o_currency
+            o_state, o_amount, o_currency, l_amount, l_currency, c_id
        FROM claim
        LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
                     FROM payment) AS p ON p_account = account_id AND p_id = subject
@@ -75,6 +75,10 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
          ON s_account = account_id AND s_id = subject
        LEFT JOIN (SELECT account_id AS o_account, id AS o_id, state AS o_state, amount AS o_amount, currency AS o_currency
                     FROM payout) AS o ON o_account = account_id AND o_id = subject
+       LEFT JOIN (SELECT account_id AS l_account, id AS l_id, amount AS l_amount, currency AS l_currency
+                    FROM payment_link) AS l ON l_account = account_id AND l_id = subject
+       LEFT JOIN (SELECT account_id AS c_account, id AS c_id FROM subscription) AS c
+         ON c_account = account_id AND c_id = subject
       ORDER BY account_id, scope",
     ClaimRow
 );

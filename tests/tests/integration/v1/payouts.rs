@@ -24,7 +24,11 @@ fn payout(merchant: &Actor, reference: &str, amount: &str, number: &str) -> Valu
 
 async fn balance(merchant: &Actor, currency: &str) -> Value {
     let items = merchant.get("/v1/balances").await.expect(200).json();
-    items["items"].as_array().and_then(|items| items.iter().find(|item| item["currency"] == currency)).cloned().unwrap_or_default()
+    items["items"]
+        .as_array()
+        .and_then(|items| items.iter().find(|item| item["currency"] == currency))
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// POSTs without an idempotency key.
