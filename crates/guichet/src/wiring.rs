@@ -10,6 +10,7 @@ use connectors::acquirer_sandbox::Sandbox;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::Idempotency;
 use kernel::{MasterKey, Source, Timestamp};
+use payments::subscriptions::Subscriptions;
 use payments::{Acquirer, Acquirers, Connector, Origins, Parts, Patience, Payments};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use web::{App, Listening, Options, SandboxWiring, Showcase, Wiring};
 
+use crate::billing::Billing;
 use crate::config::{Config, Purpose};
 use crate::no_acquirer::NoAcquirer;
 use crate::schema::MIGRATIONS;
@@ -38,6 +40,7 @@ pub struct House {
     access: AccessService,
     idempotency: Idempotency,
     payments: Payments,
+    subscriptions: Subscriptions,
     sandbox: Option<Sandbox>,
     source: Source,
 }
@@ -67,7 +70,8 @@ impl House {
             faces,
             patience: Patience::default(),
         });
-        Ok(House { store, access, idempotency, payments, sandbox, source: source.clone() })
+        let subscriptions = Subscriptions::new(payments.clone(), Arc::new(Billing::new(access.keyring().clone())));
+        Ok(House { store, access, idempotency, payments, subscriptions, sandbox, source: source.clone() })
     }
 
     /// Accounts and keys.
@@ -85,7 +89,7 @@ impl House {
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
-        let House { store, access, idempotency, payments, sandbox, source } = self;
+        let House { store, access, idempotency, payments, subscriptions, sandbox, source } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -98,6 +102,7 @@ impl House {
         let base_url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, reachable(address));
         let app = web::app(Wiring {
             payments: payments.clone(),
+            subscriptions: subscriptions.clone(),
             keyring: access.keyring().clone(),
             idempotency: idempotency.clone(),
             clock: store.clock().clone(),
@@ -110,7 +115,7 @@ impl House {
         });
         let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
         let closing = CancellationToken::new();
-        let workers = workers::start(&store, &idempotency, &payments, &closing);
+        let workers = workers::start(&store, &idempotency, &payments, &subscriptions, &closing);
         let listening = Listening { tls, ..Listening::default() };
         let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
         Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })

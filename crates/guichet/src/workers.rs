@@ -6,6 +6,7 @@ use std::time::Duration;
 use db::Store;
 use idempotency::Idempotency;
 use payments::Payments;
+use payments::subscriptions::Subscriptions;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,13 +22,16 @@ pub fn start(
     store: &Arc<Store>,
     idempotency: &Idempotency,
     payments: &Payments,
+    subscriptions: &Subscriptions,
     closing: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
     let sweeper = sweep(store.clone(), idempotency.clone(), closing.clone());
     let folder = every(FOLD_EVERY, closing.clone(), || async { telemetry::fold() });
     let (payments, stop) = (payments.clone(), closing.clone());
     let recovery = async move { payments.resolve_until(stop.cancelled()).await };
-    vec![tokio::spawn(sweeper), tokio::spawn(folder), tokio::spawn(recovery)]
+    let (subscriptions, stop) = (subscriptions.clone(), closing.clone());
+    let billing = async move { subscriptions.bill_until(stop.cancelled()).await };
+    vec![tokio::spawn(sweeper), tokio::spawn(folder), tokio::spawn(recovery), tokio::spawn(billing)]
 }
 
 /// Deletes expired keys in small batches until none is left, again and again.

@@ -264,6 +264,17 @@ mod tests {
 
     proptest! {
         #[test]
+        fn months_are_added_as_jiff_adds_them(time in any_time(), months in -5_000_i64..5_000) {
+            use jiff::ToSpan as _;
+            let zoned = jiff::Timestamp::from_microsecond(time.micros()).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+            if let Ok(theirs) = zoned.checked_add(months.months())
+                && (1..=9_999).contains(&theirs.year())
+            {
+                prop_assert_eq!(time.plus_months(months).micros(), theirs.timestamp().as_microsecond());
+            }
+        }
+
+        #[test]
         fn text_agrees_with_jiff_and_reads_back(time in any_time()) {
             let text = time.to_string();
             let theirs = jiff::Timestamp::from_microsecond(time.micros()).unwrap();

@@ -150,7 +150,7 @@ impl<B: Body> Part for Asked<B> {
 }
 
 /// `a=b&c=d`, each part decoded from its form encoding. What cannot be decoded stands as it is.
-fn decoded(query: &str) -> Vec<(String, String)> {
+pub(crate) fn decoded(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

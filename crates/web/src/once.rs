@@ -102,7 +102,11 @@ impl<R: Rule, B: Body> FromRequest<Web> for Once<R, B> {
         if let (Known::Replay(recorded), Some(once)) = (&known, &once) {
             return Err(replay(web, once, recorded));
         }
-        let read = body::expect_json(&parts.headers).and_then(|()| Reader::new(account).document::<B>(&bytes));
+        let read = if bytes.is_empty() && B::EMPTY_IS_OBJECT {
+            Reader::new(account).document::<B>(b"{}")
+        } else {
+            body::expect_json(&parts.headers).and_then(|()| Reader::new(account).document::<B>(&bytes))
+        };
         match (read, R::key(once.clone())) {
             (Ok(ask), Some(key)) => Ok(Once { key, ask, marker: PhantomData }),
             (Err(problem), _) => Err(refused(web, once, problem).await),

@@ -1,5 +1,6 @@
 //! Refusals and faults of the domains, in the envelope's words.
 
+use axum::http::StatusCode;
 use db::Fault;
 use payments::{PaymentsError, Refusal};
 
@@ -35,8 +36,13 @@ fn problem_of_refusal(web: &Web, refusal: Refusal) -> Problem {
         Refusal::PaymentMethodNotFound => Code::PaymentMethodNotFound,
         Refusal::InvalidToken => Code::InvalidToken,
         Refusal::InvalidTransactionType => Code::InvalidTransactionType,
-        Refusal::InvalidStatus => Code::InvalidStatus,
+        Refusal::InvalidStatus | Refusal::LinkClosed | Refusal::LinkBusy => Code::InvalidStatus,
         Refusal::ReferenceTaken => Code::IdempotencyDuplicated,
+        Refusal::LinkNotFound => return Problem::new(Code::NotFound, refusal.to_string()).with_status(StatusCode::BAD_REQUEST),
+        Refusal::SubscriptionNotFound => Code::SubscriptionNotFound,
+        Refusal::InvalidState | Refusal::Outdated => Code::InvalidState,
+        Refusal::PaymentMethodStatusInvalid => Code::PaymentMethodStatusInvalid,
+        Refusal::InvalidDate(_) => Code::InvalidDate,
         Refusal::InvalidAmount(_) => Code::InvalidAmount,
         Refusal::NotSent => Code::ProviderUnavailable,
         Refusal::OutcomeUnknown => Code::RequestTimeout,

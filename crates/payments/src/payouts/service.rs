@@ -72,12 +72,12 @@ impl Payments {
 impl Inner {
     async fn begin_payout(
         self: Arc<Self>,
-        begin: BeginPayout,
+        payout: BeginPayout,
         ask: PayoutAsk,
         working: Working,
     ) -> Result<Answer, PaymentsError> {
-        let (attempt, subject, claimed) = (begin.attempt(), begin.claim.subject, Asked::by(&begin.claim));
-        match self.store.writer().run(begin).await {
+        let (attempt, subject, claimed) = (payout.attempt(), payout.claim.subject, Asked::by(&payout.claim));
+        match self.store.writer().run(payout).await {
             Ok(begun) => match begun? {
                 Begun::Taken(known) => taken(known),
                 Begun::Done(finished) => self.finished(&working, finished),

@@ -110,7 +110,7 @@ pub(crate) struct Change {
     pub(crate) key: Key,
     /// When it last changed, as the caller read it: another time means that the change was made of something outdated.
     pub(crate) read_at: Timestamp,
-    pub(crate) change: ChangeSubscription,
+    pub(crate) to: ChangeSubscription,
     pub(crate) faces: Faces,
 }
 
@@ -127,7 +127,7 @@ impl Decision for Change {
         if matches!(row.state, SubscriptionState::Completed | SubscriptionState::Cancelled) {
             return Err(Refusal::InvalidState);
         }
-        let change = self.change.clone();
+        let change = self.to.clone();
         if change.finish_at != row.finish_at {
             judge_finish(change.finish_at, row.start_at, now)?;
         }

@@ -149,7 +149,7 @@ impl Progress {
                 }
             }
             SubscriptionState::Created | SubscriptionState::Trialing | SubscriptionState::Active | SubscriptionState::PastDue => {
-                self.go_on(plan)
+                self.go_on(plan);
             }
         }
     }
@@ -189,6 +189,7 @@ impl Progress {
             (Step::Pause, Active | Trialing | PastDue) => self.end(Paused),
             (Step::Resume, Paused) => {
                 let cycle = plan.first_after(self.cycle, now);
+                let cycle = plan.total.map_or(cycle, |total| cycle.min(total + 1)).max(self.cycle);
                 let fresh = Self { cycle, tries: 0, retries_used: 0, declined_at: None, forced: false, ..*self };
                 *self = if cycle == self.cycle { *self } else { fresh };
                 self.aim(plan);

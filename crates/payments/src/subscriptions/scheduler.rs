@@ -102,8 +102,9 @@ impl Subscriptions {
             Ok(_) => Ok(true),
             Err(PaymentsError::Fault(fault)) => Err(fault),
             // Somebody works on it, or did: what follows is decided where the payment is settled.
-            Err(PaymentsError::Refused(Refusal::InProcess { .. } | Refusal::OutcomeUnknown | Refusal::InvalidState)) => Ok(false),
-            Err(PaymentsError::Refused(Refusal::NotSent)) => Ok(false),
+            Err(PaymentsError::Refused(
+                Refusal::InProcess { .. } | Refusal::OutcomeUnknown | Refusal::InvalidState | Refusal::NotSent,
+            )) => Ok(false),
             Err(PaymentsError::Refused(refusal)) => {
                 tracing::info!(subscription = %row.id, cycle = cycle.number, %refusal, "a cycle cannot be charged");
                 let Ok(()) = self.payments.0.store.writer().run(CannotCharge { account_id: row.account_id, cycle }).await?;

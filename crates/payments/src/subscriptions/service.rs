@@ -77,7 +77,7 @@ impl Subscriptions {
                 return self.refused(error, once).await;
             }
             let key = (account_id, row.id);
-            let command = Change { key, read_at: row.updated_at, change: changed, faces: inner.faces };
+            let command = Change { key, read_at: row.updated_at, to: changed, faces: inner.faces };
             match inner.at_once(command, row.id.uuid(), once.clone()).await {
                 Err(PaymentsError::Refused(Refusal::Outdated)) => refused = Refusal::Outdated,
                 answered => return answered,

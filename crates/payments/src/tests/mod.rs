@@ -4,6 +4,8 @@ mod bank;
 mod damage;
 mod flows;
 mod house;
+mod links;
 mod payouts;
 mod recovery;
 mod steps;
+mod subscriptions;

@@ -5,6 +5,7 @@ use connectors::acquirer_sandbox::Sandbox;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::Idempotency;
 use kernel::{Country, Currency, MasterKey, Source};
+use payments::subscriptions::{BillingPort, StoredCard, Subscriptions};
 use payments::{Acquirers, Connector, Origins, Parts, Patience, Payments};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -12,7 +13,32 @@ use tower::ServiceExt;
 use super::*;
 use crate::state::{Options, SandboxWiring};
 
-const MIGRATIONS: &[db::Migration] = &[access::MIGRATION, ledger::MIGRATION, idempotency::MIGRATION, payments::MIGRATION];
+const MIGRATIONS: &[db::Migration] = &[
+    access::MIGRATION,
+    ledger::MIGRATION,
+    idempotency::MIGRATION,
+    payments::MIGRATION,
+    payments::payouts::MIGRATION,
+    payments::links::MIGRATION,
+    payments::subscriptions::MIGRATION,
+];
+
+/// No card is stored.
+struct NoVault;
+
+impl BillingPort for NoVault {
+    fn terms(&self, _account: kernel::AccountId) -> payments::Answering<'_, Result<Option<payments::Terms>, db::Fault>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn card<'a>(
+        &'a self,
+        _account: kernel::AccountId,
+        _vaulted_token: &'a str,
+    ) -> payments::Answering<'a, Result<StoredCard, db::Fault>> {
+        Box::pin(std::future::ready(Ok(StoredCard::Unknown)))
+    }
+}
 
 struct World {
     app: App,
@@ -80,6 +106,7 @@ impl World {
             patience: Patience::default(),
         });
         let app = app(Wiring {
+            subscriptions: Subscriptions::new(payments.clone(), Arc::new(NoVault)),
             payments,
             keyring: access.keyring().clone(),
             idempotency,

@@ -84,6 +84,9 @@ pub(crate) trait Body: Field {
     /// What the domain wants to hear.
     type Ask: Send + 'static;
 
+    /// Whether a request without a body means an empty object, as clients send it for operations without fields.
+    const EMPTY_IS_OBJECT: bool = false;
+
     /// Its name among the schemas, for the reference.
     fn name() -> &'static str;
 

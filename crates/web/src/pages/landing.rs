@@ -74,7 +74,7 @@ struct Ticket {
 }
 
 #[derive(Serialize)]
-struct Amount {
+pub(super) struct Amount {
     value: String,
     currency: &'static str,
 }
@@ -126,7 +126,7 @@ fn ticket(payment: &PaymentRow, language: Language) -> Ticket {
 }
 
 /// An amount as people of that language write it: groups of three, all decimals.
-fn amount(money: Money, language: Language) -> Amount {
+pub(super) fn amount(money: Money, language: Language) -> Amount {
     let plain = money.to_string();
     let digits = plain.split(' ').next().unwrap_or_default();
     let (whole, decimals) = digits.split_once('.').map_or((digits, None), |(whole, decimals)| (whole, Some(decimals)));

@@ -8,6 +8,7 @@ pub(crate) mod docs;
 pub(crate) mod error;
 pub(crate) mod landing;
 mod language;
+pub(crate) mod link;
 
 use std::path::{Path, PathBuf};
 

@@ -2,25 +2,35 @@
 
 mod cancel;
 mod cancel_or_refund;
+mod cancel_payment_link;
 mod capture;
+mod change_subscription;
 mod create_checkout_session;
 mod create_payment;
+mod create_payment_link;
 mod create_payout;
+mod create_subscription;
 mod details;
 mod find_payout;
 mod get_balances;
 mod get_checkout_session;
 mod get_payment;
+mod get_payment_link;
 mod get_payout;
+mod get_subscription;
 mod list_payments;
+mod list_subscription_payments;
+mod list_subscriptions;
 mod parts;
 mod refund;
+mod step_subscription;
 mod views;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use payments::{Answer, PaymentsError};
 
+pub(crate) use details::{LinkDetails, PaymentDetails, packed, unpacked};
 pub(crate) use views::faces;
 
 use crate::envelope::JSON;
@@ -32,6 +42,8 @@ use crate::state::Web;
 /// Sections of the reference.
 const PAYMENTS: &str = "Payments";
 const CHECKOUT: &str = "Checkout sessions";
+const LINKS: &str = "Payment links";
+const SUBSCRIPTIONS: &str = "Subscriptions";
 const PAYOUTS: &str = "Payouts and balances";
 
 /// Parameters of paths, explained.
@@ -55,6 +67,18 @@ pub(crate) fn routes() -> Vec<Guarded> {
         get_payout::route(),
         find_payout::route(),
         get_balances::route(),
+        create_payment_link::route(),
+        get_payment_link::route(),
+        cancel_payment_link::route(),
+        create_subscription::route(),
+        get_subscription::route(),
+        change_subscription::route(),
+        step_subscription::pause(),
+        step_subscription::resume(),
+        step_subscription::cancel(),
+        step_subscription::retry(),
+        list_subscriptions::route(),
+        list_subscription_payments::route(),
     ]
 }
 
@@ -76,6 +100,16 @@ fn session_reply() -> Content {
 /// What a reply with a payout is made of.
 fn payout_reply() -> Content {
     Content::Json(component::<views::PayoutView<'_>>)
+}
+
+/// What a reply with a payment link is made of.
+fn link_reply() -> Content {
+    Content::Json(component::<views::LinkView<'_>>)
+}
+
+/// What a reply with a subscription is made of.
+fn subscription_reply() -> Content {
+    Content::Json(component::<views::SubscriptionView<'_>>)
 }
 
 /// An answer of `payments` as a reply.

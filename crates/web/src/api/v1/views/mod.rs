@@ -4,25 +4,31 @@
 
 mod balances;
 mod card;
+mod link;
 mod operation;
 mod payment;
 mod payout;
 pub(super) mod sample;
 mod session;
+mod subscription;
 mod transaction;
 
+use payments::links::LinkFacts;
 use payments::payouts::PayoutRow;
+use payments::subscriptions::SubscriptionRow;
 use payments::{Balance, CheckoutSessionRow, Faces, OperationFacts, PaymentFacts, PaymentRead};
 
 pub(super) use balances::BalancesView;
+pub(super) use link::LinkView;
 pub(super) use operation::OperationView;
 pub(super) use payment::PaymentView;
 pub(super) use payout::PayoutView;
 pub(super) use session::SessionView;
+pub(super) use subscription::{CyclePaymentsView, SubscriptionView, SubscriptionsView};
 
 /// How replies that are recorded are drawn.
 pub(crate) fn faces() -> Faces {
-    Faces { payment, operation, session, payout }
+    Faces { payment, operation, session, payout, link, subscription, cycle: subscription::cycle }
 }
 
 /// A payment.
@@ -50,6 +56,16 @@ pub(super) fn payout(payout: &PayoutRow) -> Vec<u8> {
     PayoutView::drawn(payout)
 }
 
+/// A payment link.
+pub(super) fn link(facts: &LinkFacts<'_>) -> Vec<u8> {
+    LinkView::drawn(facts)
+}
+
+/// A subscription.
+pub(super) fn subscription(row: &SubscriptionRow) -> Vec<u8> {
+    SubscriptionView::drawn(row)
+}
+
 /// What an account has.
 pub(super) fn balances(balances: &[Balance]) -> Vec<u8> {
     BalancesView::drawn(balances)
@@ -75,6 +91,8 @@ mod tests {
         insta::assert_snapshot!("operation", shown(&sample::operation_reply()));
         insta::assert_snapshot!("session", shown(&sample::session_reply()));
         insta::assert_snapshot!("payout", shown(&sample::payout_reply()));
+        insta::assert_snapshot!("link", shown(&sample::link_reply()));
+        insta::assert_snapshot!("subscription", shown(&sample::subscription_reply()));
         insta::assert_snapshot!("balances", shown(&sample::balances_reply()));
     }
 

@@ -182,3 +182,67 @@ pub(in crate::api::v1) fn balances_reply() -> Vec<u8> {
     let eur = |minor| Money::new(minor, Currency::EUR);
     super::balances(&[Balance { available: eur(118_099), authorized: eur(2_500), reserved: eur(0), fees: eur(1_901) }])
 }
+
+/// A link for one use.
+pub(in crate::api::v1) fn link_reply() -> Vec<u8> {
+    let link = payments::links::LinkRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: kernel::PaymentLinkId::from_bytes(id(7)),
+        country: Country::parse("FR").expect("France"),
+        currency: Currency::EUR,
+        amount: 1_999,
+        description: Some(Arc::from("Two chairs")),
+        merchant_order_id: None,
+        capture: true,
+        one_time_use: true,
+        callback_url: None,
+        start_at: None,
+        finish_at: None,
+        details: None,
+        created_at: AT,
+        state: payments::links::LinkState::Created,
+        payments_number: 0,
+        paying: None,
+        updated_at: AT,
+    };
+    super::link(&payments::links::LinkFacts { link: &link, payments: &[], base_url: "https://pay.example", now: AT })
+}
+
+/// A subscription that was just made.
+pub(in crate::api::v1) fn subscription_reply() -> Vec<u8> {
+    use payments::subscriptions::{FrequencyUnit, SubscriptionRow, SubscriptionState};
+    super::subscription(&SubscriptionRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: kernel::SubscriptionId::from_bytes(id(8)),
+        country: Country::parse("FR").expect("France"),
+        start_at: AT,
+        unit: FrequencyUnit::Month,
+        every: 1,
+        trial_cycles: 1,
+        trial_amount: 0,
+        trial_currency: Currency::EUR,
+        customer_id: None,
+        created_at: AT,
+        name: Arc::from("Magazine"),
+        currency: Currency::EUR,
+        amount: 900,
+        vaulted_token: Arc::from("01936b1a-0000-7000-8000-00000000c001"),
+        total: Some(12),
+        finish_at: None,
+        retry_on_decline: true,
+        retry_amount: 3,
+        stop_on_hard_decline: false,
+        cancel_on_exhausted: false,
+        details: None,
+        state: SubscriptionState::Trialing,
+        cycle: 1,
+        tries: 0,
+        retries_used: 0,
+        declined_at: None,
+        next_at: Some(AT),
+        forced: false,
+        wake_at: Some(AT),
+        paying: None,
+        updated_at: AT,
+    })
+}
