@@ -4,3 +4,4 @@
 //! ledger. The sandbox keeps its books in a store of its own, because it plays a foreign system.
 
 pub mod acquirer_sandbox;
+pub mod acquirer_stripe;

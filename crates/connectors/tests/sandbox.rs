@@ -186,13 +186,19 @@ async fn an_attempt_is_recognised_and_a_fenced_one_refused() {
     let charges = house.charges(true).await;
     assert_eq!(charges.iter().map(|charge| charge.calls).collect::<Vec<_>>(), [2]);
 
-    let late = AttemptRef { account_id: MERCHANT, attempt_id: AttemptId::from_bytes([2; 16]), kind: AttemptKind::Verify };
+    let late = AttemptRef {
+        account_id: MERCHANT,
+        attempt_id: AttemptId::from_bytes([2; 16]),
+        kind: AttemptKind::Verify,
+        amount: eur(0),
+        charge_reference: None,
+    };
     assert_eq!(acquirer.inquire(&late).await, Inquiry::NotFound);
     assert_eq!(acquirer.fence(&late).await, Fenced::Promised);
     assert!(matches!(acquirer.charge(&ask(2)).await, kernel::Outcome::Declined(_)));
     assert_eq!(acquirer.inquire(&late).await, Inquiry::NotFound, "it has no effect");
     assert_eq!(house.charges(true).await.len(), 1);
-    let early = AttemptRef { attempt_id: AttemptId::from_bytes([1; 16]), ..late };
+    let early = AttemptRef { attempt_id: AttemptId::from_bytes([1; 16]), ..late.clone() };
     assert_eq!(acquirer.fence(&early).await, Fenced::TooLate(first));
 }
 
@@ -211,12 +217,16 @@ async fn it_remembers_charges_but_not_its_mood() {
 }
 
 #[tokio::test]
-async fn lost_books_are_noticed() {
+async fn books_that_are_not_there_are_skipped_and_lost_charges_noticed() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = Place::sqlite(folder.path());
     let house = House::open(&place).await;
     house.create("k", purchase("k", 1_000, GOOD)).await.expect("a payment");
-    let nowhere = Books::at(Place::sqlite(&folder.path().join("elsewhere")).acquirer);
+    // A restored backup comes without the acquirer's file.
+    let elsewhere = Place::sqlite(&folder.path().join("elsewhere"));
+    let nowhere = Books::at(elsewhere.acquirer.clone());
+    assert!(read_books(&nowhere).await.is_err());
+    House::open(&elsewhere).await.close().await;
     let mut snapshot = house.store.snapshot().await.expect("a snapshot");
     let mut report = Report::new();
     let strictness = Strictness { settled: true, now: house.store.clock().now() };

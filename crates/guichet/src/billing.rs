@@ -4,17 +4,18 @@ use access::Keyring;
 use db::Fault;
 use kernel::AccountId;
 use payments::subscriptions::{BillingPort, StoredCard};
-use payments::{Answering, Terms};
+use payments::{Answering, Payments, PaymentsError, Refusal, Terms};
 
 /// The ports of billing.
 pub struct Billing {
     keyring: Keyring,
+    payments: Payments,
 }
 
 impl Billing {
-    /// With the accounts of this keyring.
-    pub fn new(keyring: Keyring) -> Billing {
-        Billing { keyring }
+    /// With the accounts of this keyring and the stored cards of these payments.
+    pub fn new(keyring: Keyring, payments: Payments) -> Billing {
+        Billing { keyring, payments }
     }
 }
 
@@ -30,8 +31,14 @@ impl BillingPort for Billing {
         })
     }
 
-    /// No card is stored in this version, so every token is unknown.
-    fn card<'a>(&'a self, _account: AccountId, _vaulted_token: &'a str) -> Answering<'a, Result<StoredCard, Fault>> {
-        Box::pin(std::future::ready(Ok(StoredCard::Unknown)))
+    fn card<'a>(&'a self, account: AccountId, vaulted_token: &'a str) -> Answering<'a, Result<StoredCard, Fault>> {
+        Box::pin(async move {
+            match self.payments.open_vaulted(account, vaulted_token, None).await {
+                Ok(_) => Ok(StoredCard::Chargeable),
+                Err(PaymentsError::Refused(Refusal::PaymentMethodNotFound)) => Ok(StoredCard::Unknown),
+                Err(PaymentsError::Refused(_)) => Ok(StoredCard::Unusable),
+                Err(PaymentsError::Fault(fault)) => Err(fault),
+            }
+        })
     }
 }

@@ -30,6 +30,9 @@ pub enum Command {
     /// Access keys: what a merchant's programs prove themselves with
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Stored cards
+    #[command(subcommand)]
+    Vault(VaultCommand),
     /// Check every invariant in the database; exit 0 all hold, 1 something is broken, 2 could not run
     Verify(Verify),
     /// Show the effective configuration, secrets masked, and what is wrong with it
@@ -62,6 +65,23 @@ pub struct AccountCreate {
     /// Home currency, ISO 4217; never changes
     #[arg(long, value_name = "CUR", default_value = "EUR")]
     pub currency: String,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet vault …`
+#[derive(Debug, Subcommand)]
+pub enum VaultCommand {
+    /// Give every account a new data key and seal its cards anew, beside running servers; broken off, it goes on where it was
+    Rotate(VaultRotate),
+}
+
+/// `guichet vault rotate`
+#[derive(Debug, Args)]
+pub struct VaultRotate {
     /// Answer as one JSON object
     #[arg(long)]
     pub json: bool,

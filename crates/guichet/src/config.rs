@@ -4,11 +4,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use connectors::acquirer_stripe::Api;
 use db::{DatabaseUrl, Fault};
 use ipnet::IpNet;
 use kernel::SecretText;
 
 use crate::settings::{Gathered, Origin, SETTINGS, Setting};
+use crate::stripe::{SecretSource, StripeConfig};
 use crate::trouble::Trouble;
 
 /// Requests a minute of an access key without a rate of its own (spec: payments § 6.1).
@@ -91,6 +93,8 @@ pub struct Config {
     pub in_flight_status: u16,
     /// Requests a minute of a key without a rate of its own.
     pub rate_per_minute: u32,
+    /// Stripe, if it has a key.
+    pub stripe: StripeConfig,
     /// Where the demo writes its credentials.
     pub credentials: Option<PathBuf>,
     /// Log filter.
@@ -139,6 +143,7 @@ impl Config {
             hosts: read.parsed("hosts", hosts)?.unwrap_or_default(),
             in_flight_status: read.parsed("payments_in_flight_status", in_flight_status)?.unwrap_or(409),
             rate_per_minute: read.parsed("payments_rate_per_minute", rate)?.unwrap_or(default_rate),
+            stripe: stripe(&read)?,
             credentials,
             log: read.text("log").unwrap_or(if purpose == Purpose::Serve { "info" } else { "warn" }).to_owned(),
             log_format: read.parsed("log_format", log_format)?.unwrap_or(LogFormat::Text),
@@ -169,7 +174,7 @@ impl Config {
             let said = self.gathered.get(name);
             let text = said.map_or_else(|| self.implied(name), |said| said.text.clone());
             let shown = match name {
-                "master_key" if !text.is_empty() => "***".to_owned(),
+                "master_key" | "stripe_key" | "stripe_signing_secret" if !text.is_empty() => "***".to_owned(),
                 "database" | "redis" => masked_url(&text),
                 _ => text,
             };
@@ -308,6 +313,25 @@ fn master_key(read: &Reading<'_>) -> Result<MasterKeySource, Trouble> {
     }
 }
 
+/// What is said about Stripe. A secret is in a file or in the environment, not in both.
+fn stripe(read: &Reading<'_>) -> Result<StripeConfig, Trouble> {
+    let secret = |file, text| match (read.text(file), read.text(text)) {
+        (Some(_), Some(_)) => Err(read.wrong(file, "the same secret stands in the environment")),
+        (Some(path), None) => Ok(Some(SecretSource::File(PathBuf::from(path)))),
+        (None, Some(text)) => Ok(Some(SecretSource::Text(SecretText::from(text.to_owned())))),
+        (None, None) => Ok(None),
+    };
+    let api = |word: &str| Api::parse(word).ok_or_else(|| "it must be payment_intents or charges".to_owned());
+    Ok(StripeConfig {
+        key: secret("stripe_key_file", "stripe_key")?,
+        signing_secret: secret("stripe_signing_secret_file", "stripe_signing_secret")?,
+        base_url: read.text("stripe_base_url").map(str::to_owned),
+        api: read.parsed("stripe_api", api)?.unwrap_or_default(),
+        minimal_fields: read.parsed("stripe_minimal_fields", switch)?.unwrap_or(false),
+        ignores_idempotency: !read.parsed("stripe_honours_idempotency", switch)?.unwrap_or(true),
+    })
+}
+
 fn tls_files(read: &Reading<'_>) -> Result<Option<TlsFiles>, Trouble> {
     match (read.text("tls_cert"), read.text("tls_key")) {
         (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: PathBuf::from(cert), key: PathBuf::from(key) })),
@@ -388,6 +412,8 @@ mod tests {
             ("GUICHET_TLS_CERT", "cert.pem"),
             ("GUICHET_TLS_KEY", "key.pem"),
             ("GUICHET_CREDENTIALS", "file"),
+            ("GUICHET_STRIPE_API", "tokens"),
+            ("GUICHET_STRIPE_HONOURS_IDEMPOTENCY", "perhaps"),
         ] {
             let trouble = read(Purpose::Serve, &[(name, text)]).expect_err(name).to_string();
             assert!(trouble.contains(name) && trouble.contains("Do:"), "{trouble}");

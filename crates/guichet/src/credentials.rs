@@ -19,6 +19,9 @@ const CARDS: &[(&str, &str)] = &[
     ("invalid_card_data", "4507990000000051"),
     ("reported_stolen", "4507990000000069"),
     ("error", "4507990000000077"),
+    ("challenge", "4916994064252017"),
+    ("authenticated", "4929251897047956"),
+    ("not_authenticated", "4716429323842524"),
 ];
 
 /// The number of the test card with this outcome.
@@ -86,6 +89,8 @@ pub struct Credentials {
     pub other_account: DemoAccount,
     /// A year in which the test cards have not expired.
     pub card_year: u16,
+    /// What the sandbox acquirer signs its notifications with.
+    pub notification_secret: SecretText,
 }
 
 impl Credentials {
@@ -124,7 +129,11 @@ impl Credentials {
             },
             "keys": keys_json(account),
             "other_account": { "id": self.other_account.id.to_string(), "keys": keys_json(&self.other_account) },
-            "payments": { "account_id": account.id.to_string(), "cards": cards },
+            "payments": {
+                "account_id": account.id.to_string(),
+                "cards": cards,
+                "notification_secret": self.notification_secret.expose(),
+            },
         })
     }
 }

@@ -19,6 +19,7 @@ pub mod schema;
 pub mod settings;
 pub mod showroom;
 pub mod signals;
+pub mod stripe;
 pub mod telemetry;
 pub mod terminal;
 pub mod trouble;
@@ -27,8 +28,8 @@ pub mod workers;
 
 use std::process::ExitCode;
 
-use crate::cli::{AccountCommand, Cli, Command, KeyCommand};
-use crate::commands::{account, backup, configure, demo, doctor, key, migrate, openapi, serve, verify};
+use crate::cli::{AccountCommand, Cli, Command, KeyCommand, VaultCommand};
+use crate::commands::{account, backup, configure, demo, doctor, key, migrate, openapi, serve, vault, verify};
 use crate::config::Purpose;
 use crate::trouble::{EXIT_NO, Trouble};
 
@@ -83,6 +84,7 @@ async fn execute(command: Command) -> Result<ExitCode, Trouble> {
             let config = tool(command.flags().clone())?;
             key::answer(&command, &config).await?
         }
+        Command::Vault(VaultCommand::Rotate(command)) => vault::rotate(&tool(command.flags)?, command.json).await?,
         Command::Openapi => openapi::document(),
         Command::Backup(command) => backup::run(&tool(command.flags)?, &command.file).await?,
     };

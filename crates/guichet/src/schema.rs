@@ -8,7 +8,13 @@ pub const MIGRATIONS: &[Migration] = &[
     ledger::MIGRATION,
     idempotency::MIGRATION,
     payments::MIGRATION,
+    payments::customers::MIGRATION,
+    payments::vault::MIGRATION,
+    messaging::MIGRATION,
+    payments::routing::MIGRATION,
     payments::payouts::MIGRATION,
     payments::links::MIGRATION,
     payments::subscriptions::MIGRATION,
+    payments::CHALLENGES_MIGRATION,
+    payments::NOTIFICATIONS_MIGRATION,
 ];

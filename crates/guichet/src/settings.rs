@@ -92,6 +92,17 @@ settings! {
         "Status of a repeated request whose first is still being worked on; 400 for clients of the original API";
     payments_rate_per_minute: Some("N"), Serving, Anywhere,
         "Requests a minute for an access key without a rate of its own [default: 6000, in demo 6000000]";
+    stripe_key_file: Some("FILE"), Serving, Anywhere,
+        "File with the secret key of Stripe, which makes it an acquirer; the key itself may stand in GUICHET_STRIPE_KEY";
+    stripe_key: Some("KEY"), Serving, EnvironmentOnly, "The secret key of Stripe itself";
+    stripe_signing_secret_file: Some("FILE"), Serving, Anywhere,
+        "File with the secret that signs Stripe's notifications; the secret itself may stand in GUICHET_STRIPE_SIGNING_SECRET";
+    stripe_signing_secret: Some("SECRET"), Serving, EnvironmentOnly, "The secret that signs Stripe's notifications itself";
+    stripe_base_url = "https://api.stripe.com": Some("URL"), Serving, Anywhere, "Where Stripe answers";
+    stripe_api = "payment_intents": Some("API"), Serving, Anywhere, "payment_intents or charges";
+    stripe_minimal_fields = "false": None, Serving, Anywhere, "Send Stripe no more than it needs";
+    stripe_honours_idempotency = "true": None, Serving, Anywhere,
+        "Whether Stripe's server recognises a repeat by its Idempotency-Key";
     credentials: Some("FILE"), Demo, Anywhere, "Write the demo's credentials to this file (mode 0600)";
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions};
-use connectors::acquirer_sandbox::Sandbox;
+use connectors::acquirer_sandbox::{self, Sandbox};
+use connectors::acquirer_stripe::Stripe;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
-use idempotency::Idempotency;
-use kernel::{MasterKey, Source, Timestamp};
+use idempotency::{Idempotency, ReplySealer};
+use kernel::{MasterKey, SecretText, Source, Timestamp};
+use messaging::{Courier, Messaging, Outbox, Sender, SystemLookup, UrlGuard, WebhookSecrets};
 use payments::subscriptions::Subscriptions;
-use payments::{Acquirer, Acquirers, Connector, Origins, Parts, Patience, Payments};
+use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments, Vault};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -41,6 +43,8 @@ pub struct House {
     idempotency: Idempotency,
     payments: Payments,
     subscriptions: Subscriptions,
+    messaging: Messaging,
+    courier: Arc<Courier>,
     sandbox: Option<Sandbox>,
     source: Source,
 }
@@ -58,20 +62,37 @@ impl House {
         make_data_dir(config)?;
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
         let access = open_access(config, &store, master, source).await?;
-        let sandbox = if config.sandbox { Some(open_sandbox(config, source).await?) } else { None };
-        let idempotency = Idempotency::new(store.reader().clone());
-        let faces = web::faces();
+        let sandbox = if config.sandbox { Some(open_sandbox(config, master, source).await?) } else { None };
+        let replies = ReplySealer::new(master, source);
+        let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
+        let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
+        let faces = web::faces(Challenges::new(master));
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
-            acquirers: acquirers(sandbox.as_ref()),
-            origins: Origins::new(faces),
+            acquirers: acquirers(sandbox.as_ref(), config.stripe.connector(config.sandbox)?),
+            origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
+            vault: Vault::new(store.clone(), master, source),
         });
-        let subscriptions = Subscriptions::new(payments.clone(), Arc::new(Billing::new(access.keyring().clone())));
-        Ok(House { store, access, idempotency, payments, subscriptions, sandbox, source: source.clone() })
+        let billing = Billing::new(access.keyring().clone(), payments.clone());
+        let subscriptions = Subscriptions::new(payments.clone(), Arc::new(billing));
+        let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
+        let sender = Sender::new(guard.clone());
+        let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
+        let messaging = Messaging::new(messaging::Parts {
+            store: store.clone(),
+            secrets: WebhookSecrets::new(master, source),
+            replies,
+            idempotency: idempotency.clone(),
+            outbox,
+            guard,
+            faces: web::webhook_faces(),
+        });
+        let courier = Courier::new(messaging.clone(), sender);
+        Ok(House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source: source.clone() })
     }
 
     /// Accounts and keys.
@@ -89,7 +110,7 @@ impl House {
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
-        let House { store, access, idempotency, payments, subscriptions, sandbox, source } = self;
+        let House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -100,9 +121,11 @@ impl House {
         })?;
         let address = listener.local_addr().map_err(|error| Trouble::new("cannot listen").because(error))?;
         let base_url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, reachable(address));
+        payments.challenges().reached_at(&base_url);
         let app = web::app(Wiring {
             payments: payments.clone(),
             subscriptions: subscriptions.clone(),
+            messaging,
             keyring: access.keyring().clone(),
             idempotency: idempotency.clone(),
             clock: store.clock().clone(),
@@ -115,7 +138,7 @@ impl House {
         });
         let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
         let closing = CancellationToken::new();
-        let workers = workers::start(&store, &idempotency, &payments, &subscriptions, &closing);
+        let workers = workers::start(&store, &idempotency, &payments, &subscriptions, courier, &closing);
         let listening = Listening { tls, ..Listening::default() };
         let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
         Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })
@@ -182,10 +205,12 @@ const IN_FLIGHT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What commands on accounts and keys work with, beside a serving process.
 pub struct Office {
-    store: Store,
+    store: Arc<Store>,
     database: DatabaseUrl,
     /// Accounts and keys.
     pub access: AccessService,
+    /// Stored cards.
+    pub vault: Vault,
 }
 
 impl Office {
@@ -195,14 +220,20 @@ impl Office {
     /// No master key, or another than the database's; a database that cannot be opened.
     pub async fn open(config: &Config, source: &Source) -> Result<Office, Trouble> {
         let master = master_key::demand(config, source)?;
-        let store = open_store(config, Access::OneShot, Schema::MustBeCurrent, source).await?;
+        let store = Arc::new(open_store(config, Access::OneShot, Schema::MustBeCurrent, source).await?);
         let access = open_access(config, &store, &master, source).await?;
-        Ok(Office { store, database: config.database.clone(), access })
+        let vault = Vault::new(store.clone(), &master, source);
+        Ok(Office { store, database: config.database.clone(), access, vault })
     }
 
     /// Gives the database back.
     pub async fn close(&self) {
         self.store.close().await;
+    }
+
+    /// Tells a person why the store did not do it.
+    pub fn fault(&self, fault: &db::Fault) -> Trouble {
+        Trouble::of_store(fault, &self.database)
     }
 
     /// Tells a person why something about accounts or keys was not done.
@@ -271,19 +302,31 @@ async fn open_access(config: &Config, store: &Store, master: &MasterKey, source:
     if service.recognises_master_key().await.map_err(of_store)? { Ok(service) } else { Err(other_master_key(&config.database)) }
 }
 
-/// Who can be charged with: the sandbox under both its names, or nobody.
-fn acquirers(sandbox: Option<&Sandbox>) -> Acquirers {
-    let all: Vec<Arc<dyn Acquirer>> = match sandbox {
-        Some(sandbox) => vec![sandbox.acquirer(Connector::Sandbox), sandbox.acquirer(Connector::SandboxB)],
-        None => vec![Arc::new(NoAcquirer)],
-    };
+/// Who can be charged with: the sandbox under both its names, Stripe where it has a key, or nobody.
+fn acquirers(sandbox: Option<&Sandbox>, stripe: Option<Arc<Stripe>>) -> Acquirers {
+    let mut all: Vec<Arc<dyn Acquirer>> = Vec::new();
+    if let Some(sandbox) = sandbox {
+        all.extend([sandbox.acquirer(Connector::Sandbox), sandbox.acquirer(Connector::SandboxB)]);
+    }
+    if let Some(stripe) = stripe {
+        all.push(stripe);
+    }
+    if all.is_empty() {
+        all.push(Arc::new(NoAcquirer));
+    }
     Acquirers::new(all).expect("the list is never empty")
 }
 
 /// The sandbox acquirer keeps its own books, as a bank would: in a file beside the database, or in a schema of its own.
-async fn open_sandbox(config: &Config, source: &Source) -> Result<Sandbox, Trouble> {
+async fn open_sandbox(config: &Config, master: &MasterKey, source: &Source) -> Result<Sandbox, Trouble> {
     let url = sandbox_url(config);
-    Sandbox::open(url.clone(), source.clone()).await.map_err(|fault| Trouble::of_store(&fault, &url))
+    let secret = notification_secret(master);
+    Sandbox::open(url.clone(), source.clone(), &secret).await.map_err(|fault| Trouble::of_store(&fault, &url))
+}
+
+/// What the sandbox acquirer signs its notifications with.
+pub fn notification_secret(master: &MasterKey) -> SecretText {
+    acquirer_sandbox::secret_of(&master.derive("guichet/sandbox/notification secret"))
 }
 
 /// Where the sandbox acquirer keeps its books.

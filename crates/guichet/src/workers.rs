@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use db::Store;
 use idempotency::Idempotency;
+use messaging::Courier;
 use payments::Payments;
 use payments::subscriptions::Subscriptions;
 use tokio::task::JoinHandle;
@@ -14,6 +15,8 @@ use crate::telemetry;
 
 /// How often idempotency keys whose time is over are swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often the cards of one-time tokens whose time is over are destroyed: a code must not outlive its token.
+const SWEEP_TOKENS_EVERY: Duration = Duration::from_secs(1);
 /// How often histograms are folded, so that they do not grow.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -23,15 +26,26 @@ pub fn start(
     idempotency: &Idempotency,
     payments: &Payments,
     subscriptions: &Subscriptions,
+    courier: Arc<Courier>,
     closing: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
     let sweeper = sweep(store.clone(), idempotency.clone(), closing.clone());
     let folder = every(FOLD_EVERY, closing.clone(), || async { telemetry::fold() });
+    let tokens = sweep_tokens(payments.clone(), closing.clone());
     let (payments, stop) = (payments.clone(), closing.clone());
     let recovery = async move { payments.resolve_until(stop.cancelled()).await };
     let (subscriptions, stop) = (subscriptions.clone(), closing.clone());
     let billing = async move { subscriptions.bill_until(stop.cancelled()).await };
-    vec![tokio::spawn(sweeper), tokio::spawn(folder), tokio::spawn(recovery), tokio::spawn(billing)]
+    let stop = closing.clone();
+    let deliveries = async move { courier.deliver_until(stop.cancelled()).await };
+    vec![
+        tokio::spawn(sweeper),
+        tokio::spawn(folder),
+        tokio::spawn(tokens),
+        tokio::spawn(recovery),
+        tokio::spawn(billing),
+        tokio::spawn(deliveries),
+    ]
 }
 
 /// Deletes expired keys in small batches until none is left, again and again.
@@ -46,6 +60,18 @@ async fn sweep(store: Arc<Store>, idempotency: Idempotency, closing: Cancellatio
                     break;
                 }
             }
+        }
+    })
+    .await;
+}
+
+/// Destroys the cards of one-time tokens whose time is over, again and again.
+async fn sweep_tokens(payments: Payments, closing: CancellationToken) {
+    every(SWEEP_TOKENS_EVERY, closing, || async {
+        match payments.sweep_tokens().await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "one-time tokens whose time is over were swept away"),
+            Err(fault) => tracing::warn!(%fault, "one-time tokens could not be swept away; the next round will"),
         }
     })
     .await;

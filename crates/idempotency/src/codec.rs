@@ -6,6 +6,7 @@
 //! ```text
 //! number 0:  0, content
 //! number n:  n, length of the content (u32, little-endian), LZ4 block of the content
+//! 255:       255, one of the above, sealed (see [`crate::ReplySealer`])
 //! content:   length (u8) and bytes of content-type, length (u16, little-endian; 0 = absent) and bytes of location, body
 //! ```
 
@@ -33,7 +34,14 @@ const DICTIONARIES: [&[u8]; 1] = [include_bytes!("../dictionaries/0001.bin")];
 const PLAIN: u8 = 0;
 #[expect(clippy::cast_possible_truncation, reason = "there are a handful of dictionaries; the assertion below keeps it so")]
 const NEWEST: u8 = DICTIONARIES.len() as u8;
-const _: () = assert!(DICTIONARIES.len() < 256, "the number of a dictionary is one byte");
+/// In place of a dictionary's number: what follows is sealed.
+pub(crate) const SEALED: u8 = u8::MAX;
+const _: () = assert!(DICTIONARIES.len() < SEALED as usize, "the number of a dictionary is one byte, and the last one is taken");
+
+/// Whether a stored reply is sealed, because it carries a secret.
+pub fn is_sealed(stored: &[u8]) -> bool {
+    stored.first() == Some(&SEALED)
+}
 
 /// The bytes to store for a reply; its status is stored beside them.
 ///
@@ -56,6 +64,7 @@ pub fn unpack(status: u16, stored: &[u8]) -> Result<Reply, CodecError> {
     let (number, rest) = stored.split_first().ok_or(CodecError::Damaged)?;
     let content = match *number {
         PLAIN => rest.to_vec(),
+        SEALED => return Err(CodecError::Sealed),
         number => {
             let dictionary = DICTIONARIES.get(usize::from(number) - 1).ok_or(CodecError::Dictionary(number))?;
             let (length, block) = rest.split_first_chunk().ok_or(CodecError::Damaged)?;

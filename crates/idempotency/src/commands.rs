@@ -1,6 +1,7 @@
 //! What may happen to a claim, each a step inside somebody's `decide`, and the command that sweeps old ones away.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use db::{Command, Keys, Rows};
 use kernel::Timestamp;
@@ -9,6 +10,7 @@ use crate::codec;
 use crate::error::HoldRefusal;
 use crate::rows::{ClaimRow, ClaimStatus};
 use crate::rules::{expires_at, known};
+use crate::sealed::ReplySealer;
 use crate::types::{Claim, Known, Recorded, Reply, Scope};
 
 /// What asking for a key came to.
@@ -65,10 +67,27 @@ pub fn claim(rows: &mut Rows, claim: &Claim, now: Timestamp) -> Claimed {
 /// # Errors
 /// [`HoldRefusal`]: the claim is not this process's to finish, or the reply is not one that is recorded. Nothing is changed then.
 pub fn finish(rows: &mut Rows, scope: &Scope, reply: &Reply, now: Timestamp) -> Result<Recorded, HoldRefusal> {
+    record(rows, scope, reply, codec::pack(reply)?, now)
+}
+
+/// As [`finish`], for a reply that carries a secret: what is stored is sealed.
+///
+/// # Errors
+/// As [`finish`].
+pub fn finish_sealed(
+    rows: &mut Rows,
+    scope: &Scope,
+    reply: &Reply,
+    sealer: &ReplySealer,
+    now: Timestamp,
+) -> Result<Recorded, HoldRefusal> {
+    record(rows, scope, reply, sealer.seal(&codec::pack(reply)?, scope), now)
+}
+
+fn record(rows: &mut Rows, scope: &Scope, reply: &Reply, frame: Arc<[u8]>, now: Timestamp) -> Result<Recorded, HoldRefusal> {
     if !(200..300).contains(&reply.status) {
         return Err(HoldRefusal::NotSuccess);
     }
-    let frame = codec::pack(reply)?;
     let row = held(rows, scope)?;
     row.status = ClaimStatus::Done;
     row.http_status = Some(reply.status);
@@ -92,6 +111,14 @@ pub fn forget(rows: &mut Rows, scope: &Scope) -> Result<(), HoldRefusal> {
     held(rows, scope)?;
     rows.delete::<ClaimRow>(&key(scope));
     Ok(())
+}
+
+/// Makes sure that the claim is still this process's to finish, before more is asked of the outside world under it.
+///
+/// # Errors
+/// [`HoldRefusal`] when it is not, or finished.
+pub fn still_held(rows: &mut Rows, scope: &Scope) -> Result<(), HoldRefusal> {
+    held(rows, scope).map(|_row| ())
 }
 
 /// Notes that the outside world has not told what became of the work. The key stays taken, however long that lasts.

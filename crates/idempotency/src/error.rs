@@ -31,6 +31,9 @@ pub enum CodecError {
     /// The bytes are not a stored reply.
     #[error("the stored reply is damaged")]
     Damaged,
+    /// It is sealed, and the key is not at hand or another one.
+    #[error("the stored reply is sealed and does not open")]
+    Sealed,
 }
 
 /// Why a claim could not be finished, dropped or passed on. Each is a sign that somebody else took over.

@@ -37,17 +37,19 @@ pub mod meter;
 pub mod queries;
 mod rows;
 mod rules;
+mod sealed;
 mod service;
 mod types;
 pub mod verify;
 
 pub use cache::REPLAY_CACHE_BYTES_MAX;
-pub use commands::{Claimed, claim, claim_keys, finish, forget, held_keys, mark_unknown, take_over};
+pub use commands::{Claimed, claim, claim_keys, finish, finish_sealed, forget, held_keys, mark_unknown, still_held, take_over};
 pub use error::{CodecError, HoldRefusal, KeyError};
 pub use in_flight::Working;
 pub use queries::{Orphan, OrphansAfter, orphans};
 pub use rows::{ClaimRow, ClaimStatus};
 pub use rules::{LATE_FINISH_SECONDS, RETENTION_SECONDS, expires_at};
+pub use sealed::ReplySealer;
 pub use service::{Idempotency, SWEEP_CLAIMS_MAX};
 pub use types::{BodyHash, Claim, IdempotencyKey, InProcess, KEY_CHARS_MAX, Known, Recorded, Reply, Scope};
 

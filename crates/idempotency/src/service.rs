@@ -7,10 +7,12 @@ use kernel::Timestamp;
 
 use crate::cache::{REPLAY_CACHE_BYTES_MAX, ReplayCache};
 use crate::commands::Sweep;
+use crate::error::CodecError;
 use crate::in_flight::{InFlight, Working};
 use crate::meter;
 use crate::queries;
-use crate::types::{BodyHash, InProcess, Known, Recorded, Scope};
+use crate::sealed::ReplySealer;
+use crate::types::{BodyHash, InProcess, Known, Recorded, Reply, Scope};
 
 /// How many claims one sweep command deletes. Small enough that the payments sharing its commit do not feel it.
 pub const SWEEP_CLAIMS_MAX: u32 = 250;
@@ -26,12 +28,27 @@ pub struct Idempotency {
     reader: Reader,
     cache: ReplayCache,
     in_flight: InFlight,
+    sealer: Option<ReplySealer>,
 }
 
 impl Idempotency {
     /// An empty memory over the store that `reader` reads.
     pub fn new(reader: Reader) -> Self {
-        Self { reader, cache: ReplayCache::new(REPLAY_CACHE_BYTES_MAX), in_flight: InFlight::default() }
+        Self { reader, cache: ReplayCache::new(REPLAY_CACHE_BYTES_MAX), in_flight: InFlight::default(), sealer: None }
+    }
+
+    /// Opens sealed replies with this.
+    #[must_use]
+    pub fn sealing(self, sealer: ReplySealer) -> Self {
+        Self { sealer: Some(sealer), ..self }
+    }
+
+    /// The recorded reply of a claim, unpacked and, where it carries a secret, opened.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the stored bytes are damaged, packed by a newer program, or sealed under another key.
+    pub fn reply(&self, scope: &Scope, recorded: &Recorded) -> Result<Reply, CodecError> {
+        recorded.opened(scope, self.sealer.as_ref())
     }
 
     /// What memory says about a key. [`Known::Nothing`] proves nothing: the store decides.

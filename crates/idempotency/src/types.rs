@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::codec;
 use crate::error::{CodecError, KeyError};
+use crate::sealed::ReplySealer;
 
 /// The longest idempotency key, in characters.
 pub const KEY_CHARS_MAX: usize = 64;
@@ -156,6 +157,15 @@ impl Recorded {
     /// [`CodecError`] when the stored bytes are damaged or packed by a newer program.
     pub fn reply(&self) -> Result<Reply, CodecError> {
         codec::unpack(self.status, &self.frame)
+    }
+
+    /// The reply, opened for its claim where it is sealed.
+    pub(crate) fn opened(&self, scope: &Scope, sealer: Option<&ReplySealer>) -> Result<Reply, CodecError> {
+        if !codec::is_sealed(&self.frame) {
+            return self.reply();
+        }
+        let frame = sealer.ok_or(CodecError::Sealed)?.open(&self.frame, scope)?;
+        codec::unpack(self.status, &frame)
     }
 }
 

@@ -9,8 +9,10 @@ use kernel::BootId;
 use kernel::verify::Report;
 
 use crate::codec;
+use crate::error::CodecError;
 use crate::queries::CLAIMS;
 use crate::rows::{ClaimRow, ClaimStatus};
+use crate::sealed::ReplySealer;
 use crate::types::Scope;
 
 const ONE_CLAIM: (&str, &str) = ("I4.a", "one claim per scope");
@@ -26,6 +28,8 @@ pub struct AtWork {
     pub asked_for: HashSet<Scope>,
     /// Nothing may be under way any more.
     pub settled: bool,
+    /// Opens sealed replies; without it they are only seen to be there.
+    pub sealer: Option<ReplySealer>,
 }
 
 /// Checks every claim in the snapshot. Memory: one row at a time, besides `at_work`.
@@ -42,6 +46,17 @@ pub async fn verify(snapshot: &mut Snapshot, at_work: &AtWork, report: &mut Repo
         .await?;
     checker.finish();
     Ok(())
+}
+
+impl AtWork {
+    /// Why a stored reply cannot be read.
+    fn unread(&self, scope: &Scope, status: u16, stored: &[u8]) -> Option<CodecError> {
+        if !codec::is_sealed(stored) {
+            return codec::unpack(status, stored).err();
+        }
+        let opened = self.sealer.as_ref()?.open(stored, scope);
+        opened.and_then(|frame| codec::unpack(status, &frame)).err()
+    }
 }
 
 struct Checker<'a> {
@@ -67,7 +82,7 @@ impl Checker<'_> {
     fn done(&mut self, scope: Scope, row: &ClaimRow) {
         let problem = match (row.http_status, &row.reply, row.finished_at) {
             (Some(status @ 200..300), Some(stored), Some(_)) => {
-                codec::unpack(status, stored).err().map(|error| error.to_string())
+                self.at_work.unread(&scope, status, stored).map(|error| error.to_string())
             }
             (Some(status), Some(_), Some(_)) => Some(format!("a reply of status {status}")),
             _ => Some("parts of it missing".to_owned()),

@@ -74,9 +74,11 @@ impl CardNumber {
         Brand::of(&self.digits[..self.len()])
     }
 
-    /// The first 8 digits, or 6 when there are fewer than 16: what may be shown and stored of the beginning.
+    /// The first 8 digits, or 6 when there are fewer than 16: what may be shown and stored of the beginning. Of a short number fewer, so
+    /// that together with the last four two digits at least stay hidden.
     pub fn iin(&self) -> &str {
-        &self.expose()[..if self.len() < 16 { 6 } else { 8 }]
+        let usual = if self.len() < 16 { 6 } else { 8 };
+        &self.expose()[..usual.min(self.len() - 6)]
     }
 
     /// The last 4 digits: what may be shown and stored of the end.

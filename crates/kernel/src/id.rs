@@ -48,6 +48,16 @@ kinds! {
     Boot => BootId;
     /// A checkout session.
     CheckoutSession => CheckoutSessionId;
+    /// Something that receivers of webhooks are told about.
+    Event => EventId;
+    /// Somebody who pays a merchant.
+    Customer => CustomerId;
+    /// A customer's session on the payment page.
+    CustomerSession => CustomerSessionId;
+    /// A card that a merchant may charge again.
+    PaymentMethod => PaymentMethodId;
+    /// A one-time token for a card.
+    Token => TokenId;
     /// A payment.
     Payment => PaymentId;
     /// A payment link.
@@ -56,6 +66,8 @@ kinds! {
     Payout => PayoutId;
     /// A subscription.
     Subscription => SubscriptionId;
+    /// A receiver of webhooks.
+    Webhook => WebhookId;
 }
 
 /// The text is not an id in its one accepted form.

@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::secret::SecretText;
+
 /// SHA-256 over the parts one after the other, without separators.
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
@@ -25,6 +27,11 @@ impl KeyedHash {
     /// Takes the key, 32 bytes.
     pub fn new(key: &[u8; 32]) -> KeyedHash {
         KeyedHash(Hmac::new_from_slice(key).expect("HMAC takes keys of every length"))
+    }
+
+    /// Takes a secret that somebody else keys his hashes with too, whatever its length.
+    pub fn of_text(secret: &SecretText) -> KeyedHash {
+        KeyedHash(Hmac::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of every length"))
     }
 
     /// The keyed hash of `message`.

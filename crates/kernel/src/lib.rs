@@ -17,6 +17,7 @@
 pub mod card;
 pub mod country;
 pub mod currency;
+pub mod data_key;
 pub mod id;
 pub mod keyed_hash;
 pub mod money;
@@ -32,8 +33,10 @@ pub mod verify;
 pub use card::{Brand, CardExpiry, CardNumber, SecurityCode, contains_card_number};
 pub use country::Country;
 pub use currency::Currency;
+pub use data_key::{DataKey, KeyWrap};
 pub use id::{
-    AccessKeyId, AccountId, AttemptId, BootId, CheckoutSessionId, Id, PaymentId, PaymentLinkId, PayoutId, SubscriptionId, kind,
+    AccessKeyId, AccountId, AttemptId, BootId, CheckoutSessionId, CustomerId, CustomerSessionId, EventId, Id, PaymentId,
+    PaymentLinkId, PaymentMethodId, PayoutId, SubscriptionId, TokenId, WebhookId, kind,
 };
 pub use keyed_hash::{KeyedHash, equal_in_constant_time, sha256};
 pub use money::{AMOUNT_MINOR_MAX, Money, MoneyError};

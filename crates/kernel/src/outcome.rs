@@ -15,6 +15,11 @@ pub enum Outcome {
         /// Our word for it, upper snake case.
         code: Cow<'static, str>,
     },
+    /// The payer must prove at the acquirer that the card is his; until then nothing has happened.
+    ActionRequired {
+        /// The acquirer's name for the attempt.
+        reference: Cow<'static, str>,
+    },
     /// The acquirer has it and will tell later; to be asked about like an unknown outcome.
     Pending,
     /// It is proven that the acquirer never got the request: refused connection, name not found, TLS failure before
@@ -60,7 +65,11 @@ impl Outcome {
     /// Whether what happened is certain, so that there is nothing to ask about.
     pub fn is_known(&self) -> bool {
         match self {
-            Outcome::Approved(_) | Outcome::Declined(_) | Outcome::Failed { .. } | Outcome::NotSent { .. } => true,
+            Outcome::Approved(_)
+            | Outcome::Declined(_)
+            | Outcome::Failed { .. }
+            | Outcome::ActionRequired { .. }
+            | Outcome::NotSent { .. } => true,
             Outcome::Pending | Outcome::Unknown { .. } => false,
         }
     }

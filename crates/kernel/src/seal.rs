@@ -106,7 +106,12 @@ pub struct Sealer {
 impl Sealer {
     /// A sealer with a key of its own, derived for `label`.
     pub fn new(master: &MasterKey, label: &str, source: &Source) -> Sealer {
-        let key = UnboundKey::new(&AES_256_GCM, master.derive(label).as_slice()).expect("AES-256 takes 32 bytes");
+        Sealer::of_key(&master.derive(label), source)
+    }
+
+    /// A sealer with this key.
+    pub(crate) fn of_key(key: &[u8; 32], source: &Source) -> Sealer {
+        let key = UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes");
         Sealer { key: std::sync::Arc::new(LessSafeKey::new(key)), source: source.clone() }
     }
 

@@ -22,7 +22,7 @@ pub(crate) static ALL_TRANSFERS: Sql = sql!("SELECT {} FROM transfer ORDER BY ac
 pub(crate) static ALL_ACCOUNTS: Sql = sql!("SELECT {} FROM ledger_account ORDER BY owner_id, kind, currency", LedgerAccountRow);
 
 pub(crate) static OF_KINDS: Sql =
-    sql!("SELECT {} FROM ledger_account WHERE kind IN ($1, $2, $3) ORDER BY owner_id, kind, currency", LedgerAccountRow);
+    sql!("SELECT {} FROM ledger_account WHERE kind IN ($1, $2, $3, $4) ORDER BY owner_id, kind, currency", LedgerAccountRow);
 
 /// The running sums of everything `owner` has ever had, one line per currency and kind.
 ///

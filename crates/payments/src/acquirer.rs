@@ -7,8 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use kernel::{AccountId, AttemptId, Money, Outcome, PaymentId, PayoutId};
+use kernel::{AccountId, AttemptId, Money, Outcome, PaymentId, PayoutId, Timestamp};
 
+use crate::notifications::Notification;
 use crate::payouts::BankAccountNumber;
 use crate::types::{AttemptKind, CardAsk, Connector};
 
@@ -73,7 +74,7 @@ pub struct PayoutAsk {
 }
 
 /// Names an attempt whose outcome is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AttemptRef {
     /// The tenant.
     pub account_id: AccountId,
@@ -81,6 +82,10 @@ pub struct AttemptRef {
     pub attempt_id: AttemptId,
     /// What it asked for.
     pub kind: AttemptKind,
+    /// How much it asked for.
+    pub amount: Money,
+    /// What the acquirer called the charge that a later attempt is about.
+    pub charge_reference: Option<Arc<str>>,
 }
 
 /// What an acquirer says when it is asked about an attempt.
@@ -107,14 +112,62 @@ pub enum Fenced {
     NoAnswer,
 }
 
+/// What a payer's code proves (3-D Secure).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The card is his (ECI 05).
+    Authenticated,
+    /// His bank could not tell, and vouches all the same (ECI 06).
+    Attempted,
+    /// His bank says no, whatever he types.
+    Refused,
+    /// Nothing: he may try again.
+    Wrong,
+}
+
+/// Why a notification was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// This acquirer sends none, or cannot sign them.
+    NotOffered,
+    /// Its signature is missing or not the acquirer's.
+    NotGenuine,
+    /// It is the acquirer's and cannot be read; the text names what is wrong.
+    Malformed(String),
+}
+
 /// One acquirer. No call is ever made from inside a decision.
 pub trait Acquirer: Send + Sync + 'static {
     /// Which one it is.
     fn connector(&self) -> Connector;
+    /// Whether it can do this at all; what it cannot do is never asked of it.
+    fn supports(&self, _kind: AttemptKind) -> bool {
+        true
+    }
     /// Charges, holds or checks a card.
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome>;
     /// Captures, voids or refunds.
     fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome>;
+    /// What a code means that a payer typed to prove that the card is his. Without 3-D Secure no code is right.
+    fn judge_code(&self, _code: &str) -> Proof {
+        Proof::Wrong
+    }
+    /// Goes on with a charge for which the acquirer wanted a proof; the same attempt, told twice, is carried out once.
+    fn proven<'a>(&'a self, _attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {
+        Box::pin(std::future::ready(Outcome::Failed { code: "ERROR".into() }))
+    }
+    /// Reads what it told us unasked, after a look at its signature; `header` gives a header of the request by its lower-case name.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    fn read_notification(
+        &self,
+        _header: &dyn Fn(&str) -> Option<String>,
+        _body: &[u8],
+        _now: Timestamp,
+    ) -> Result<Notification, NotTaken> {
+        Err(NotTaken::NotOffered)
+    }
     /// What became of an attempt.
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry>;
     /// Makes sure that an attempt it does not know will never be acted upon.
@@ -149,6 +202,21 @@ impl Acquirers {
     /// Where new payouts go; `None` when no acquirer can send money.
     pub fn preferred_for_payouts(&self) -> Option<&dyn Acquirer> {
         self.0.iter().find(|acquirer| acquirer.paying_out().is_some()).map(|acquirer| &**acquirer)
+    }
+
+    /// All of them, the preferred one first.
+    pub fn all(&self) -> Vec<Connector> {
+        self.0.iter().map(|acquirer| acquirer.connector()).collect()
+    }
+
+    /// Whether there is nothing to choose.
+    pub(crate) fn are_one(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// Those that can do this, the preferred one first.
+    pub(crate) fn supporting(&self, kind: AttemptKind) -> Vec<Connector> {
+        self.0.iter().filter(|acquirer| acquirer.supports(kind)).map(|acquirer| acquirer.connector()).collect()
     }
 
     /// The one a charge went to; `None` when it is no longer configured.
@@ -189,6 +257,10 @@ pub type Listing<'a> = Pin<Box<dyn Future<Output = Result<Vec<ListedCharge>, Str
 
 /// An acquirer's books can be read.
 pub trait ChargeListing {
+    /// Whether charges sent through this connector are in these books.
+    fn covers(&self, _connector: Connector) -> bool {
+        true
+    }
     /// Approved charges whose attempts come after `after`, in order of the attempt ids, at most `limit`. The error says in words why the
     /// books cannot be read.
     fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_>;

@@ -6,11 +6,11 @@ use futures_util::FutureExt;
 use kernel::Outcome;
 use tokio::time::Instant;
 
-use crate::acquirer::{Answering, ChargeAsk, Fenced, Inquiry, PayoutAsk};
+use crate::acquirer::{Answering, ChargeAsk, Fenced, Inquiry, PayoutAsk, Proof};
 use crate::attempt::Attempt;
 use crate::commands::Ending;
 use crate::service::Inner;
-use crate::types::Connector;
+use crate::types::{AttemptKind, Connector};
 
 /// What a question brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,17 +26,30 @@ pub(crate) enum Learned {
 impl Inner {
     /// Charges a card. The intent is written.
     pub(crate) async fn charge(&self, connector: Connector, ask: &ChargeAsk) -> Outcome {
-        match self.acquirers.get(connector) {
-            Some(acquirer) => guarded(acquirer.charge(ask)).await,
-            None => not_configured(),
-        }
+        let outcome = match self.acquirers.get(connector) {
+            Some(acquirer) if acquirer.supports(ask.kind) => guarded(acquirer.charge(ask)).await,
+            Some(_) | None => not_configured(),
+        };
+        self.routing.note(connector, &outcome, self.now());
+        outcome
     }
 
     /// Captures, cancels or refunds at the acquirer of the charge. The intent is written.
     pub(crate) async fn follow_up(&self, attempt: &Attempt) -> Outcome {
         let ask = attempt.follow_up();
-        match self.acquirers.get(attempt.connector) {
+        let outcome = match self.acquirers.get(attempt.connector) {
             Some(acquirer) => guarded(acquirer.follow_up(&ask)).await,
+            None => not_configured(),
+        };
+        self.routing.note(attempt.connector, &outcome, self.now());
+        outcome
+    }
+
+    /// Goes on with a charge whose payer has proven that the card is his. The answer is written.
+    pub(crate) async fn proven(&self, attempt: &Attempt, proof: Proof) -> Outcome {
+        let reference = attempt.reference();
+        match self.acquirers.get(attempt.connector) {
+            Some(acquirer) => guarded(acquirer.proven(&reference, proof)).await,
             None => not_configured(),
         }
     }
@@ -44,7 +57,12 @@ impl Inner {
     /// Sends money to a bank account. The intent is written.
     pub(crate) async fn pay_out(&self, connector: Connector, ask: &PayoutAsk) -> Outcome {
         match self.acquirers.get(connector).and_then(|acquirer| acquirer.paying_out()) {
-            Some(acquirer) => guarded(acquirer.pay_out(ask)).await,
+            Some(acquirer) => match guarded(acquirer.pay_out(ask)).await {
+                Outcome::ActionRequired { .. } => {
+                    Outcome::Unknown { reason: "a payout has no payer who could do anything".into() }
+                }
+                outcome => outcome,
+            },
             None => not_configured(),
         }
     }
@@ -80,6 +98,7 @@ impl Inner {
         };
         match Ending::of(&found) {
             None | Some(Ending::NeverSent) => Learned::Nothing,
+            Some(Ending::AwaitingPayer(_)) if attempt.kind == AttemptKind::Payout => Learned::Nothing,
             Some(ending) => Learned::Certain(ending),
         }
     }

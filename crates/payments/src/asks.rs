@@ -6,6 +6,7 @@ use idempotency::{BodyHash, Claim, Recorded, Reply, Scope};
 use kernel::{AttemptId, Country, Money, PaymentId};
 use uuid::Uuid;
 
+use crate::customers::Changes;
 use crate::types::{CardAsk, Mode, Workflow};
 
 /// One request's idempotency key and what belongs to it.
@@ -58,6 +59,10 @@ pub struct CreatePayment {
     pub mode: Mode,
     /// Whose money.
     pub means: Means,
+    /// The customer who pays, as sent: a malformed id is one that does not exist.
+    pub customer: Option<Arc<str>>,
+    /// Keep the card for later if the payment succeeds.
+    pub vault_on_success: bool,
     /// Everything that is only echoed, as a JSON object; `None` when there is nothing.
     pub details: Option<Arc<[u8]>>,
 }
@@ -134,8 +139,29 @@ pub struct CreateCheckoutSession {
     pub amount: Option<Money>,
     /// How the card will come.
     pub workflow: Workflow,
+    /// The customer who will pay, as sent: a malformed id is one that does not exist.
+    pub customer: Option<Arc<str>>,
     /// Everything that is only echoed.
     pub details: Option<Arc<[u8]>>,
+}
+
+/// What is to be changed of a checkout session; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct PatchCheckoutSession {
+    /// Another name for the order.
+    pub merchant_order_id: Option<Arc<str>>,
+    /// Other words.
+    pub payment_description: Option<Arc<str>>,
+    /// Another country.
+    pub country: Option<Country>,
+    /// Another amount, or none any more.
+    pub amount: Option<Option<Money>>,
+    /// Another way for the card to come.
+    pub workflow: Option<Workflow>,
+    /// Another customer, or none any more.
+    pub customer: Option<Option<Arc<str>>>,
+    /// Of what is only echoed.
+    pub changes: Changes,
 }
 
 /// What a request is answered.

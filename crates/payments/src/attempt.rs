@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use idempotency::{Claim, Scope};
-use kernel::{AccountId, AttemptId, Money, PaymentId};
+use kernel::{AccountId, AttemptId, Money, PaymentId, PaymentMethodId, TokenId};
 use ledger::recipes::{AuthoriseHold, Capture, HoldRelease, RefundDone, RefundFailed, RefundStart};
 use ledger::{Cause, Split};
 
@@ -58,6 +58,10 @@ pub struct Attempt {
     pub named: AttemptId,
     /// Who captured money is for, unless it is the usual.
     pub split: Option<SplitPlan>,
+    /// The one-time token it was made with.
+    pub token: Option<TokenId>,
+    /// The stored card that pays, or that is stored if it succeeds.
+    pub method: Option<PaymentMethodId>,
     /// The claim to finish with it.
     pub asked: Option<Asked>,
 }
@@ -79,6 +83,8 @@ impl Attempt {
             charge_reference: None,
             named: payment.attempt_id,
             split: payment.split.clone(),
+            token: payment.token,
+            method: payment.method_id,
             asked,
         }
     }
@@ -104,7 +110,7 @@ impl Attempt {
 
     /// The key of its own row, if it has one: first attempts are part of the payment's.
     pub fn row_key(&self) -> Option<(AccountId, AttemptId)> {
-        self.operation().map(|_| (self.account_id, self.id))
+        (self.operation().is_some() || self.kind == AttemptKind::Chargeback).then_some((self.account_id, self.id))
     }
 
     /// The key of the capture that it gives money back from, if it names one.
@@ -115,7 +121,11 @@ impl Attempt {
     /// Which operation it is; `None` for a first attempt.
     pub fn operation(&self) -> Option<Operation> {
         match self.kind {
-            AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Verify | AttemptKind::Payout => None,
+            AttemptKind::Purchase
+            | AttemptKind::Authorise
+            | AttemptKind::Verify
+            | AttemptKind::Payout
+            | AttemptKind::Chargeback => None,
             AttemptKind::Capture => Some(Operation::Capture),
             AttemptKind::Cancel => Some(Operation::Cancel),
             AttemptKind::Refund => Some(Operation::Refund),
@@ -124,7 +134,13 @@ impl Attempt {
 
     /// As the acquirer is asked about it.
     pub fn reference(&self) -> AttemptRef {
-        AttemptRef { account_id: self.account_id, attempt_id: self.id, kind: self.kind }
+        AttemptRef {
+            account_id: self.account_id,
+            attempt_id: self.id,
+            kind: self.kind,
+            amount: self.amount,
+            charge_reference: self.charge_reference.clone(),
+        }
     }
 
     /// As the acquirer is asked to carry it out, for a later attempt.

@@ -26,6 +26,8 @@ pub(crate) enum Errand {
     KeepAsking(Box<KeepAsking>),
     /// Undo an intent if it was written at all; its acquirer was not asked.
     TakeBack { subject: Uuid, asked: Asked },
+    /// Record the end of a payment that was on its way from one acquirer to the next: one of the two is it.
+    EndTries(Box<[Settle; 2]>),
     /// A flow broke off somewhere: ask what became of what it began.
     FindOut { scope: Scope },
 }
@@ -57,6 +59,12 @@ impl Inner {
     async fn try_errand(&self, errand: &Errand) -> Result<(), Fault> {
         match errand {
             Errand::Settle(settle) => self.run_settle(Settle::clone(settle)).await,
+            Errand::EndTries(endings) => {
+                for ending in endings.iter() {
+                    self.run_settle(ending.clone()).await?;
+                }
+                Ok(())
+            }
             Errand::KeepAsking(keep_asking) => {
                 let _asked_for_or_taken_over = self.store.writer().run(KeepAsking::clone(keep_asking)).await?;
                 Ok(())
@@ -90,7 +98,7 @@ impl Inner {
             tracing::error!(scope = %asked.scope, %subject, "a claim is held for something that does not exist");
             return Ok(());
         };
-        let _asked_for_or_settled_meanwhile = self.store.writer().run(Adopt { attempt }).await?;
+        let _asked_for_or_settled_meanwhile = self.store.writer().run(Adopt { attempt, origins: self.origins.clone() }).await?;
         Ok(())
     }
 }

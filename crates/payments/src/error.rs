@@ -3,6 +3,8 @@
 use db::Fault;
 use kernel::{Currency, Money};
 
+use crate::vault::Stale;
+
 /// Why an amount cannot be captured or given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountRefusal {
@@ -50,6 +52,24 @@ pub enum Refusal {
     /// No such stored payment method.
     #[error("payment method not found")]
     PaymentMethodNotFound,
+    /// The stored payment method is not one that can be charged.
+    #[error("the payment method's status does not allow this operation")]
+    PaymentMethodStatus,
+    /// The stored payment method is another customer's.
+    #[error("payment_method.vaulted_token: belongs to another customer")]
+    InvalidCustomerForToken,
+    /// No such customer.
+    #[error("customer not found")]
+    CustomerNotFound,
+    /// No such customer's session, or it has expired.
+    #[error("customer session not found")]
+    CustomerSessionNotFound,
+    /// Another customer of the account has this name.
+    #[error("merchant_customer_id: another customer has it")]
+    CustomerIdDuplicated,
+    /// The keys of the vault were being changed at this very moment.
+    #[error("the service cannot take this request right now")]
+    KeysChanged,
     /// The one-time token does not exist, is used up or belongs to somebody else.
     #[error("payment_method.token: the token is not valid")]
     InvalidToken,
@@ -95,6 +115,12 @@ pub enum Refusal {
     /// The acquirer did not answer; it is being asked, and the key stays in progress.
     #[error("the acquirer has not answered yet; repeat the request with the same idempotency key")]
     OutcomeUnknown,
+}
+
+impl From<Stale> for Refusal {
+    fn from(_: Stale) -> Self {
+        Self::KeysChanged
+    }
 }
 
 /// Why a call of [`crate::Payments`] has no answer.

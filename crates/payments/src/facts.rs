@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use kernel::{AttemptId, Money, Timestamp};
 
+use crate::challenges::Challenges;
+use crate::customers::{CustomerRow, CustomerSessionRow};
+use crate::earlier::EarlierTry;
 use crate::links::LinkFacts;
+use crate::methods::PaymentMethodRow;
 use crate::payouts::PayoutRow;
 use crate::rows::{AttemptRow, CheckoutSessionRow, PaymentRow};
 use crate::subscriptions::SubscriptionRow;
-use crate::types::{AttemptKind, AttemptState, Connector, Said};
+use crate::tokens::TokenRow;
+use crate::types::{AttemptKind, AttemptState, Connector, PaymentState, Said};
 
 /// How replies are drawn; pure, given by the edge once. The bytes are stored and replayed as they are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Faces {
     /// The payment object: create (201) and refund (200).
     pub payment: fn(&PaymentFacts<'_>) -> Vec<u8>,
@@ -28,6 +33,36 @@ pub struct Faces {
     pub subscription: fn(&SubscriptionRow) -> Vec<u8>,
     /// What is only echoed of the payment of a subscription's cycle.
     pub cycle: fn(&SubscriptionRow) -> Option<Arc<[u8]>>,
+    /// A customer (201, 200).
+    pub customer: fn(&CustomerRow) -> Vec<u8>,
+    /// A customer's session (201).
+    pub customer_session: fn(&CustomerSessionRow) -> Vec<u8>,
+    /// A one-time token (201).
+    pub token: fn(&TokenFacts<'_>) -> Vec<u8>,
+    /// A stored payment method (201, 200).
+    pub method: fn(&MethodFacts<'_>) -> Vec<u8>,
+    /// Where payers are sent to.
+    pub challenges: Challenges,
+}
+
+/// A one-time token as it is shown, once.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenFacts<'a> {
+    /// The token.
+    pub token: &'a TokenRow,
+    /// What else the request said.
+    pub details: Option<&'a [u8]>,
+}
+
+/// A stored payment method as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct MethodFacts<'a> {
+    /// The method.
+    pub method: &'a PaymentMethodRow,
+    /// Whether it is the one that its customer paid with last.
+    pub last: bool,
+    /// The time at which it is looked at: an enrolment that nobody finished expires by itself.
+    pub now: Timestamp,
 }
 
 /// A payment as it is shown.
@@ -41,6 +76,8 @@ pub struct PaymentFacts<'a> {
     pub history: bool,
     /// Whether the acquirer's words are shown in full.
     pub raw: bool,
+    /// Where payers are sent to.
+    pub challenges: &'a Challenges,
 }
 
 /// A capture, cancel or refund as it is shown.
@@ -76,7 +113,12 @@ pub struct TransactionFacts<'a> {
 }
 
 impl<'a> PaymentFacts<'a> {
-    /// The first attempt.
+    /// Where the payer proves that the card is his; `None` unless the payment waits for that.
+    pub fn redirect_url(&self) -> Option<String> {
+        (self.payment.state == PaymentState::AwaitingPayer).then(|| self.challenges.url(self.payment.attempt_id))
+    }
+
+    /// The first attempt; of several tries, the last.
     pub fn first(&self) -> TransactionFacts<'a> {
         let payment = self.payment;
         TransactionFacts {
@@ -87,15 +129,18 @@ impl<'a> PaymentFacts<'a> {
             connector: payment.connector,
             said: payment.said(),
             details: None,
-            created_at: payment.created_at,
-            updated_at: payment.answered_at.unwrap_or(payment.created_at),
+            created_at: payment.try_began_at(),
+            updated_at: payment.answered_at.unwrap_or(payment.try_began_at()),
         }
     }
 
     /// All attempts at hand, oldest first.
     pub fn transactions(&self) -> impl Iterator<Item = TransactionFacts<'a>> + use<'a> {
         let payment = self.payment;
-        std::iter::once(self.first()).chain(self.operations.iter().map(move |operation| operation_facts(payment, operation)))
+        let earlier = payment.earlier_tries().iter().map(move |one| earlier_facts(payment, one));
+        earlier
+            .chain(std::iter::once(self.first()))
+            .chain(self.operations.iter().map(move |operation| operation_facts(payment, operation)))
     }
 
     /// The latest attempt.
@@ -108,6 +153,20 @@ impl<'a> OperationFacts<'a> {
     /// The attempt.
     pub fn transaction(&self) -> TransactionFacts<'a> {
         operation_facts(self.payment, self.operation)
+    }
+}
+
+fn earlier_facts<'a>(payment: &'a PaymentRow, one: &'a EarlierTry) -> TransactionFacts<'a> {
+    TransactionFacts {
+        id: one.id,
+        kind: payment.mode.into(),
+        state: one.state,
+        amount: payment.money(),
+        connector: one.connector,
+        said: one.said(),
+        details: None,
+        created_at: one.began_at,
+        updated_at: one.ended_at,
     }
 }
 
@@ -136,7 +195,7 @@ pub struct PaymentRead {
 
 impl PaymentRead {
     /// To be drawn.
-    pub fn facts(&self, history: bool, raw: bool) -> PaymentFacts<'_> {
-        PaymentFacts { payment: &self.payment, operations: &self.operations, history, raw }
+    pub fn facts<'a>(&'a self, history: bool, raw: bool, challenges: &'a Challenges) -> PaymentFacts<'a> {
+        PaymentFacts { payment: &self.payment, operations: &self.operations, history, raw, challenges }
     }
 }

@@ -1,7 +1,7 @@
 //! Payments: what a merchant wants, the attempts it takes, and the acquirers that are asked.
 //!
 //! A **payment** is what the merchant wants; an **attempt** is one request to one acquirer. The payment's row carries its first attempt
-//! (purchase, authorisation or card check); captures, cancels and refunds are attempts of their own. An attempt is carried out in three
+//! (purchase, authorisation or card check; of several tries at different acquirers, the last); captures, cancels and refunds are attempts of their own. An attempt is carried out in three
 //! steps: its *intent* is committed ([`begin`]), the acquirer is called under the attempt's id, and what it said is *settled*: result,
 //! postings, recorded reply and the product's own change in one commit. Between the steps no transaction is open.
 //!
@@ -11,7 +11,7 @@
 //! - A key is given back only when it is proven that nothing happened outside.
 //! - Amounts of captures and refunds are reserved with their intents, so parallel ones never exceed the total.
 //! - What is refused by a rule leaves no trace; what is refused by an acquirer is recorded like a success.
-//! - Of a card only [`CardFace`] is stored. Number and security code live until the acquirer has been called.
+//! - Of a card only [`CardFace`] is stored in clear; a number that is kept is in the [`vault`], and so is a code, for minutes.
 //! - Every attempt is settled once, whoever learned its outcome: the request, the resolver, or the next start of the process.
 //!
 //! # Products
@@ -33,46 +33,64 @@
 //! ```
 
 mod acquirer;
+mod announce;
 mod asking;
 mod asks;
 mod attempt;
 mod balances;
+mod challenges;
 mod commands;
+pub mod customers;
+mod earlier;
 mod errands;
 mod error;
 mod facts;
 pub mod links;
 mod made_for;
+pub mod methods;
+mod notifications;
 mod origin;
 pub mod payouts;
 pub mod queries;
 mod resolver;
+mod retry;
+pub mod routing;
 mod rows;
 pub mod rules;
 mod service;
 mod split;
 pub mod subscriptions;
+pub mod tokens;
 mod types;
+pub mod vault;
 pub mod verify;
 
 pub use acquirer::{
     Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
-    PayoutAsk, PaysOut,
+    NotTaken, PayoutAsk, PaysOut, Proof,
 };
-pub use asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
+pub use asks::{
+    Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, PatchCheckoutSession, Refund,
+    Target,
+};
 pub use attempt::{Asked, Attempt};
 pub use balances::Balance;
+pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
+pub use earlier::{Earlier, EarlierTry};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
-pub use facts::{Faces, OperationFacts, PaymentFacts, PaymentRead, TransactionFacts};
+pub use facts::{Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
 pub use made_for::MadeFor;
+pub use methods::CardSource;
+pub use notifications::{Event, Notification, NotificationRefused, NotificationState, masked};
 pub use origin::{Ended, JSON, Origin, Origins};
-pub use rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
+pub use rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 pub use service::{Parts, Patience, Payments};
 pub use types::{
     AttemptKind, AttemptState, CardAsk, CardFace, CardType, Connector, MaskedCard, Mode, OriginKind, PaymentState, ReplyForm,
     Response, Said, SplitPlan, Terms, Workflow, response_message,
 };
+pub use vault::Vault;
 
 /// The tables of this crate.
 pub const MIGRATION: db::Migration = db::Migration {
@@ -80,6 +98,22 @@ pub const MIGRATION: db::Migration = db::Migration {
     topic: "payments",
     sqlite: include_str!("../../../migrations/0005_payments/sqlite.sql"),
     postgres: include_str!("../../../migrations/0005_payments/postgres.sql"),
+};
+
+/// 3-D Secure.
+pub const CHALLENGES_MIGRATION: db::Migration = db::Migration {
+    number: 13,
+    topic: "challenges",
+    sqlite: include_str!("../../../migrations/0013_challenges/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0013_challenges/postgres.sql"),
+};
+
+/// What acquirers tell us unasked.
+pub const NOTIFICATIONS_MIGRATION: db::Migration = db::Migration {
+    number: 14,
+    topic: "notifications",
+    sqlite: include_str!("../../../migrations/0014_notifications/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0014_notifications/postgres.sql"),
 };
 
 #[cfg(test)]

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use db::{Keys, Rows};
 use idempotency::Reply;
 use kernel::Timestamp;
+use messaging::Outbox;
 
+use crate::announce::{announce, announce_keys};
 use crate::attempt::Attempt;
+use crate::challenges::Challenges;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
 use crate::links::LinkOrigin;
+use crate::methods::Enrolment;
 use crate::payouts::{self, PayoutRow};
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::subscriptions::SubscriptionOrigin;
@@ -29,6 +33,10 @@ pub enum Ended {
     Errored,
     /// Proven: it never had an effect. A payment that began with it is gone, or shown to nobody.
     NotSent,
+    /// Not the end: it waits for the payer, and will be settled once more.
+    AwaitingPayer,
+    /// The payer did not come in time.
+    Expired,
 }
 
 /// A product that charges cards. Its functions run inside the deciding command, next to the change of the payment itself, so product and
@@ -41,74 +49,119 @@ pub trait Origin: Send + Sync + 'static {
     /// asked is answered, now and whenever it is repeated; `None` drops its claim.
     fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply>;
 
+    /// Nobody knows what became of an attempt that this product asked for; the rows of payment and attempt say so already. It is asked
+    /// about until it is known, and settled then.
+    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        let _most_products_wait = (rows, attempt, now);
+    }
+
     /// A refund of one of its payments went through, whoever asked for it; the payment's row says so already.
     fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp);
+
+    /// A payer's bank took one of its payments back, or the dispute about that is over; the rows of payment and dispute say so already.
+    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp);
 }
 
 /// The payments API itself: the payment is all it has, and its answer is drawn from it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Api {
     faces: Faces,
+    outbox: Outbox,
 }
 
 impl Origin for Api {
-    fn keys(&self, _attempt: &Attempt, _keys: &mut Keys<'_>) {}
+    fn keys(&self, attempt: &Attempt, keys: &mut Keys<'_>) {
+        // Of payouts nobody is told yet: what is announced is drawn from a payment.
+        if attempt.kind != AttemptKind::Payout {
+            announce_keys(&self.outbox, attempt, keys);
+        }
+    }
 
-    fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, _now: Timestamp) -> Option<Reply> {
+    fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply> {
         if ended == Ended::NotSent {
             return None;
         }
         if attempt.kind == AttemptKind::Payout {
-            return Some(payouts::reply(rows.must::<PayoutRow>(&payouts::key(attempt)), self.faces));
+            return Some(payouts::reply(rows.must::<PayoutRow>(&payouts::key(attempt)), &self.faces));
         }
+        announce(&self.outbox, &self.faces, rows, attempt, now);
         let operation = attempt.row_key().map(|key| rows.must::<AttemptRow>(&key).clone());
         let payment = rows.must::<PaymentRow>(&attempt.payment_key());
         let (status, body) = self.draw(payment, operation.as_ref());
         Some(Reply { status, content_type: JSON.into(), location: None, body: body.into() })
     }
 
-    fn refunded(&self, _rows: &mut Rows, _attempt: &Attempt, _now: Timestamp) {}
+    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        if attempt.kind != AttemptKind::Payout {
+            announce(&self.outbox, &self.faces, rows, attempt, now);
+        }
+    }
+
+    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
+        announce(&self.outbox, &self.faces, rows, dispute, now);
+    }
+
+    fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        // What the API itself asked for is told when it is settled.
+        if attempt.origin != OriginKind::Api {
+            announce(&self.outbox, &self.faces, rows, attempt, now);
+        }
+    }
 }
 
 impl Api {
+    fn facts<'a>(&'a self, payment: &'a PaymentRow, operations: &'a [AttemptRow], history: bool) -> PaymentFacts<'a> {
+        PaymentFacts { payment, operations, history, raw: false, challenges: &self.faces.challenges }
+    }
+
     fn draw(&self, payment: &PaymentRow, operation: Option<&AttemptRow>) -> (u16, Vec<u8>) {
         let Some(operation) = operation else {
-            return (201, (self.faces.payment)(&PaymentFacts { payment, operations: &[], history: true, raw: false }));
+            return (201, (self.faces.payment)(&self.facts(payment, &[], true)));
         };
         let transaction_shaped = || (self.faces.operation)(&OperationFacts { payment, operation });
         match operation.form {
             ReplyForm::Capture | ReplyForm::Cancel => (200, transaction_shaped()),
             ReplyForm::CancelOrRefund => (201, transaction_shaped()),
-            ReplyForm::Refund => {
-                let operations = std::slice::from_ref(operation);
-                (200, (self.faces.payment)(&PaymentFacts { payment, operations, history: false, raw: false }))
-            }
+            ReplyForm::Refund => (200, (self.faces.payment)(&self.facts(payment, std::slice::from_ref(operation), false))),
         }
     }
 }
 
 /// Every product that charges, by its kind.
 #[derive(Clone)]
-pub struct Origins(Arc<Vec<(OriginKind, Arc<dyn Origin>)>>);
+pub struct Origins {
+    all: Arc<Vec<(OriginKind, Arc<dyn Origin>)>>,
+    challenges: Challenges,
+}
 
 impl Origins {
-    /// The payments API with its links and subscriptions, drawing replies with `faces`.
-    pub fn new(faces: Faces) -> Self {
-        let api = Api { faces };
-        Self(Arc::new(vec![
+    /// The payments API with its links, its subscriptions and the enrolment of cards, drawing their replies with `faces` and telling
+    /// receivers of webhooks through `outbox`.
+    pub fn new(faces: Faces, outbox: Outbox) -> Self {
+        let challenges = faces.challenges.clone();
+        let enrolment = Enrolment { faces: faces.clone() };
+        let api = Api { faces, outbox };
+        let all: Vec<(OriginKind, Arc<dyn Origin>)> = vec![
+            (OriginKind::Enrolment, Arc::new(enrolment)),
+            (OriginKind::Link, Arc::new(LinkOrigin { api: api.clone() })),
+            (OriginKind::Subscription, Arc::new(SubscriptionOrigin { api: api.clone() })),
             (OriginKind::Api, Arc::new(api)),
-            (OriginKind::Link, Arc::new(LinkOrigin { api })),
-            (OriginKind::Subscription, Arc::new(SubscriptionOrigin { api })),
-        ]))
+        ];
+        Self { all: Arc::new(all), challenges }
+    }
+
+    /// Where payers are sent to.
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// One product more.
     #[must_use]
     pub fn with(self, kind: OriginKind, origin: Arc<dyn Origin>) -> Self {
-        let mut all = self.0.to_vec();
+        let mut all = self.all.to_vec();
         all.retain(|(known, _)| *known != kind);
         all.push((kind, origin));
-        Self(Arc::new(all))
+        Self { all: Arc::new(all), ..self }
     }
 
     /// The product of that kind.
@@ -116,7 +169,7 @@ impl Origins {
     /// # Panics
     /// When the binary has not wired it: a defect that would lose the product's side of a payment.
     pub(crate) fn of(&self, kind: OriginKind) -> &dyn Origin {
-        self.0
+        self.all
             .iter()
             .find(|(known, _)| *known == kind)
             .map(|(_, origin)| &**origin)
@@ -126,6 +179,6 @@ impl Origins {
 
 impl fmt::Debug for Origins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(kind, _)| kind)).finish()
+        f.debug_list().entries(self.all.iter().map(|(kind, _)| kind)).finish()
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::attempt::{Asked, Attempt};
 use crate::facts::PaymentRead;
 use crate::payouts;
-use crate::rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
+use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 use crate::types::AttemptState;
 
 /// Payments of one order that are listed at most.
@@ -18,6 +18,11 @@ static PAYMENT: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND id 
 
 static BY_ORDER: Sql = sql!(
     "SELECT {} FROM payment WHERE account_id = $1 AND merchant_order_id = $2 AND attempt <> $3 ORDER BY created_at, id LIMIT $4",
+    PaymentRow
+);
+
+static BY_SESSION: Sql = sql!(
+    "SELECT {} FROM payment WHERE checkout_session = $1 AND account_id = $2 AND attempt <> $3 ORDER BY id DESC LIMIT 1",
     PaymentRow
 );
 
@@ -57,6 +62,18 @@ pub(crate) async fn latest(reader: &Reader, account: AccountId, limit: u32) -> R
     reader.rows::<PaymentRow>(&LATEST, args![account, AttemptState::NotSent, limit]).await
 }
 
+/// The latest payment of a checkout session.
+pub(crate) async fn by_session(
+    reader: &Reader,
+    account: AccountId,
+    session: CheckoutSessionId,
+) -> Result<Option<PaymentRead>, Fault> {
+    match reader.row::<PaymentRow>(&BY_SESSION, args![session, account, AttemptState::NotSent]).await? {
+        Some(payment) => Ok(Some(with_operations(reader, payment).await?)),
+        None => Ok(None),
+    }
+}
+
 /// The payments of one order, oldest first, at most [`BY_ORDER_MAX`].
 pub(crate) async fn by_order(reader: &Reader, account: AccountId, order: &str) -> Result<Vec<PaymentRead>, Fault> {
     let order: std::sync::Arc<str> = order.into();
@@ -85,6 +102,79 @@ pub(crate) async fn session(
     id: CheckoutSessionId,
 ) -> Result<Option<CheckoutSessionRow>, Fault> {
     reader.row(&SESSION, args![account, id]).await
+}
+
+static CHALLENGE: Sql = sql!("SELECT {} FROM challenge WHERE token_hash = $1", ChallengeRow);
+
+static ACCOUNT_NAME: Sql = sql!("SELECT name FROM account WHERE id = $1");
+
+static DUE_CHALLENGES: Sql = sql!("SELECT {} FROM challenge WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2", ChallengeRow);
+
+/// The challenge whose token has this hash, with its payment.
+pub(crate) async fn challenge(reader: &Reader, token_hash: [u8; 16]) -> Result<Option<(ChallengeRow, PaymentRow)>, Fault> {
+    let Some(row) = reader.row::<ChallengeRow>(&CHALLENGE, args![token_hash]).await? else { return Ok(None) };
+    Ok(any_payment(reader, row.account_id, row.payment_id).await?.map(|payment| (row, payment)))
+}
+
+/// What an account calls itself.
+pub(crate) async fn account_name(reader: &Reader, account: AccountId) -> Result<Option<std::sync::Arc<str>>, Fault> {
+    reader.one(&ACCOUNT_NAME, args![account]).await?.map(|record| record.get(0)).transpose()
+}
+
+/// Challenges whose time is over at `now`, the longest over first.
+pub(crate) async fn due_challenges(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<ChallengeRow>, Fault> {
+    reader.rows(&DUE_CHALLENGES, args![now, limit]).await
+}
+
+/// The first attempt of a payment.
+pub(crate) async fn first_attempt(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<Attempt>, Fault> {
+    Ok(any_payment(reader, account, id).await?.map(|payment| Attempt::first(&payment, None)))
+}
+
+static WAITING_NOTIFICATIONS: Sql =
+    sql!("SELECT {} FROM notification WHERE due_at <= $1 ORDER BY due_at LIMIT $2", NotificationRow);
+
+static PAYMENT_OF_ORDER: Sql = sql!("SELECT {} FROM payment WHERE merchant_order_id = $1 AND id = $2", PaymentRow);
+
+static OPEN_DISPUTE: Sql = sql!("SELECT {} FROM attempt WHERE payment_id = $2 AND account_id = $1 AND state = $3", AttemptRow);
+
+static QUESTIONS_ABOUT: Sql = sql!("SELECT {} FROM asking WHERE account_id = $1 AND payment_id = $2", AskingRow);
+
+static SENDING: Sql = sql!(
+    "SELECT COUNT(*) FROM (
+        SELECT id FROM payment WHERE account_id = $1 AND id = $2 AND attempt = $3
+         UNION ALL
+        SELECT id FROM attempt WHERE payment_id = $2 AND account_id = $1 AND state = $3) AS sending"
+);
+
+/// Notifications to be worked off at `now`, the longest waiting first.
+pub(crate) async fn waiting_notifications(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<NotificationRow>, Fault> {
+    reader.rows(&WAITING_NOTIFICATIONS, args![now, limit]).await
+}
+
+/// The payment with this id, if it is one of that order.
+pub(crate) async fn payment_of_order(
+    reader: &Reader,
+    order: &std::sync::Arc<str>,
+    id: PaymentId,
+) -> Result<Option<PaymentRow>, Fault> {
+    reader.row(&PAYMENT_OF_ORDER, args![order.clone(), id]).await
+}
+
+/// The dispute of a payment that is not over.
+pub(crate) async fn open_dispute(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<AttemptRow>, Fault> {
+    reader.row(&OPEN_DISPUTE, args![account, id, AttemptState::Disputed]).await
+}
+
+/// The open questions about a payment.
+pub(crate) async fn questions_about(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Vec<AskingRow>, Fault> {
+    reader.rows(&QUESTIONS_ABOUT, args![account, id]).await
+}
+
+/// Whether some request about a payment waits for the acquirer right now.
+pub(crate) async fn is_sending(reader: &Reader, account: AccountId, id: PaymentId) -> Result<bool, Fault> {
+    let found = reader.one(&SENDING, args![account, id, AttemptState::Sending]).await?;
+    found.map_or(Ok(false), |record| Ok(record.get::<i64>(0)? > 0))
 }
 
 /// The attempt a claim was made for: a payment's first one, named by the payment's id, a later one, or a payout's, named by the payout's id.

@@ -29,10 +29,12 @@ const MISSING_SECONDS: i64 = 10 * 60;
 impl Payments {
     /// Runs recovery until `stop`. At the start every open question is asked, whether or not it is due.
     pub async fn resolve_until(&self, stop: impl Future<Output = ()>) {
-        let all_of_it = async { tokio::join!(self.keep_taking_over(), self.keep_asking(), self.keep_letting_lapse()) };
+        let all_of_it = async {
+            tokio::join!(self.keep_taking_over(), self.keep_asking(), self.keep_letting_lapse(), self.keep_working_off())
+        };
         tokio::select! {
             () = stop => {}
-            _ = all_of_it => {}
+            _ = Box::pin(all_of_it) => {}
         }
     }
 
@@ -41,6 +43,8 @@ impl Payments {
         noted("taking over", self.0.take_over().await);
         noted("asking", self.0.ask_due(Timestamp::MAX, QUESTIONS_AT_START).await);
         noted("letting holds lapse", self.0.lapse_due().await);
+        noted("ending challenges", self.0.expire_challenges(self.0.now(), PAGE).await);
+        noted("working off notifications", self.0.work_off_notifications().await);
     }
 
     async fn keep_taking_over(&self) {
@@ -58,9 +62,18 @@ impl Payments {
         }
     }
 
+    async fn keep_working_off(&self) {
+        loop {
+            noted("working off notifications", self.0.work_off_notifications().await);
+            let _one_came_or_time_is_over =
+                tokio::time::timeout(self.0.patience.tick, self.0.notifications_waiting.notified()).await;
+        }
+    }
+
     async fn keep_letting_lapse(&self) {
         loop {
             noted("letting holds lapse", self.0.lapse_due().await);
+            noted("ending challenges", self.0.expire_challenges(self.0.now(), PAGE).await);
             tokio::time::sleep(self.0.patience.tick).await;
         }
     }

@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use kernel::{AccountId, AttemptId, CheckoutSessionId, Country, Currency, Money, PaymentId, Timestamp};
+use kernel::{
+    AccountId, AttemptId, CheckoutSessionId, Country, Currency, CustomerId, Money, PaymentId, PaymentMethodId, Timestamp, TokenId,
+};
+use uuid::Uuid;
 
-use crate::rules::Standing;
+use crate::earlier::{Earlier, EarlierTry};
+use crate::notifications::{Event, NotificationState};
+use crate::rules::{SESSION_SECONDS, Standing};
 use crate::types::{
     AttemptKind, AttemptState, CardFace, Connector, Mode, OriginKind, PaymentState, ReplyForm, Response, Said, SplitPlan,
     Workflow,
@@ -17,9 +22,7 @@ db::row! {
               account_id: AccountId,
               /// Its id.
               id: PaymentId }
-        once { /// The first attempt: purchase, authorisation or card check.
-               attempt_id: AttemptId,
-               /// What the caller calls it; not unique.
+        once { /// What the caller calls it; not unique.
                merchant_order_id: Arc<str>,
                /// In the caller's words.
                description: Arc<str>,
@@ -37,8 +40,6 @@ db::row! {
                workflow: Workflow,
                /// Whose payment it is.
                origin: OriginKind,
-               /// Where the charge was sent.
-               connector: Connector,
                /// What may be shown of the card.
                card: Option<CardFace>,
                /// The session it was made in.
@@ -49,10 +50,20 @@ db::row! {
                split: Option<SplitPlan>,
                /// Everything that is only echoed: a JSON object that this crate never looks into.
                details: Option<Arc<[u8]>>,
+               /// Whose customer pays.
+               customer_id: Option<CustomerId>,
+               /// The one-time token it was made with.
+               token: Option<TokenId>,
                /// When the intent was written.
                created_at: Timestamp }
         state { /// Status and sub-status.
                 state: PaymentState,
+                /// The first attempt: purchase, authorisation or card check. Of several tries, the last.
+                attempt_id: AttemptId,
+                /// Where it was sent.
+                connector: Connector,
+                /// The tries before it at other acquirers.
+                earlier: Option<Earlier>,
                 /// How far the first attempt got.
                 attempt: AttemptState,
                 /// What the acquirer said to it.
@@ -69,6 +80,10 @@ db::row! {
                 refunding: i64,
                 /// When the hold lapses; nothing is held when absent.
                 hold_until: Option<Timestamp>,
+                /// The stored card that pays, or that is stored if it succeeds.
+                method_id: Option<PaymentMethodId>,
+                /// What that card is charged by, once it is stored.
+                vaulted_token: Option<Uuid>,
                 /// When the payment last changed.
                 updated_at: Timestamp }
     }
@@ -88,6 +103,16 @@ impl PaymentRow {
     /// What the acquirer said to the first attempt; `None` while it has said nothing.
     pub fn said(&self) -> Option<Said<'_>> {
         self.response.as_ref().and_then(Response::parts)
+    }
+
+    /// The tries at other acquirers before the first attempt, oldest first.
+    pub fn earlier_tries(&self) -> &[EarlierTry] {
+        self.earlier.as_ref().map_or(&[], Earlier::tries)
+    }
+
+    /// When the intent of the first attempt was written.
+    pub(crate) fn try_began_at(&self) -> Timestamp {
+        self.earlier_tries().last().map_or(self.created_at, |before| before.ended_at)
     }
 
     /// What the rules look at.
@@ -191,34 +216,87 @@ db::row! {
 }
 
 db::row! {
+    /// A payment that waits, or waited, for its payer to prove that the card is his.
+    pub struct ChallengeRow: "challenge" {
+        key { /// The tenant.
+              account_id: AccountId,
+              /// The payment.
+              payment_id: PaymentId }
+        once { /// Of the token in the address the payer is sent to.
+               token_hash: [u8; 16] }
+        state { /// Wrong codes so far.
+                tries: u32,
+                /// When the payment expires unless he has; absent once that was looked at.
+                expires_at: Option<Timestamp> }
+    }
+}
+
+db::row! {
+    /// What an acquirer told us unasked.
+    pub struct NotificationRow: "notification" {
+        key { /// Made of what makes a repeat.
+              id: [u8; 16] }
+        once { /// Who told us.
+               connector: Connector,
+               /// The payment it names.
+               payment_id: Option<PaymentId>,
+               /// The order it names.
+               merchant_order_id: Arc<str>,
+               /// What it is about.
+               event: Event,
+               /// Whether that went well.
+               success: bool,
+               /// Of the amount.
+               currency: Currency,
+               /// How much, in minor units.
+               amount: i64,
+               /// As it came, masked.
+               body: Arc<str>,
+               /// When it came.
+               received_at: Timestamp }
+        state { /// What became of it.
+                state: NotificationState,
+                /// When it is to be worked off; absent once it is.
+                due_at: Option<Timestamp> }
+    }
+}
+
+db::row! {
     /// A checkout session: an order for which one payment can be made.
     pub struct CheckoutSessionRow: "checkout_session" {
         key { /// The tenant.
               account_id: AccountId,
               /// Its id.
               id: CheckoutSessionId }
-        once { /// What the caller calls the order.
-               merchant_order_id: Arc<str>,
-               /// In the caller's words.
-               payment_description: Arc<str>,
-               /// Where the payment is to be made.
-               country: Country,
-               /// Of the amount.
-               currency: Option<Currency>,
-               /// In minor units; the payment must have the same when it is set.
-               amount: Option<i64>,
-               /// How the card will come.
-               workflow: Workflow,
-               /// Everything that is only echoed: a JSON object that this crate never looks into.
-               details: Option<Arc<[u8]>>,
-               /// When it was made.
+        once { /// When it was made.
                created_at: Timestamp }
-        state { /// The payment that used it, unless that one was declined.
+        state { /// What the caller calls the order.
+                merchant_order_id: Arc<str>,
+                /// In the caller's words.
+                payment_description: Arc<str>,
+                /// Where the payment is to be made.
+                country: Country,
+                /// Of the amount.
+                currency: Option<Currency>,
+                /// In minor units; the payment must have the same when it is set.
+                amount: Option<i64>,
+                /// How the card will come.
+                workflow: Workflow,
+                /// Everything that is only echoed: a JSON object that this crate only changes member by member.
+                details: Option<Arc<[u8]>>,
+                /// Who will pay.
+                customer_id: Option<CustomerId>,
+                /// The payment that used it, unless that one was declined.
                 payment_id: Option<PaymentId> }
     }
 }
 
 impl CheckoutSessionRow {
+    /// Whether a payment can still be made in it.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.payment_id.is_none() && now < self.created_at.plus_seconds(SESSION_SECONDS)
+    }
+
     /// The amount, when it was set.
     pub fn money(&self) -> Option<Money> {
         self.amount.zip(self.currency).map(|(minor, currency)| Money::new(minor, currency))

@@ -7,6 +7,10 @@ use crate::types::{AttemptKind, CardAsk, Mode, PaymentState};
 
 /// An authorisation that nobody captured lapses after this long (spec of the payments API: seven days).
 pub const HOLD_SECONDS: i64 = 7 * 24 * 60 * 60;
+/// A payer has this long to prove that a card is his (spec of the payments API: fifteen minutes).
+pub const CHALLENGE_SECONDS: i64 = 15 * 60;
+/// Wrong codes after which a payer is refused.
+pub const CHALLENGE_TRIES_MAX: u32 = 3;
 /// A checkout session can be used this long.
 pub const SESSION_SECONDS: i64 = 5 * 60 * 60;
 
@@ -45,7 +49,11 @@ pub const fn allows(state: PaymentState, operation: Operation) -> bool {
         | PaymentState::Cancelled
         | PaymentState::Verified
         | PaymentState::Declined
-        | PaymentState::Errored => false,
+        | PaymentState::Errored
+        | PaymentState::AwaitingPayer
+        | PaymentState::Expired
+        | PaymentState::Disputed
+        | PaymentState::ChargedBack => false,
     }
 }
 
@@ -70,6 +78,10 @@ pub enum Verdict {
     Declined,
     /// It failed for good.
     Errored,
+    /// It wants the payer to prove that the card is his.
+    AwaitingPayer,
+    /// He did not in time.
+    Expired,
 }
 
 /// The part of a payment that rules look at, all amounts in minor units of one currency.
@@ -116,6 +128,8 @@ impl Standing {
         self.state = match (verdict, self.mode) {
             (Verdict::Declined, _) => PaymentState::Declined,
             (Verdict::Errored, _) => PaymentState::Errored,
+            (Verdict::AwaitingPayer, _) => PaymentState::AwaitingPayer,
+            (Verdict::Expired, _) => PaymentState::Expired,
             (Verdict::Approved, Mode::Verify) => PaymentState::Verified,
             (Verdict::Approved, Mode::Purchase) => {
                 self.captured = self.amount.minor();
@@ -230,6 +244,16 @@ impl Standing {
         self.hold_until = None;
         self.state = self.state_by_totals();
         self.check();
+    }
+
+    /// How much of it a payer's bank takes back: `amount`, or everything that is left; `None` when it cannot be disputed now, or not that
+    /// much.
+    pub fn plan_dispute(&self, amount: Option<Money>) -> Option<i64> {
+        let paid = allows(self.state, Operation::Refund);
+        let left = self.refundable();
+        let amount = amount.unwrap_or(Money::new(left, self.amount.currency()));
+        let fits = amount.currency() == self.amount.currency() && amount.is_positive() && amount.minor() <= left;
+        (paid && fits).then(|| amount.minor())
     }
 
     /// Where a payment that went through stands, by its totals alone.

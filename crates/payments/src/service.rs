@@ -5,17 +5,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::{Fault, Store};
-use idempotency::{Idempotency, InProcess, Known, Scope, Working, meter};
+use db::{Command, Fault, Store};
+use idempotency::{Claim, Idempotency, InProcess, Known, Scope, Working, meter};
 use kernel::{AccountId, AttemptId, CheckoutSessionId, Outcome, PaymentId, Source, Timestamp};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::acquirer::{Acquirers, ChargeAsk};
-use crate::asks::{Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, Refund, Target};
+use crate::asks::{
+    Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Once, PatchCheckoutSession, Refund, Target,
+};
 use crate::attempt::{Asked, Attempt};
+use crate::challenges::Challenges;
 use crate::commands::{
-    AtOnce, BeginOperation, BeginPayment, Begun, Charge, CreateSession, Decision, Ending, Finished, KeepAsking, Settle, Want,
+    AtOnce, BeginOperation, BeginPayment, Begun, Charge, CreateSession, Decision, Ending, Finished, KeepAsking, PatchSession,
+    Settle, Want,
 };
 use crate::errands::Errand;
 use crate::error::{AmountRefusal, PaymentsError, Refusal};
@@ -23,9 +28,11 @@ use crate::facts::{Faces, PaymentRead};
 use crate::made_for::MadeFor;
 use crate::origin::{Ended, Origins};
 use crate::queries;
+use crate::routing::{self, Route, Routing};
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
 use crate::types::{CardAsk, CardFace, Mode, Terms, Workflow};
+use crate::vault::Vault;
 
 /// How long a request waits for an acquirer that does not answer.
 #[derive(Clone, Debug)]
@@ -60,6 +67,8 @@ pub struct Parts {
     pub faces: Faces,
     /// How long to wait.
     pub patience: Patience,
+    /// Where cards are kept.
+    pub vault: Vault,
 }
 
 /// The payments of all accounts. Cheap to clone.
@@ -74,7 +83,10 @@ pub(crate) struct Inner {
     pub(crate) origins: Origins,
     pub(crate) faces: Faces,
     pub(crate) patience: Patience,
+    pub(crate) vault: Vault,
+    pub(crate) routing: Routing,
     pub(crate) tasks: TaskTracker,
+    pub(crate) notifications_waiting: Notify,
 }
 
 /// An attempt and the key it is worked on under.
@@ -86,11 +98,23 @@ pub(crate) struct Work {
 impl Payments {
     /// Wires the service, and tells the store how to find this process's unfinished work should it die.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, source, idempotency, acquirers, origins, faces, patience } = parts;
+        let Parts { store, source, idempotency, acquirers, origins, faces, patience, vault } = parts;
         let in_flight = idempotency.clone();
         store.writer().watch_oldest_work(move || in_flight.oldest_in_flight());
-        let tasks = TaskTracker::new();
-        Self(Arc::new(Inner { store, source, idempotency, acquirers, origins, faces, patience, tasks }))
+        let (routing, tasks) = (Routing::default(), TaskTracker::new());
+        Self(Arc::new(Inner {
+            store,
+            source,
+            idempotency,
+            acquirers,
+            origins,
+            faces,
+            patience,
+            vault,
+            routing,
+            tasks,
+            notifications_waiting: Notify::new(),
+        }))
     }
 
     /// Charges, holds or checks a card.
@@ -188,22 +212,42 @@ impl Payments {
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let id = CheckoutSessionId::new(&inner.source);
-        let working = once.as_ref().map(|once| inner.enter(once)).transpose()?;
-        let claim = once.map(|once| once.claim(id.uuid()));
-        let scope = claim.as_ref().map(|claim| claim.scope);
-        let Ok(begun) = inner.store.writer().run(CreateSession { account_id, id, ask, claim, faces: inner.faces }).await?;
-        let finished = match begun {
-            Begun::Taken(known) => return taken(known),
-            Begun::Done(finished) => finished,
-            Begun::Go(()) => return Err(Fault::Failed("a checkout session needs no acquirer".into()).into()),
+        let customer = match ask.customer.as_deref().map(str::parse).transpose() {
+            Ok(customer) => customer,
+            Err(_) => return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await,
         };
-        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
-            meter::claimed();
-            inner.idempotency.done(scope, recorded);
-        }
-        drop(working);
-        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("a checkout session has a reply".into()).into())
+        let id = CheckoutSessionId::new(&inner.source);
+        let faces = inner.faces.clone();
+        inner.in_one_commit(once, id.uuid(), |claim| CreateSession { account_id, id, ask, customer, claim, faces }).await
+    }
+
+    /// Changes a checkout session that can still be used. An id that is none is answered like an unknown one.
+    ///
+    /// # Errors
+    /// [`PaymentsError`].
+    pub async fn patch_checkout_session(
+        &self,
+        account_id: AccountId,
+        id: Option<CheckoutSessionId>,
+        ask: PatchCheckoutSession,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let inner = &self.0;
+        let Some(id) = id else { return inner.refused(once.as_ref(), Refusal::CheckoutSessionNotFound).await };
+        let customer = match ask.customer.as_ref().and_then(|customer| customer.as_deref()).map(str::parse).transpose() {
+            Ok(customer) => customer,
+            Err(_) => return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await,
+        };
+        let faces = inner.faces.clone();
+        inner.in_one_commit(once, id.uuid(), |claim| PatchSession { account_id, id, ask, customer, claim, faces }).await
+    }
+
+    /// The latest payment made in a checkout session; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn payment_of_session(&self, account: AccountId, session: CheckoutSessionId) -> Result<Option<PaymentRead>, Fault> {
+        queries::by_session(self.0.store.reader(), account, session).await
     }
 
     /// One payment; `None` when the account has none of that id.
@@ -256,8 +300,14 @@ impl Payments {
     ) -> Result<Answer, PaymentsError> {
         let (inner, scope, ask) = (self.0.clone(), asked.scope, charge_ask(charge, card));
         let attempt = charge.attempt(Some(asked));
-        let flow = async move { inner.carry_out(attempt, ask, working).await };
+        let route = Route::only(attempt.connector);
+        let flow = async move { inner.carry_out(attempt, ask, route, working).await };
         self.0.clone().detached(scope, flow).await
+    }
+
+    /// Where payers are sent to.
+    pub fn challenges(&self) -> &Challenges {
+        self.0.challenges()
     }
 
     /// Waits until no request is being worked on. New ones should not be let in any more.
@@ -271,9 +321,14 @@ impl Payments {
 struct Prepared {
     begin: BeginPayment,
     ask: ChargeAsk,
+    route: Route,
 }
 
 impl Inner {
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.faces.challenges
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.store.clock().now()
     }
@@ -299,6 +354,40 @@ impl Inner {
         }
         drop(working);
         finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("this change has a reply".into()).into())
+    }
+
+    /// A request that one commit answers: its key is optional, and no acquirer is involved.
+    pub(crate) async fn in_one_commit<C>(
+        &self,
+        once: Option<Once>,
+        subject: Uuid,
+        command: impl FnOnce(Option<Claim>) -> C,
+    ) -> Result<Answer, PaymentsError>
+    where
+        C: Command<Reply = Begun<()>, Refusal = Refusal>,
+    {
+        let working = once.as_ref().map(|once| self.enter(once)).transpose()?;
+        let claim = once.map(|once| once.claim(subject));
+        let scope = claim.as_ref().map(|claim| claim.scope);
+        let finished = match self.store.writer().run(command(claim)).await?? {
+            Begun::Taken(known) => return taken(known),
+            Begun::Done(finished) => finished,
+            Begun::Go(()) => return Err(Fault::Failed("this request needs no acquirer".into()).into()),
+        };
+        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
+            meter::claimed();
+            self.idempotency.done(scope, recorded);
+        }
+        drop(working);
+        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("a finished request has a reply".into()).into())
+    }
+
+    /// A refusal of a request whose key is optional: what the store knows about the key goes before it.
+    pub(crate) async fn refused(&self, once: Option<&Once>, refusal: Refusal) -> Result<Answer, PaymentsError> {
+        match once {
+            Some(once) => self.known_or(once, refusal).await,
+            None => Err(refusal.into()),
+        }
     }
 
     /// Takes the key for this task; a second request with it is refused until the task is over.
@@ -335,20 +424,22 @@ impl Inner {
         once: &Once,
     ) -> Result<Prepared, PaymentsError> {
         let session = self.session_of(terms.account_id, &ask).await?;
-        let card = match ask.means {
-            Means::Card(card) => card,
-            // Neither can exist yet: tokens and stored methods are made elsewhere, and every one that is sent is unknown.
-            Means::Token(_) => return Err(Refusal::InvalidToken.into()),
-            Means::VaultedToken(_) => return Err(Refusal::PaymentMethodNotFound.into()),
-        };
+        let customer = Self::payer(ask.customer.as_deref(), session.as_ref())?;
+        let (card, mut source, token_keeps) = self.card_of(terms.account_id, ask.means, customer).await?;
         match ask.mode {
             Mode::Verify if !ask.amount.is_zero() => return Err(AmountRefusal::NotZero.into()),
             Mode::Purchase | Mode::Authorise if !ask.amount.is_positive() => return Err(AmountRefusal::NotPositive.into()),
             Mode::Purchase | Mode::Authorise | Mode::Verify => {}
         }
+        let payment_id = PaymentId::new(&self.source);
+        if (ask.vault_on_success || token_keeps) && source.method.is_none() {
+            source.keep = Some(Box::new(self.keep(terms.account_id, &source, ask.country, &card, payment_id, once).await?));
+        }
+        let facts = routing::Facts { brand: card.number.brand(), country: ask.country, amount: ask.amount };
+        let route = self.routing.route(&self.store, &self.acquirers, terms.account_id, ask.mode.into(), &facts).await?;
         let charge = Charge {
             account_id: terms.account_id,
-            payment_id: PaymentId::new(&self.source),
+            payment_id,
             attempt_id: AttemptId::new(&self.source),
             merchant_order_id: ask.merchant_order_id,
             description: ask.description,
@@ -358,37 +449,34 @@ impl Inner {
             mode: ask.mode,
             workflow: ask.workflow,
             origin: made_for.origin(),
-            connector: self.acquirers.preferred().connector(),
+            connector: route.connectors[0],
             card: Some(CardFace::of(&card)),
-            checkout_session: session,
+            checkout_session: session.map(|session| session.id),
             idempotency_key: Some(once.key.clone()),
             split: None,
             details: ask.details,
+            source,
         };
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let claim = once.claim(charge.payment_id.uuid());
         let ask = charge_ask(&charge, card);
-        Ok(Prepared { begin: BeginPayment { claim, charge, known, made_for, origins: self.origins.clone() }, ask })
+        Ok(Prepared { begin: BeginPayment { claim, charge, known, made_for, origins: self.origins.clone() }, ask, route })
     }
 
-    /// The checkout session a request names. The workflows of the payment page need one that exists; whether it may still be used is
-    /// decided when the payment begins.
-    async fn session_of(&self, account: AccountId, ask: &CreatePayment) -> Result<Option<CheckoutSessionId>, PaymentsError> {
+    /// The checkout session a request names. The workflows of the payment page need one; whether it may still be used is decided when
+    /// the payment begins.
+    async fn session_of(&self, account: AccountId, ask: &CreatePayment) -> Result<Option<CheckoutSessionRow>, PaymentsError> {
         let needed = matches!(ask.workflow, Workflow::SdkCheckout | Workflow::Checkout | Workflow::SdkSeamless);
-        let named = ask
-            .checkout_session
-            .as_deref()
-            .map(|text| text.parse::<CheckoutSessionId>().map_err(|_| Refusal::CheckoutSessionNotFound));
-        let session = named.transpose()?;
-        if needed {
-            let session = session.ok_or(Refusal::CheckoutSessionNotFound)?;
-            queries::session(self.store.reader(), account, session).await?.ok_or(Refusal::CheckoutSessionNotFound)?;
-        }
-        Ok(session)
+        let Some(text) = ask.checkout_session.as_deref() else {
+            return if needed { Err(Refusal::CheckoutSessionNotFound.into()) } else { Ok(None) };
+        };
+        let id: CheckoutSessionId = text.parse().map_err(|_| Refusal::CheckoutSessionNotFound)?;
+        let session = queries::session(self.store.reader(), account, id).await?.ok_or(Refusal::CheckoutSessionNotFound)?;
+        Ok(Some(session))
     }
 
     async fn create(self: Arc<Self>, prepared: Prepared, working: Working) -> Result<Answer, PaymentsError> {
-        let Prepared { begin, ask } = prepared;
+        let Prepared { begin, ask, route } = prepared;
         let (attempt, subject, asked) = (begin.attempt(), begin.claim.subject, begin.asked());
         match self.store.writer().run(begin).await {
             Ok(begun) => match begun? {
@@ -396,7 +484,7 @@ impl Inner {
                 Begun::Done(finished) => self.finished(&working, finished),
                 Begun::Go(()) => {
                     meter::claimed();
-                    self.carry_out(attempt, ask, working).await
+                    self.carry_out(attempt, ask, route, working).await
                 }
             },
             Err(fault) => Err(self.intent_failed(subject, asked, working, fault)),
@@ -417,12 +505,6 @@ impl Inner {
             },
             Err(fault) => Err(self.intent_failed(subject, asked, working, fault)),
         }
-    }
-
-    async fn carry_out(self: Arc<Self>, attempt: Attempt, ask: ChargeAsk, working: Working) -> Result<Answer, PaymentsError> {
-        let outcome = self.charge(attempt.connector, &ask).await;
-        drop(ask); // the card is not needed any more
-        self.conclude(Work { attempt, working }, outcome).await
     }
 
     /// An intent that may or may not have been written, for an acquirer that was certainly not asked: it is taken back.
@@ -464,7 +546,7 @@ impl Inner {
         }
     }
 
-    async fn settled_elsewhere(&self, working: &Working) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn settled_elsewhere(&self, working: &Working) -> Result<Answer, PaymentsError> {
         let known = idempotency::queries::find(self.store.reader(), &working.scope(), self.now()).await?;
         match known {
             Known::Nothing => Err(Refusal::NotSent.into()),
@@ -474,7 +556,7 @@ impl Inner {
 
     async fn keep_asking(self: Arc<Self>, work: Work) -> Result<Answer, PaymentsError> {
         let Work { attempt, working } = work;
-        let keep_asking = KeepAsking { attempt };
+        let keep_asking = KeepAsking { attempt, origins: self.origins.clone() };
         match self.store.writer().run(keep_asking.clone()).await {
             Ok(_asked_for_or_settled_meanwhile) => Err(Refusal::OutcomeUnknown.into()),
             Err(fault) => {
@@ -496,7 +578,7 @@ impl Inner {
     }
 }
 
-fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
+pub(crate) fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
     ChargeAsk {
         account_id: charge.account_id,
         payment_id: charge.payment_id,

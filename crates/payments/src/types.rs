@@ -82,6 +82,14 @@ db::codes! {
         Declined = 10,
         /// The acquirer failed for good.
         Errored = 11,
+        /// The payer must prove that the card is his.
+        AwaitingPayer = 12,
+        /// He did not in time.
+        Expired = 13,
+        /// The payer's bank has taken the money back, and it is disputed whether rightly.
+        Disputed = 14,
+        /// It was right: the money is gone.
+        ChargedBack = 15,
     }
 }
 
@@ -90,13 +98,16 @@ impl PaymentState {
     pub const fn status(self) -> &'static str {
         match self {
             Self::Created => "CREATED",
-            Self::Unconfirmed | Self::Authorised => "PENDING",
+            Self::Unconfirmed | Self::Authorised | Self::AwaitingPayer => "PENDING",
             Self::Approved | Self::PartlyCaptured | Self::Captured | Self::PartlyRefunded => "SUCCEEDED",
             Self::Refunded => "REFUNDED",
             Self::Cancelled => "CANCELED",
             Self::Verified => "VERIFIED",
             Self::Declined => "DECLINED",
             Self::Errored => "ERROR",
+            Self::Expired => "EXPIRED",
+            Self::Disputed => "IN_DISPUTE",
+            Self::ChargedBack => "CHARGEBACK",
         }
     }
 
@@ -115,6 +126,10 @@ impl PaymentState {
             Self::Verified => "VERIFIED",
             Self::Declined => "DECLINED",
             Self::Errored => "ERROR",
+            Self::AwaitingPayer => "WAITING_ADDITIONAL_STEP",
+            Self::Expired => "EXPIRED",
+            Self::Disputed => "RECEIVED",
+            Self::ChargedBack => "LOST",
         }
     }
 }
@@ -136,6 +151,8 @@ db::codes! {
         Refund = 5,
         /// Send money to a bank account.
         Payout = 6,
+        /// The payer's bank takes money back: nobody here asked for it.
+        Chargeback = 7,
     }
 }
 
@@ -150,6 +167,7 @@ impl AttemptKind {
             Self::Cancel => "CANCEL",
             Self::Refund => "REFUND",
             Self::Payout => "PAYOUT",
+            Self::Chargeback => "CHARGEBACK",
         }
     }
 }
@@ -179,6 +197,16 @@ db::codes! {
         Errored = 4,
         /// Proven: it never had an effect. Kept for the record, shown to nobody.
         NotSent = 5,
+        /// Nothing has happened yet: the payer must prove that the card is his.
+        AwaitingPayer = 6,
+        /// He did not in time.
+        Expired = 7,
+        /// Of a chargeback: it is disputed.
+        Disputed = 8,
+        /// Of a chargeback: the merchant was right.
+        Won = 9,
+        /// Of a chargeback: the payer was right.
+        Lost = 10,
     }
 }
 
@@ -187,16 +215,24 @@ impl AttemptState {
     pub const fn wire(self) -> &'static str {
         match self {
             Self::Sending => "CREATED",
-            Self::Unknown => "PENDING",
+            Self::Unknown | Self::AwaitingPayer | Self::Disputed => "PENDING",
             Self::Succeeded => "SUCCEEDED",
             Self::Declined => "DECLINED",
             Self::Errored | Self::NotSent => "ERROR",
+            Self::Expired => "EXPIRED",
+            Self::Won => "WON",
+            Self::Lost => "LOST",
         }
     }
 
-    /// Whether its outcome is still to come.
+    /// Whether the acquirer's word is still to come.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Sending | Self::Unknown)
+    }
+
+    /// Whether it can still come to something.
+    pub const fn is_unsettled(self) -> bool {
+        self.is_open() || matches!(self, Self::AwaitingPayer)
     }
 }
 
@@ -219,10 +255,14 @@ db::codes! {
     pub enum OriginKind {
         /// The payments API itself.
         Api = 0,
+        /// A card check on the way to storing the card.
+        Enrolment = 1,
         /// A payment link.
-        Link = 1,
+        Link = 2,
         /// A subscription.
-        Subscription = 2,
+        Subscription = 3,
+        /// An acquirer, unasked.
+        Acquirer = 15,
     }
 }
 
@@ -233,6 +273,8 @@ db::codes! {
         Sandbox = 0,
         /// The same, under a second name, with one card more that it approves.
         SandboxB = 1,
+        /// Stripe.
+        Stripe = 2,
     }
 }
 
@@ -242,6 +284,7 @@ impl Connector {
         match self {
             Self::Sandbox => "sandbox",
             Self::SandboxB => "sandbox_b",
+            Self::Stripe => "stripe",
         }
     }
 
@@ -262,6 +305,7 @@ impl Connector {
     pub const fn provider_id(self) -> &'static str {
         match self {
             Self::Sandbox | Self::SandboxB => "GUICHET_TEST_GW",
+            Self::Stripe => "STRIPE",
         }
     }
 }
@@ -363,6 +407,36 @@ impl CardFace {
         )))
     }
 
+    /// What may be shown of `card` once it is stored, without a trace of its code.
+    pub fn stored(card: &CardAsk) -> Self {
+        let face = Self::of(card);
+        let without = |text: &str| {
+            let mut parts: Vec<&str> = text.splitn(10, '|').collect();
+            parts[4] = "0";
+            parts.join("|")
+        };
+        Self(without(&face.0).into())
+    }
+
+    /// The card again, with what the vault kept of it; `None` for a text that [`CardFace::of`] cannot have written.
+    pub fn opened(&self, number: CardNumber, security_code: Option<SecurityCode>) -> Option<CardAsk> {
+        let parts = self.parts()?;
+        Some(CardAsk {
+            number,
+            expiry: CardExpiry::new(parts.expiry_month.into(), parts.expiry_year.into()).ok()?,
+            security_code,
+            holder_name: parts.holder_name.into(),
+            card_type: parts.card_type,
+            fingerprint: parts.fingerprint,
+        })
+    }
+
+    /// Whether the card lasts longer than the same card with the `other` face.
+    pub fn outlasts(&self, other: &CardFace) -> bool {
+        let end = |face: &CardFace| face.parts().map(|parts| (parts.expiry_year, parts.expiry_month));
+        end(self) > end(other)
+    }
+
     /// The parts; `None` for a text that [`CardFace::of`] cannot have written.
     pub fn parts(&self) -> Option<MaskedCard<'_>> {
         let mut parts = self.0.splitn(10, '|');
@@ -409,8 +483,13 @@ pub fn response_message(code: &str) -> &'static str {
         "INVALID_CARD_DATA" => "The card data is wrong",
         "INVALID_CARD_NUMBER" => "The card number is wrong",
         "EXPIRED_CARD" => "The card has expired",
+        "AUTHENTICATION_REQUIRED" => "The payer would have to be authenticated",
         "REPORTED_STOLEN" => "The card was reported stolen",
         "AUTHENTICATION_FAILED_THREE_D_SECURE" => "The payer was not authenticated",
+        "CHALLENGE_REQUIRED" => "The payer must confirm the payment",
+        "CANCELLED_BY_USER" => "The payer cancelled the payment",
+        "CHALLENGE_EXPIRED" => "The payer did not confirm the payment in time",
+        "CHARGEBACK" => "The payer's bank took the payment back",
         "ERROR" => "The acquirer failed to process the transaction",
         _ => "The acquirer declined the transaction",
     }
@@ -447,8 +526,24 @@ impl Response {
                 Self::pack(code, iso.as_deref(), *hard, None, reference.as_deref())
             }
             Outcome::Failed { code } => Self::pack(code, None, false, None, None),
+            Outcome::ActionRequired { reference } => Self::pack("CHALLENGE_REQUIRED", None, false, None, Some(reference)),
             Outcome::Pending | Outcome::NotSent { .. } | Outcome::Unknown { .. } => return None,
         })
+    }
+
+    /// The payer has to prove that the card is his.
+    pub(crate) fn challenge() -> Self {
+        Self::pack("CHALLENGE_REQUIRED", None, false, None, None)
+    }
+
+    /// What an acquirer said unasked.
+    pub(crate) fn notified(code: &str) -> Self {
+        Self::pack(code, None, false, None, None)
+    }
+
+    /// What is said without an acquirer: a refusal of our own.
+    pub(crate) fn own(code: &str) -> Self {
+        Self::pack(code, None, true, None, None)
     }
 
     fn pack(code: &str, iso: Option<&str>, hard: bool, authorization: Option<&str>, reference: Option<&str>) -> Self {

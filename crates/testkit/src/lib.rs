@@ -14,5 +14,6 @@ pub mod postgres;
 pub mod process;
 #[cfg(feature = "world")]
 pub mod raw;
+pub mod receiver;
 #[cfg(feature = "world")]
 pub mod world;

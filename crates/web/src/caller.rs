@@ -10,7 +10,7 @@ use access::{Capability, Refused};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
-use kernel::{AccountId, CardNumber};
+use kernel::{AccountId, CardNumber, Currency};
 use payments::Terms;
 use uuid::Uuid;
 
@@ -73,6 +73,11 @@ impl<C: Class> Caller<C> {
     /// What this card is called within the account.
     pub(crate) fn fingerprint(&self, card: &CardNumber) -> Uuid {
         self.proved().account().fingerprint(card)
+    }
+
+    /// The currency of its home.
+    pub(crate) fn home_currency(&self) -> Currency {
+        self.proved().account().currency
     }
 
     /// What it has agreed to about money.

@@ -75,7 +75,7 @@ codes! {
     PaymentMethodNotFound = BAD_REQUEST "PAYMENT_METHOD_NOT_FOUND",
     /// The name is taken by an earlier request.
     IdempotencyDuplicated = BAD_REQUEST "IDEMPOTENCY_DUPLICATED",
-    /// The stored payment method cannot be charged any more.
+    /// The stored payment method is not one that can be charged.
     PaymentMethodStatusInvalid = BAD_REQUEST "PAYMENT_METHOD_STATUS_INVALID",
     /// No such subscription.
     SubscriptionNotFound = BAD_REQUEST "SUBSCRIPTION_NOT_FOUND",
@@ -85,6 +85,16 @@ codes! {
     InvalidDate = BAD_REQUEST "INVALID_DATE",
     /// A page that cannot be given.
     BadRequest = BAD_REQUEST "BAD_REQUEST",
+    /// The stored payment method is another customer's.
+    InvalidCustomerForToken = BAD_REQUEST "INVALID_CUSTOMER_FOR_TOKEN",
+    /// Another customer of the account has this name.
+    CustomerIdDuplicated = BAD_REQUEST "CUSTOMER_ID_DUPLICATED",
+    /// A field of a webhook of the wrong type or length.
+    WebhookInvalidRequest = BAD_REQUEST "WEBHOOK_INVALID_REQUEST",
+    /// An event that does not exist.
+    WebhookInvalidTrigger = BAD_REQUEST "WEBHOOK_INVALID_TRIGGER",
+    /// An address that must not be called.
+    WebhookUrlUnsafe = BAD_REQUEST "WEBHOOK_URL_UNSAFE",
     /// Token and secret do not prove who asks.
     InvalidCredentials = UNAUTHORIZED "INVALID_CREDENTIALS",
     /// The key is disabled or expired.
@@ -95,10 +105,14 @@ codes! {
     AuthorizationRequired = FORBIDDEN "AUTHORIZATION_REQUIRED",
     /// No such route.
     NotFound = NOT_FOUND "NOT_FOUND",
+    /// No such webhook, or no such delivery of it.
+    WebhookNotFound = NOT_FOUND "WEBHOOK_NOT_FOUND",
     /// The route exists, but not for this method.
     UnsupportedMethod = METHOD_NOT_ALLOWED "UNSUPPORTED_METHOD",
     /// An earlier request with the same idempotency key has not finished.
     RequestInProcess = CONFLICT "REQUEST_IN_PROCESS",
+    /// Another webhook has the name, or the address and one of the events.
+    WebhookAlreadyExists = CONFLICT "WEBHOOK_ALREADY_EXISTS",
     /// More requests than the key, or failed proofs than the address, may make.
     TooManyRequests = TOO_MANY_REQUESTS "TOO_MANY_REQUESTS",
     /// A defect; the request id finds it in the log.

@@ -38,6 +38,12 @@ impl<A, B> Segments for (Option<Id<A>>, Option<Id<B>>) {
     }
 }
 
+impl Segments for String {
+    fn take<'p>(mut segments: impl Iterator<Item = &'p str>) -> Self {
+        segments.next().unwrap_or_default().to_owned()
+    }
+}
+
 impl Segments for (String, String) {
     fn take<'p>(mut segments: impl Iterator<Item = &'p str>) -> Self {
         let mut next = || segments.next().unwrap_or_default().to_owned();
@@ -148,6 +154,28 @@ impl<B: Body> Part for Asked<B> {
         needs.body = Some(BodyShape { name: B::name(), components: B::components });
     }
 }
+
+/// The fields of a page's form: names and values, decoded. Its content type is not looked at.
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Takes a field's first value out; empty when there is none.
+    pub(crate) fn take(&mut self, wanted: &str) -> String {
+        let at = self.0.iter().position(|(name, _)| name == wanted);
+        at.map(|at| self.0.remove(at).1).unwrap_or_default()
+    }
+}
+
+impl FromRequest<Web> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _web: &Web) -> Result<Self, Problem> {
+        let bytes = body::read(request.into_body()).await?;
+        Ok(Fields(decoded(&String::from_utf8_lossy(&bytes))))
+    }
+}
+
+impl Part for Fields {}
 
 /// `a=b&c=d`, each part decoded from its form encoding. What cannot be decoded stands as it is.
 pub(crate) fn decoded(query: &str) -> Vec<(String, String)> {

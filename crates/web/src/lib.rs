@@ -50,8 +50,13 @@ pub use pages::PageError;
 pub use state::{Metrics, Options, Ready, SandboxWiring, Showcase, Wiring, WiringError};
 
 /// How replies that are recorded are drawn; `payments` is built with it.
-pub fn faces() -> payments::Faces {
-    api::v1::faces()
+pub fn faces(challenges: payments::Challenges) -> payments::Faces {
+    api::v1::faces(challenges)
+}
+
+/// How replies about webhooks are drawn; `messaging` is built with it.
+pub fn webhook_faces() -> messaging::Faces {
+    api::v1::webhook_faces()
 }
 
 /// A route that needs a key, for tests that ask all of them.

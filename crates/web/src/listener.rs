@@ -32,6 +32,8 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 const TURN_AWAY_TIME_MAX: Duration = Duration::from_secs(1);
 /// Pause after the system refused a connection: too many open files end by themselves.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Header lines of a request; the block's own limit in bytes is reached first by any but the shortest.
+const HEADERS_MAX: usize = 1_024;
 /// What the parser buffers of one request's head, in bytes. The edge refuses long before, with an envelope.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Most requests at once on one HTTP/2 connection.
@@ -122,7 +124,12 @@ impl Door {
 
 fn protocols() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).max_buf_size(BUFFER_BYTES_MAX);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())

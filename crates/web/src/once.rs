@@ -102,7 +102,7 @@ impl<R: Rule, B: Body> FromRequest<Web> for Once<R, B> {
         if let (Known::Replay(recorded), Some(once)) = (&known, &once) {
             return Err(replay(web, once, recorded));
         }
-        let read = if bytes.is_empty() && B::EMPTY_IS_OBJECT {
+        let read = if B::MAY_BE_EMPTY && bytes.is_empty() {
             Reader::new(account).document::<B>(b"{}")
         } else {
             body::expect_json(&parts.headers).and_then(|()| Reader::new(account).document::<B>(&bytes))
@@ -122,7 +122,7 @@ fn key_of(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
 }
 
 /// A body was refused; what the store knows about its key comes first.
-async fn refused(web: &Web, once: Option<payments::Once>, problem: Problem) -> Response {
+pub(crate) async fn refused(web: &Web, once: Option<payments::Once>, problem: Problem) -> Response {
     let Some(once) = once else { return problem.into_response() };
     match web.wiring.idempotency.find(&once.scope, web.wiring.clock.now()).await {
         Ok(Known::Nothing) => problem.into_response(),
@@ -143,12 +143,12 @@ pub(crate) fn in_process(web: &Web, first: InProcess) -> Problem {
 /// Counts a replay and gives it.
 fn replay(web: &Web, once: &payments::Once, recorded: &Recorded) -> Response {
     web.wiring.idempotency.replayed(&once.scope, recorded, once.body_hash, &once.request_id);
-    replayed(recorded)
+    replayed(web, &once.scope, recorded)
 }
 
 /// The recorded reply again, marked as such.
-pub(crate) fn replayed(recorded: &Recorded) -> Response {
-    match recorded.reply() {
+pub(crate) fn replayed(web: &Web, scope: &Scope, recorded: &Recorded) -> Response {
+    match web.wiring.idempotency.reply(scope, recorded) {
         Ok(reply) => {
             let mut response = response(reply);
             let headers = response.headers_mut();

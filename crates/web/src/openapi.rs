@@ -17,12 +17,13 @@ use crate::state::{Options, Web};
 use crate::table;
 
 /// The sections of the document and what each is for.
-pub(crate) const SECTIONS: [(&str, &str); 7] = [
+pub(crate) const SECTIONS: [(&str, &str); 8] = [
     ("Payments", "A payment is what you want; a transaction is one step on the way: a purchase, a capture, a refund."),
     ("Checkout sessions", "An order for which a payer can make one payment."),
     ("Payment links", "An address where somebody pays an amount you fixed."),
     ("Subscriptions", "A stored card that is charged once per cycle."),
     ("Payouts and balances", "What you have, and how it reaches a bank account."),
+    ("Webhooks", "Who is told when something changes, and what became of telling them."),
     ("House", "For the machines and people that run the product."),
     ("Sandbox", "Only where no real money moves: the acquirer's moods and books, the clock, the outbox."),
 ];

@@ -34,6 +34,15 @@ fn problem_of_refusal(web: &Web, refusal: Refusal) -> Problem {
         Refusal::TransactionNotFound => Code::TransactionNotFound,
         Refusal::CheckoutSessionNotFound => Code::CheckoutSessionNotFound,
         Refusal::PaymentMethodNotFound => Code::PaymentMethodNotFound,
+        Refusal::PaymentMethodStatus => Code::PaymentMethodStatusInvalid,
+        Refusal::InvalidCustomerForToken => Code::InvalidCustomerForToken,
+        Refusal::CustomerNotFound => Code::CustomerNotFound,
+        // A missing object, not a missing route (payments specification, section 5).
+        Refusal::CustomerSessionNotFound => {
+            return Problem::new(Code::NotFound, refusal.to_string()).with_status(StatusCode::BAD_REQUEST);
+        }
+        Refusal::CustomerIdDuplicated => Code::CustomerIdDuplicated,
+        Refusal::KeysChanged => return Problem::new(Code::ServiceUnavailable, refusal.to_string()).retry_after(1),
         Refusal::InvalidToken => Code::InvalidToken,
         Refusal::InvalidTransactionType => Code::InvalidTransactionType,
         Refusal::InvalidStatus | Refusal::LinkClosed | Refusal::LinkBusy => Code::InvalidStatus,

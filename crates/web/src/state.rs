@@ -13,6 +13,7 @@ use db::{PlatformClock, Writer};
 use idempotency::Idempotency;
 use ipnet::IpNet;
 use kernel::{AccountId, SecretText, Source};
+use messaging::Messaging;
 use payments::Payments;
 use payments::subscriptions::Subscriptions;
 
@@ -33,6 +34,8 @@ pub struct Wiring {
     pub payments: Payments,
     /// Subscriptions.
     pub subscriptions: Subscriptions,
+    /// Webhooks.
+    pub messaging: Messaging,
     /// Proofs of keys.
     pub keyring: Keyring,
     /// Idempotency keys.

@@ -147,6 +147,23 @@ impl View for Uuid {
     }
 }
 
+/// The id of something that may be absent, which is shown as an empty text then.
+#[derive(Clone, Copy)]
+pub(crate) struct OrEmpty(pub(crate) Option<Uuid>);
+
+impl View for OrEmpty {
+    fn draw(&self, out: &mut Vec<u8>) {
+        match self.0 {
+            Some(id) => id.draw(out),
+            None => quoted("", out),
+        }
+    }
+
+    fn property() -> RefOr<Schema> {
+        string().build().into()
+    }
+}
+
 impl View for &str {
     fn draw(&self, out: &mut Vec<u8>) {
         let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use serde_json::json;
-use testkit::actors::fresh;
+use testkit::actors::{Actor, fresh};
+use testkit::exchange::Exchange;
 use testkit::on_both_engines;
 use testkit::world::World;
 
@@ -30,6 +31,7 @@ on_both_engines! {
             answers.push(merchant.post("/v1/payments", body).await);
         }
         world.acquirer("normal").await;
+        answers.extend(stored(&merchant).await);
         let ask = merchant.ask("POST", "/v1/payments").once(&fresh("key")).header("content-type", "application/json");
         answers.push(ask.body(format!("{{\"card\":\"{NUMBER}\",")).send().await);
         answers.push(world.anonymous().get("/metrics").await);
@@ -47,6 +49,25 @@ on_both_engines! {
         }
         assert!(contains(&kept, "49299991"), "the search finds what is allowed to be there");
     }
+}
+
+/// The card waits in a token, is checked and enrolled, and is kept by a payment whose outcome is unknown.
+async fn stored(merchant: &Actor) -> Vec<Exchange> {
+    let card = json!({ "number": NUMBER, "expiration_month": 12, "expiration_year": 2099, "security_code": CODE, "holder_name": "Ada Lovelace" });
+    let account = &merchant.account_id;
+    let customer = merchant.post("/v1/customers", json!({ "merchant_customer_id": "ada" })).await.expect(201);
+    let token = merchant.post("/v1/tokens", json!({ "account_id": account, "card_data": card })).await.expect(201);
+    let mut body = json!({ "account_id": account, "country": "FR", "type": "CARD", "card_data": card,
+        "verify": { "vault_on_success": true, "currency": "EUR" } });
+    let path = format!("/v1/customers/{}/payment-methods", customer.at("/id"));
+    let enrolled = merchant.post(&path, body.clone()).await.expect(201);
+    body["country"] = json!("ZZ");
+    let refused = merchant.post(&path, body).await.expect(400);
+    let mut keeping = merchant.purchase("5 EUR");
+    keeping["payment_method"]["vault_on_success"] = json!(true);
+    keeping["payment_method"]["detail"]["card"]["card_data"] = card;
+    let kept = merchant.post("/v1/payments", keeping).await.expect(201);
+    vec![customer, token, enrolled, refused, kept]
 }
 
 /// Everything that lies in the data directory and in the database, but for the file that hands the credentials out.

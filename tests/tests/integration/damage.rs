@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use testkit::actors::money;
+use testkit::receiver::{Does, Receiver};
 use testkit::world::{Engine, World, tell};
 
 /// Rule, and a statement that breaks it in a sound database.
@@ -71,12 +72,49 @@ const DAMAGES: &[(&str, &str)] = &[
     ("I8.a", "UPDATE account SET name = 'pay with 4507 9900 0000 0002' WHERE ctid = (SELECT min(ctid) FROM account)"),
     ("I8.b", "UPDATE account SET name = 'sandbox_sk_0123456789' WHERE ctid = (SELECT min(ctid) FROM account)"),
     (
+        "I8.c",
+        "UPDATE token SET expires_at = 1",
+    ),
+    ("I8.d", "UPDATE vault_record SET sealed = (SELECT sealed FROM vault_record ORDER BY id DESC LIMIT 1)"),
+    ("I8.d", "UPDATE vault_key SET wrapped = (SELECT sealed_secret FROM access_secret LIMIT 1)"),
+    ("I3.d", "DELETE FROM vault_record WHERE id = (SELECT number_record FROM payment_method LIMIT 1)"),
+    ("I3.d", "DELETE FROM vault_record WHERE id = (SELECT number_record FROM token LIMIT 1)"),
+    ("I3.d", "DELETE FROM vault_record WHERE id = (SELECT code_record FROM token LIMIT 1)"),
+    ("I3.d", "DELETE FROM token"),
+    ("I3.d", "DELETE FROM vault_account"),
+    ("I3.d", "DELETE FROM vault_key"),
+    ("I3.d", "DELETE FROM customer"),
+    ("I3.d", "DELETE FROM customer_reference"),
+    ("I3.d", "UPDATE customer SET merchant_customer_id = 'another'"),
+    ("I3.d", "DELETE FROM customer_card"),
+    ("I3.d", "UPDATE payment_method SET status = 5"),
+    ("I3.d", "UPDATE payment_method SET number_record = NULL"),
+    ("I3.d", "UPDATE payment_method SET status = 1"),
+    ("I8.a", "UPDATE vault_record SET sealed = '4507990000000002'::bytea"),
+    (
         "I8.d",
         "UPDATE access_secret SET sealed_secret = (SELECT sealed_secret FROM access_secret ORDER BY key_id DESC LIMIT 1)
                WHERE ctid = (SELECT min(ctid) FROM access_secret)",
     ),
     ("I10.a", "UPDATE payment SET refunding = 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     ("I10.b", "UPDATE ledger_account SET debits = debits + 1 WHERE kind = 11"),
+    ("I10.c", "DELETE FROM webhook_delivery WHERE ctid = (SELECT min(ctid) FROM webhook_delivery)"),
+    ("I10.c", "DELETE FROM webhook_event WHERE ctid = (SELECT min(ctid) FROM webhook_event)"),
+    (
+        "I10.c",
+        "INSERT INTO webhook_event SELECT account_id, gen_random_uuid(), happened, subject, cause, status, body, created_at, 0
+                FROM webhook_event LIMIT 1;
+         INSERT INTO webhook_delivery
+              SELECT account_id, (SELECT id FROM webhook_event WHERE row_version = 0), webhook_id, subject, happened, created_at, state,
+                     tries, 0, first_try_at, next_try_at, leased_until, http_status, trouble, finished_at, 0
+                FROM webhook_delivery WHERE event_id IN (
+                    SELECT o.id FROM webhook_event o JOIN webhook_event c ON c.row_version = 0 AND c.cause = o.cause AND o.id <> c.id)",
+    ),
+    ("I10.c", "UPDATE webhook_watch SET receivers = ''"),
+    ("I10.d", "UPDATE webhook_delivery SET next_try_at = 1"),
+    ("I10.d", "UPDATE webhook_delivery SET tries = 8"),
+    ("I10.d", "DELETE FROM webhook_try"),
+    ("I10.e", "UPDATE webhook_delivery SET state = 0, next_try_at = 1, finished_at = NULL"),
 ];
 
 /// Takes every check, key and unique index off, and keeps a copy of every table.
@@ -109,6 +147,12 @@ END $$";
 fn every_rule_finds_its_damage() {
     tell("every_rule_finds_its_damage", Engine::Postgres, async |mut world| {
         let merchant = world.merchant();
+        let receiver = Receiver::start(Does::Answer(200));
+        let webhook = json!({ "account_id": merchant.account_id, "name": "Shop", "url": receiver.url("/"),
+            "secret": "hush", "payment_triggers": ["AUTHORIZE", "CAPTURE", "PURCHASE"] });
+        merchant.post("/v1/webhooks", webhook).await.expect(201);
+        // Changes within the first seconds may be missed by other processes, so they are not missed by the checker.
+        tokio::time::sleep(std::time::Duration::from_millis(3_200)).await;
         let held = merchant.pays(merchant.authorisation("20 EUR")).await;
         merchant.captures(&held, "5 EUR").await.expect(200);
         let mut declined = merchant.purchase("5 EUR");
@@ -124,6 +168,18 @@ fn every_rule_finds_its_damage() {
             "withdrawal_method": { "type": "BANK_TRANSFER", "provider_id": "sandbox" },
         });
         assert_eq!(merchant.post("/v1/payouts", payout).await.expect(201).at("/status"), "SUCCEEDED");
+        let customer = merchant.post("/v1/customers", json!({ "merchant_customer_id": "ada" })).await.expect(201).at("/id");
+        let card = json!({ "number": "4507990000000002", "expiration_month": 12, "expiration_year": 2099, "security_code": "123",
+            "holder_name": "Ada Lovelace" });
+        let account = merchant.account_id.clone();
+        merchant.post("/v1/tokens", json!({ "account_id": account, "card_data": card })).await.expect(201);
+        let body = json!({ "account_id": account, "country": "FR", "type": "CARD", "card_data": card });
+        merchant.post(&format!("/v1/customers/{customer}/payment-methods"), body).await.expect(201);
+        receiver.wait_for(3, std::time::Duration::from_secs(20));
+        let settled = || world.report(true);
+        while settled().await.findings().any(|finding| finding.id == "I10.e" && !finding.ok) {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await; // its outcome is being recorded
+        }
         world.verify_settled().await;
         world.stop().await;
         sql(&world, PREPARE).await;

@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &str); 17] = [
 const TYPES: [(&str, &str); 5] =
     [("BIGINT", "INTEGER"), ("TEXT", "TEXT"), ("BYTEA", "BLOB"), ("UUID", "BLOB"), ("BOOLEAN", "INTEGER")];
 /// Tables whose rows do not begin with the tenant, and why that is right.
-const NOT_BY_TENANT: [(&str, &str); 9] = [
+const NOT_BY_TENANT: [(&str, &str); 10] = [
     ("node", "one row per process"),
     ("platform_clock", "one row"),
     ("counter", "one row per kind of number"),
@@ -40,6 +40,7 @@ const NOT_BY_TENANT: [(&str, &str); 9] = [
     ("access_secret", "belongs to a key, found by its hash before the tenant is known"),
     ("access_version", "one row"),
     ("ledger_account", "its owner is the tenant, a connector or the platform"),
+    ("vault_rotation", "one row"),
     ("mode", "the sandbox acquirer's"),
 ];
 /// Folders of stores that belong to foreign systems: their rows are not ours to distribute.

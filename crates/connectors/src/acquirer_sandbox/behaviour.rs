@@ -65,27 +65,29 @@ impl Behaviour {
     }
 }
 
+/// The names it is called by.
+pub const NAMES: [Connector; 2] = [Connector::Sandbox, Connector::SandboxB];
+
 /// The behaviour towards each name; forgotten at a restart.
 #[derive(Debug, Default)]
-pub(crate) struct Behaviours(RwLock<[Behaviour; Connector::ALL.len()]>);
+pub(crate) struct Behaviours(RwLock<[Behaviour; NAMES.len()]>);
 
 impl Behaviours {
     pub(crate) fn get(&self, connector: Connector) -> Behaviour {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)[position(connector)]
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        position(connector).map_or_else(Behaviour::default, |position| all[position])
     }
 
     pub(crate) fn set(&self, connector: Option<Connector>, behaviour: Behaviour) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match connector {
-            Some(connector) => all[position(connector)] = behaviour,
+        match connector.map(position) {
+            Some(Some(position)) => all[position] = behaviour,
+            Some(None) => {} // no name of the sandbox's
             None => all.fill(behaviour),
         }
     }
 }
 
-fn position(connector: Connector) -> usize {
-    match connector {
-        Connector::Sandbox => 0,
-        Connector::SandboxB => 1,
-    }
+fn position(connector: Connector) -> Option<usize> {
+    NAMES.iter().position(|name| *name == connector)
 }

@@ -6,6 +6,7 @@ use db::{DatabaseUrl, Fault, Snapshot, args};
 use kernel::AttemptId;
 use payments::{ChargeListing, Connector, ListedCharge, Listing};
 
+use super::behaviour::NAMES;
 use super::cards::Verdict;
 use super::queries::{BEFORE_ALL, CHARGES, LAST_CHARGE};
 use super::rows::{Operation, ReceivedRow};
@@ -24,7 +25,8 @@ impl Books {
 
     async fn read(&self, after: Option<AttemptId>, limit: u32) -> Result<Vec<ListedCharge>, Fault> {
         if self.url.sqlite_path().is_some_and(|path| !path.exists()) {
-            return Ok(Vec::new()); // a bank that lost its books knows of no charge
+            // A restored backup comes without them; that the bank lost every charge is not for us to claim.
+            return Err(Fault::Unavailable("the sandbox acquirer's file is not there"));
         }
         let snapshot: Snapshot = db::snapshot_of(&self.url, Some(SCHEMA), MIGRATIONS).await?;
         let mut charges = Vec::new();
@@ -56,6 +58,10 @@ fn listed(row: &ReceivedRow) -> Option<ListedCharge> {
 }
 
 impl ChargeListing for Books {
+    fn covers(&self, connector: Connector) -> bool {
+        NAMES.contains(&connector)
+    }
+
     fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_> {
         Box::pin(async move { self.read(after, limit).await.map_err(|fault| fault.to_string()) })
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use kernel::{Approval, CardNumber, Decline, Outcome};
-use payments::Connector;
+use payments::{Connector, Proof};
 use uuid::Uuid;
 
 db::codes! {
@@ -31,6 +31,8 @@ db::codes! {
         Fenced = 9,
         /// More than is held or was taken, or of a charge it does not know.
         OutOfBounds = 10,
+        /// The payer must prove that the card is his.
+        ChallengeRequired = 11,
     }
 }
 
@@ -46,9 +48,10 @@ const CARDS: [(&str, Verdict); 8] = [
     ("077", Verdict::Error),
 ];
 
-/// Cards whose owner cannot be authenticated: one that fails by itself, and those that would need a challenge on a page that a
-/// server-to-server charge does not show.
-const NOT_AUTHENTICATED: [&str; 4] = ["4716429323842524", "4916994064252017", "5306889942833340", "372021106351394"];
+/// A card whose owner cannot be authenticated.
+const NOT_AUTHENTICATED: &str = "4716429323842524";
+/// Cards whose owner must type a code on a page.
+const CHALLENGED: [&str; 3] = ["4916994064252017", "5306889942833340", "372021106351394"];
 /// Cards whose owner is authenticated without being asked.
 const AUTHENTICATED: [&str; 2] = ["4929251897047956", "5512459816707531"];
 
@@ -56,8 +59,11 @@ impl Verdict {
     /// What a charge of this card comes to.
     pub fn of_card(number: &CardNumber, description: &str, connector: Connector) -> Self {
         let digits = number.expose();
-        if NOT_AUTHENTICATED.contains(&digits) {
+        if digits == NOT_AUTHENTICATED {
             return Self::NotAuthenticated;
+        }
+        if CHALLENGED.contains(&digits) {
+            return Self::ChallengeRequired;
         }
         if AUTHENTICATED.contains(&digits) {
             return Self::Succeeded;
@@ -76,6 +82,21 @@ impl Verdict {
         match (verdict, connector) {
             (Self::DoNotHonor, Connector::SandboxB) => Self::Succeeded,
             _ => verdict,
+        }
+    }
+
+    /// What a charge comes to once its payer is authenticated, if he must be: approved, unless the description chooses otherwise.
+    pub(crate) fn after_challenge(self, description: &str) -> Option<Self> {
+        (self == Self::ChallengeRequired).then(|| Self::of_description(description).unwrap_or(Self::Succeeded))
+    }
+
+    /// What the code means that a payer typed.
+    pub(crate) fn proof(code: &str) -> Proof {
+        match code {
+            "1234" => Proof::Authenticated,
+            "4444" => Proof::Attempted,
+            "1111" | "2222" | "3333" => Proof::Refused,
+            _ => Proof::Wrong,
         }
     }
 
@@ -103,6 +124,7 @@ impl Verdict {
             Self::NotAuthenticated => "AUTHENTICATION_FAILED_THREE_D_SECURE",
             Self::Fenced => "CANCELED_BY_MERCHANT",
             Self::OutOfBounds => "INVALID_AMOUNT",
+            Self::ChallengeRequired => "CHALLENGE_REQUIRED",
         }
     }
 
@@ -116,7 +138,7 @@ impl Verdict {
             Self::InvalidCardData => Some("56"),
             Self::ReportedStolen => Some("43"),
             Self::OutOfBounds => Some("13"),
-            Self::DeclinedByBank | Self::Error | Self::NotAuthenticated | Self::Fenced => None,
+            Self::DeclinedByBank | Self::Error | Self::NotAuthenticated | Self::Fenced | Self::ChallengeRequired => None,
         }
     }
 
@@ -129,7 +151,8 @@ impl Verdict {
             | Self::DeclinedByBank
             | Self::DoNotHonor
             | Self::Error
-            | Self::NotAuthenticated => false,
+            | Self::NotAuthenticated
+            | Self::ChallengeRequired => false,
         }
     }
 
@@ -142,6 +165,7 @@ impl Verdict {
                 Outcome::Approved(Approval { reference, code, iso, authorization_code: Some(authorization_code(id).into()) })
             }
             Self::Error => Outcome::Failed { code },
+            Self::ChallengeRequired => Outcome::ActionRequired { reference },
             _ => Outcome::Declined(Decline { reference: Some(reference), code, hard: self.hard(), iso }),
         }
     }
@@ -185,8 +209,12 @@ mod tests {
 
     #[test]
     fn owners_who_cannot_be_authenticated_are_refused() {
-        for number in NOT_AUTHENTICATED {
-            assert_eq!(verdict(number, "", Connector::Sandbox), Verdict::NotAuthenticated);
+        assert_eq!(verdict(NOT_AUTHENTICATED, "", Connector::Sandbox), Verdict::NotAuthenticated);
+        for number in CHALLENGED {
+            let asked = verdict(number, "DO_NOT_HONOR", Connector::Sandbox);
+            assert_eq!(asked, Verdict::ChallengeRequired);
+            assert_eq!(asked.after_challenge("DO_NOT_HONOR"), Some(Verdict::DoNotHonor));
+            assert_eq!(asked.after_challenge("a coffee"), Some(Verdict::Succeeded));
         }
         for number in AUTHENTICATED {
             assert_eq!(verdict(number, "", Connector::Sandbox), Verdict::Succeeded);

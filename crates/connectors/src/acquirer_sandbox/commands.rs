@@ -45,6 +45,35 @@ impl Command for ReceiveCharge {
     }
 }
 
+/// The payer of a charge has proven that the card is his: it goes on.
+#[derive(Debug)]
+pub(crate) struct ReceiveProof {
+    pub(crate) attempt: AttemptId,
+}
+
+/// It never heard of that charge.
+#[derive(Debug)]
+pub(crate) struct NoSuchCharge;
+
+impl Command for ReceiveProof {
+    type Reply = Answer;
+    type Refusal = NoSuchCharge;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<ReceivedRow>((self.attempt,));
+    }
+
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Result<Answer, NoSuchCharge> {
+        let row = rows.get_mut::<ReceivedRow>(&(self.attempt,)).ok_or(NoSuchCharge)?;
+        row.calls += 1;
+        if let (Verdict::ChallengeRequired, Some(verdict)) = (row.verdict, row.after_challenge) {
+            row.verdict = verdict;
+            row.captured = row.captured_at_once();
+        }
+        Ok((row.id, row.verdict))
+    }
+}
+
 /// A capture, void or refund of an earlier charge.
 #[derive(Debug)]
 pub(crate) struct ReceiveFollowUp {
@@ -100,6 +129,7 @@ impl Command for ReceiveFollowUp {
             amount: self.ask.amount.minor(),
             last4: None,
             verdict,
+            after_challenge: None,
             created_at: now,
             calls: 1,
             captured: 0,
@@ -144,6 +174,7 @@ impl Command for Fence {
             amount: 0,
             last4: None,
             verdict: Verdict::Fenced,
+            after_challenge: None,
             created_at: now,
             calls: 0,
             captured: 0,

@@ -3,12 +3,16 @@
 use db::{Command, Fault};
 use kernel::{Outcome, PaymentId, Timestamp};
 use payments::payouts::BankAccountNumber;
-use payments::{Acquirer, Answering, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry, PayoutAsk, PaysOut};
+use payments::{
+    Acquirer, Answering, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry, NotTaken, Notification, PayoutAsk,
+    PaysOut, Proof,
+};
 
 use super::Sandbox;
 use super::behaviour::{Behaviour, GIVES_UP_AFTER, Weather};
 use super::cards::Verdict;
-use super::commands::{Answer, Fence, ReceiveCharge, ReceiveFollowUp};
+use super::commands::{Answer, Fence, ReceiveCharge, ReceiveFollowUp, ReceiveProof};
+use super::notification::{self, SIGNATURE_HEADER};
 use super::queries;
 use super::rows::{Operation, ReceivedRow};
 
@@ -43,6 +47,7 @@ impl SandboxConnector {
             amount: ask.amount.minor(),
             last4: Some(ask.card.number.last4().into()),
             verdict,
+            after_challenge: verdict.after_challenge(&ask.description),
             created_at: Timestamp::EPOCH, // the command enters the time
             calls: 1,
             captured: if verdict.approved() && operation == Operation::Purchase { ask.amount.minor() } else { 0 },
@@ -66,6 +71,7 @@ impl SandboxConnector {
             amount: ask.amount.minor(),
             last4: ask.bank_account.as_ref().map(|number| number.masked().trim_start_matches('*').into()),
             verdict: Verdict::of_bank_account(number, &ask.description, self.name),
+            after_challenge: None,
             created_at: Timestamp::EPOCH, // the command enters the time
             calls: 1,
             captured: 0,
@@ -117,7 +123,7 @@ impl SandboxConnector {
         if !self.reaches().await {
             return Fenced::NoAnswer;
         }
-        let fence = Fence { id: self.sandbox.0.source.uuid(), connector: self.name, attempt: *attempt };
+        let fence = Fence { id: self.sandbox.0.source.uuid(), connector: self.name, attempt: attempt.clone() };
         match self.sandbox.0.store.writer().run(fence).await {
             Ok(Ok((_, Verdict::Fenced))) => Fenced::Promised,
             Ok(Ok((id, verdict))) => Fenced::TooLate(verdict.outcome(id)),
@@ -152,6 +158,23 @@ impl Acquirer for SandboxConnector {
 
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome> {
         Box::pin(self.send(ReceiveCharge { row: self.charge_row(ask) }))
+    }
+
+    fn judge_code(&self, code: &str) -> Proof {
+        Verdict::proof(code)
+    }
+
+    fn read_notification(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+        _now: Timestamp,
+    ) -> Result<Notification, NotTaken> {
+        notification::read(&self.sandbox.0.seal, self.name, header(SIGNATURE_HEADER).as_deref(), body)
+    }
+
+    fn proven<'a>(&'a self, attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {
+        Box::pin(self.send(ReceiveProof { attempt: attempt.attempt_id }))
     }
 
     fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome> {

@@ -21,22 +21,26 @@ mod books;
 mod cards;
 mod commands;
 mod connector;
+mod notification;
 mod queries;
 mod rows;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use db::{Access, DatabaseUrl, Fault, Migration, Store, StoreOptions};
-use kernel::{AttemptId, PaymentId, Source};
+use kernel::{AttemptId, PaymentId, SecretText, Source};
 use payments::{Acquirer, Connector};
 
-pub use behaviour::{Behaviour, SLOW_MS_MAX, Weather};
+pub use behaviour::{Behaviour, NAMES, SLOW_MS_MAX, Weather};
 pub use books::Books;
 pub use cards::Verdict;
+pub use notification::{SIGNATURE_HEADER, secret_of};
 pub use rows::{Operation, ReceivedRow};
 
 use behaviour::Behaviours;
 use connector::SandboxConnector;
+use notification::Seal;
 
 /// The schema it lives in on PostgreSQL.
 pub const SCHEMA: &str = "sandbox_acquirer";
@@ -44,12 +48,31 @@ pub const SCHEMA: &str = "sandbox_acquirer";
 pub const CHARGES_PAGE_MAX: u32 = 1_000;
 
 /// Its tables, after those that every store begins with.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 2,
-    topic: "charges",
-    sqlite: include_str!("../../../../migrations/sandbox_acquirer/0002_charges/sqlite.sql"),
-    postgres: include_str!("../../../../migrations/sandbox_acquirer/0002_charges/postgres.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 2,
+        topic: "charges",
+        sqlite: include_str!("../../../../migrations/sandbox_acquirer/0002_charges/sqlite.sql"),
+        postgres: include_str!("../../../../migrations/sandbox_acquirer/0002_charges/postgres.sql"),
+    },
+    Migration {
+        number: 3,
+        topic: "authentication",
+        sqlite: include_str!("../../../../migrations/sandbox_acquirer/0003_authentication/sqlite.sql"),
+        postgres: include_str!("../../../../migrations/sandbox_acquirer/0003_authentication/postgres.sql"),
+    },
+];
+
+/// An event on its way to the platform.
+#[derive(Clone, Debug)]
+pub struct Raised {
+    /// For which of its names.
+    pub connector: Connector,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Of the body, for [`SIGNATURE_HEADER`].
+    pub signature: String,
+}
 
 /// The sandbox acquirer. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +82,9 @@ struct Bank {
     store: Store,
     source: Source,
     behaviours: Behaviours,
+    seal: Seal,
+    /// How much of a payment is disputed, in minor units; forgotten at a restart.
+    disputed: Mutex<HashMap<PaymentId, i64>>,
 }
 
 /// Which charges to list.
@@ -88,7 +114,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Fault`] when the store cannot be opened.
-    pub async fn open(url: DatabaseUrl, source: Source) -> Result<Self, Fault> {
+    pub async fn open(url: DatabaseUrl, source: Source, secret: &SecretText) -> Result<Self, Fault> {
         let store = Store::open(StoreOptions {
             url,
             schema: Some(SCHEMA),
@@ -102,7 +128,13 @@ impl Sandbox {
         for dead in store.dead_nodes().await? {
             store.forget_node(dead.boot).await?;
         }
-        Ok(Self(Arc::new(Bank { store, source, behaviours: Behaviours::default() })))
+        Ok(Self(Arc::new(Bank {
+            store,
+            source,
+            behaviours: Behaviours::default(),
+            seal: Seal::new(secret),
+            disputed: Mutex::default(),
+        })))
     }
 
     /// The acquirer as the platform sees it under one of its two names.
@@ -112,7 +144,7 @@ impl Sandbox {
 
     /// How it behaves towards each of its names.
     pub fn behaviours(&self) -> Vec<(Connector, Behaviour)> {
-        Connector::ALL.iter().map(|connector| (*connector, self.behaviour(*connector))).collect()
+        NAMES.iter().map(|connector| (*connector, self.behaviour(*connector))).collect()
     }
 
     fn behaviour(&self, connector: Connector) -> Behaviour {
@@ -122,6 +154,27 @@ impl Sandbox {
     /// Makes it behave so from now on, towards one of its names or all.
     pub fn set(&self, connector: Option<Connector>, behaviour: Behaviour) {
         self.0.behaviours.set(connector, behaviour);
+    }
+
+    /// Raises an event about the charge of a payment: the connector it is sent for, its body and its signature. `None`: it knows no
+    /// such charge.
+    ///
+    /// # Errors
+    /// [`Fault`] of its store.
+    pub async fn raise(&self, payment: PaymentId, code: &str, amount: Option<i64>) -> Result<Option<Raised>, Fault> {
+        let filter = ChargeFilter { payment_id: Some(payment), ..ChargeFilter::default() };
+        let page = self.charges(&filter, None, 1).await?;
+        let raised = page.charges.first().and_then(|charge| {
+            let left = charge.captured - charge.refunded;
+            let mut disputed = self.0.disputed.lock().unwrap_or_else(PoisonError::into_inner);
+            let amount = amount.unwrap_or_else(|| disputed.remove(&payment).unwrap_or(left));
+            if code == "CHARGEBACK" {
+                disputed.insert(payment, amount);
+            }
+            let body = notification::write(charge, code, amount, self.0.source.now())?;
+            Some(Raised { connector: charge.connector, signature: self.0.seal.sign(&body), body })
+        });
+        Ok(raised)
     }
 
     /// What it believes it charged, oldest attempt first, at most [`CHARGES_PAGE_MAX`] after `after`.

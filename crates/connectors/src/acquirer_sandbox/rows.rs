@@ -38,7 +38,8 @@ impl From<AttemptKind> for Operation {
             AttemptKind::Verify => Self::Verify,
             AttemptKind::Capture => Self::Capture,
             AttemptKind::Cancel => Self::Void,
-            AttemptKind::Refund => Self::Refund,
+            // A chargeback is something it tells, never something it is asked for.
+            AttemptKind::Refund | AttemptKind::Chargeback => Self::Refund,
             AttemptKind::Payout => Self::Payout,
         }
     }
@@ -85,11 +86,13 @@ db::row! {
                amount: i64,
                /// The card's or bank account's last digits.
                last4: Option<Arc<str>>,
-               /// What it made of it.
-               verdict: Verdict,
+               /// What it will come to once the payer is authenticated, of a charge that waits for that.
+               after_challenge: Option<Verdict>,
                /// When, by its own clock.
                created_at: Timestamp }
-        state { /// Requests received for this attempt.
+        state { /// What it made of it.
+                verdict: Verdict,
+                /// Requests received for this attempt.
                 calls: i64,
                 /// Of a charge: taken, in minor units.
                 captured: i64,
@@ -104,6 +107,11 @@ impl ReceivedRow {
     /// The amount asked for; `None` for a fence.
     pub fn money(&self) -> Option<Money> {
         self.currency.map(|currency| Money::new(self.amount, currency))
+    }
+
+    /// What it takes the moment it approves: the amount of a purchase.
+    pub(crate) fn captured_at_once(&self) -> i64 {
+        if self.operation == Operation::Purchase { self.authorised() } else { 0 }
     }
 
     /// What it holds of the payer's money at most: the amount of an approved purchase or authorisation.

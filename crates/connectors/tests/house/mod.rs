@@ -49,24 +49,38 @@ impl House {
 
     /// New charges go to `preferred`.
     pub(crate) async fn open_with(place: &Place, preferred: Connector) -> House {
+        Self::open_among(place, |sandbox| vec![sandbox.acquirer(preferred)]).await
+    }
+
+    /// With these acquirers; new charges go to the first.
+    pub(crate) async fn open_among(place: &Place, acquirers: impl FnOnce(&Sandbox) -> Vec<Arc<dyn Acquirer>>) -> House {
         let source = Source::system();
         let store = Store::open(StoreOptions {
             url: place.platform.clone(),
             schema: None,
             migrations: &[
+                access::MIGRATION,
                 ledger::MIGRATION,
                 idempotency::MIGRATION,
                 payments::MIGRATION,
+                payments::customers::MIGRATION,
+                payments::vault::MIGRATION,
+                messaging::MIGRATION,
+                payments::routing::MIGRATION,
                 payments::payouts::MIGRATION,
                 payments::links::MIGRATION,
                 payments::subscriptions::MIGRATION,
+                payments::CHALLENGES_MIGRATION,
+                payments::NOTIFICATIONS_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,
             source: source.clone(),
         });
         let store = Arc::new(store.await.expect("the store opens"));
-        let sandbox = Sandbox::open(place.acquirer.clone(), source.clone()).await.expect("the acquirer opens");
+        let sandbox = Sandbox::open(place.acquirer.clone(), source.clone(), &kernel::SecretText::new("nsec_test".to_owned()))
+            .await
+            .expect("the acquirer opens");
         let faces = Faces {
             payment: draw_payment,
             operation: draw_operation,
@@ -75,15 +89,22 @@ impl House {
             link: |_| Vec::new(),
             subscription: |_| Vec::new(),
             cycle: |_| None,
+            customer: |_| Vec::new(),
+            customer_session: |_| Vec::new(),
+            token: |_| Vec::new(),
+            method: |_| Vec::new(),
+            challenges: Challenges::new(&kernel::MasterKey::from_bytes([7; 32])),
         };
+        let vault = payments::Vault::new(store.clone(), &kernel::MasterKey::from_bytes([5; 32]), &source);
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
             idempotency: Idempotency::new(store.reader().clone()),
-            acquirers: Acquirers::new(vec![sandbox.acquirer(preferred)]).expect("one acquirer"),
-            origins: Origins::new(faces),
+            acquirers: Acquirers::new(acquirers(&sandbox)).expect("one acquirer"),
+            origins: Origins::new(faces.clone(), messaging::Outbox::new(store.reader().clone(), store.clock().clone())),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO], tick: Duration::from_millis(100) },
+            vault,
         });
         House { store, sandbox, payments }
     }
@@ -158,6 +179,8 @@ pub(crate) fn purchase(order: &str, minor: i64, number: &str) -> CreatePayment {
         checkout_session: None,
         mode: Mode::Purchase,
         means: Means::Card(card(number)),
+        customer: None,
+        vault_on_success: false,
         details: None,
     }
 }

@@ -7,7 +7,7 @@ use crate::banner::banner;
 use crate::config::Config;
 use crate::credentials::{Credentials, DemoAccount};
 use crate::trouble::Trouble;
-use crate::wiring::{House, Schema, Server};
+use crate::wiring::{House, Schema, Server, notification_secret};
 use crate::{logging, master_key, showroom, signals, terminal};
 
 /// A running demo.
@@ -44,7 +44,13 @@ pub async fn start(config: &Config, source: &Source) -> Result<Demo, Trouble> {
     })?;
     let (account, other_account) = (DemoAccount::new(&made.account), DemoAccount::new(&made.other_account));
     let card_year = house.now().date().0 + CARD_YEARS_AHEAD;
-    let mut credentials = Credentials { base_url: String::new(), account, other_account, card_year };
+    let mut credentials = Credentials {
+        base_url: String::new(),
+        account,
+        other_account,
+        card_year,
+        notification_secret: notification_secret(&master),
+    };
     let key = credentials.full_key();
     let showcase = Showcase { account_id: credentials.account.id, token: key.token.clone(), secret: key.secret.clone() };
     let server = house.serve(config, Some(showcase)).await?;

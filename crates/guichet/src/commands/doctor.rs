@@ -158,6 +158,10 @@ async fn content(config: &Config, key: Option<MasterKey>) -> Result<Vec<Finding>
             finding(Weight::Bad, "this is not the master key that the database was made with")
         });
     }
+    for (version, records, accounts) in payments::vault::versions(&snapshot).await? {
+        let text = format!("the vault has {records} records of {accounts} accounts under data key version {version}");
+        findings.push(finding(Weight::Good, text));
+    }
     let sandbox = |environment| environment == Environment::Sandbox;
     if let Some(in_use) = access::environment(&snapshot).await?.filter(|in_use| sandbox(*in_use) != config.sandbox) {
         let text = if sandbox(in_use) {

@@ -12,6 +12,7 @@ pub mod key;
 pub mod migrate;
 pub mod openapi;
 pub mod serve;
+pub mod vault;
 pub mod verify;
 
 /// The configuration that these flags, the environment and the file come to.

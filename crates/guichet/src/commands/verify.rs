@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use access::{AccessSecrets, Environment};
 use connectors::acquirer_sandbox::Books;
 use db::{Fault, Snapshot};
+use idempotency::ReplySealer;
 use idempotency::verify::AtWork;
 use kernel::verify::{Finding, Report};
 use kernel::{AccountId, Source, Timestamp};
+use messaging::WebhookSecrets;
 use payments::verify::{AcquirerBooks, Strictness, read_books};
 use serde_json::json;
 
@@ -50,7 +52,9 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let source = Source::system();
     let of_store = |fault| Trouble::of_store(&fault, &config.database);
     let master = master_key::find(config, &source)?;
-    let secrets = master.map(|master| AccessSecrets::new(&master, &source));
+    let sealer = master.as_ref().map(|master| ReplySealer::new(master, &source));
+    let webhooks = master.as_ref().map(|master| WebhookSecrets::new(master, &source));
+    let secrets = master.as_ref().map(|master| AccessSecrets::new(master, &source));
     let environment = access::environment(&snapshot(config).await.map_err(of_store)?).await.map_err(of_store)?;
     // The acquirer first, then our own side: in this order neither can look behind by mere timing.
     let books = Books::at(sandbox_url(config));
@@ -58,7 +62,9 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let mut snapshot = snapshot(config).await.map_err(of_store)?;
     let snapshot_at = source.now();
     let mut report = Report::new();
-    all(&mut snapshot, books, secrets.as_ref(), settled, snapshot_at, &mut report).await.map_err(of_store)?;
+    messaging::verify::verify(&snapshot, webhooks.as_ref(), settled, &mut report).await.map_err(of_store)?;
+    payments::vault::verify(&snapshot, master.as_ref(), &mut report).await.map_err(of_store)?;
+    all(&mut snapshot, books, secrets.as_ref(), sealer, settled, snapshot_at, &mut report).await.map_err(of_store)?;
     let engine = config.database.engine();
     Ok(Checked { report: chosen(report, only)?, engine, snapshot_at, took: started.elapsed() })
 }
@@ -79,6 +85,7 @@ async fn all(
     snapshot: &mut Snapshot,
     books: Result<AcquirerBooks<'_>, String>,
     secrets: Option<&AccessSecrets>,
+    sealer: Option<ReplySealer>,
     settled: bool,
     real_time: Timestamp,
     report: &mut Report,
@@ -89,7 +96,7 @@ async fn all(
     ledger::verify::verify(snapshot, limit, report).await?;
     let processes = queries::processes(snapshot).await?;
     let asked_for = payments::verify::asked_for(snapshot).await?;
-    idempotency::verify::verify(snapshot, &AtWork { processes, asked_for, settled }, report).await?;
+    idempotency::verify::verify(snapshot, &AtWork { processes, asked_for, settled, sealer }, report).await?;
     let now = real_time.plus_micros(queries::clock_offset(snapshot).await?);
     payments::verify::verify(snapshot, books, Strictness { settled, now }, report).await
 }

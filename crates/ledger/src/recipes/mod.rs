@@ -8,6 +8,9 @@
 //! | [`RefundStart`] x | the split's parts; usually available x | refund transit x |
 //! | [`RefundDone`] x | refund transit x | due (connector) x |
 //! | [`RefundFailed`] x | refund transit x | the split's parts again |
+//! | [`ChargebackOpen`] x | available x | disputed x |
+//! | [`ChargebackLost`] x, f | disputed x, available f | due (connector) x, fees f |
+//! | [`ChargebackWon`] x | disputed x | available x |
 //! | [`PayoutStart`] x + f | available x + f | payout transit x + f |
 //! | [`PayoutDone`] x, f | payout transit x + f | cash x, fees f |
 //! | [`PayoutFailed`] x + f | payout transit x + f | available x + f |
@@ -16,12 +19,14 @@
 
 mod authorise_hold;
 mod capture;
+mod chargeback;
 mod hold_release;
 mod payout;
 mod refund;
 
 pub use authorise_hold::AuthoriseHold;
 pub use capture::Capture;
+pub use chargeback::{ChargebackLost, ChargebackOpen, ChargebackWon};
 pub use hold_release::HoldRelease;
 pub use payout::{PayoutDone, PayoutFailed, PayoutStart};
 pub use refund::{RefundDone, RefundFailed, RefundStart};
@@ -50,6 +55,12 @@ db::codes! {
         PayoutDone = 8,
         /// [`PayoutFailed`]
         PayoutFailed = 9,
+        /// [`ChargebackOpen`]
+        ChargebackOpen = 10,
+        /// [`ChargebackLost`]
+        ChargebackLost = 11,
+        /// [`ChargebackWon`]
+        ChargebackWon = 12,
     }
 }
 
@@ -69,7 +80,7 @@ pub trait Recipe {
 
 /// Whether a transfer between these two is one that `code` books for `tenant`: the rule by which stored transfers are judged.
 pub(crate) fn books(code: RecipeCode, tenant: Owner, debit: Party, credit: Party) -> bool {
-    use AccountKind::{Available, Cash, Due, Fees, Hold, PayoutTransit, RefundTransit};
+    use AccountKind::{Available, Cash, Disputed, Due, Fees, Hold, PayoutTransit, RefundTransit};
     let kinds = (debit.kind, credit.kind);
     match code {
         RecipeCode::AuthoriseHold => kinds == (Hold, Hold) && debit.owner == tenant && credit.owner != tenant,
@@ -81,6 +92,9 @@ pub(crate) fn books(code: RecipeCode, tenant: Owner, debit: Party, credit: Party
         RecipeCode::PayoutStart => kinds == (Available, PayoutTransit) && debit.owner == tenant && credit.owner == tenant,
         RecipeCode::PayoutDone => debit == Party::new(tenant, PayoutTransit) && matches!(credit.kind, Cash | Fees),
         RecipeCode::PayoutFailed => kinds == (PayoutTransit, Available) && debit.owner == tenant && credit.owner == tenant,
+        RecipeCode::ChargebackOpen => kinds == (Available, Disputed) && debit.owner == tenant && credit.owner == tenant,
+        RecipeCode::ChargebackLost => matches!(kinds, (Disputed, Due) | (Available, Fees)) && debit.owner == tenant,
+        RecipeCode::ChargebackWon => kinds == (Disputed, Available) && debit.owner == tenant && credit.owner == tenant,
     }
 }
 
@@ -88,7 +102,7 @@ pub(crate) fn books(code: RecipeCode, tenant: Owner, debit: Party, credit: Party
 /// transfer, so its floor is not known here.
 pub(crate) const fn known_floor(code: RecipeCode, kind: AccountKind) -> Floor {
     match (code, kind) {
-        (RecipeCode::RefundStart, AccountKind::Available) => None,
+        (RecipeCode::RefundStart | RecipeCode::ChargebackOpen | RecipeCode::ChargebackLost, AccountKind::Available) => None,
         _ => rules::usual_floor(kind),
     }
 }

@@ -209,6 +209,11 @@ impl UnderWay {
         self.add(Party::new(merchant, AccountKind::PayoutTransit), amount.currency(), amount.minor());
     }
 
+    /// `amount` of a payment is disputed.
+    pub fn dispute(&mut self, merchant: AccountId, amount: Money) {
+        self.add(Party::new(merchant, AccountKind::Disputed), amount.currency(), amount.minor());
+    }
+
     /// `amount` of an authorisation is neither captured nor released.
     pub fn authorisation(&mut self, merchant: AccountId, connector: Owner, amount: Money) {
         self.add(Party::new(merchant, AccountKind::Hold), amount.currency(), -amount.minor());
@@ -227,7 +232,7 @@ impl UnderWay {
 pub async fn transit(snapshot: &mut Snapshot, under_way: &UnderWay, settled: bool, report: &mut Report) -> Result<(), Fault> {
     let mut expected = under_way.0.clone();
     let mut checked = [(TRANSIT, 0), (HOLDS, 0)];
-    let kinds = args![AccountKind::RefundTransit, AccountKind::PayoutTransit, AccountKind::Hold];
+    let kinds = args![AccountKind::RefundTransit, AccountKind::PayoutTransit, AccountKind::Hold, AccountKind::Disputed];
     snapshot
         .each(&OF_KINDS, kinds, |record| {
             let row: LedgerAccountRow = record.row(0)?;
@@ -237,7 +242,7 @@ pub async fn transit(snapshot: &mut Snapshot, under_way: &UnderWay, settled: boo
             *count += 1;
             if row.net() != amount {
                 report.broken(rule.0, "balance", place, amount, row.net());
-            } else if settled && row.kind != AccountKind::Hold && amount != 0 {
+            } else if settled && !matches!(row.kind, AccountKind::Hold | AccountKind::Disputed) && amount != 0 {
                 report.broken(rule.0, "balance once settled", place, 0, amount);
             }
             Ok(())

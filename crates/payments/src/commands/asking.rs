@@ -8,13 +8,15 @@ use kernel::outcome::next_ask;
 use kernel::{AccountId, AttemptId, Timestamp};
 
 use crate::attempt::Attempt;
+use crate::origin::Origins;
 use crate::payouts;
 use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, PaymentState};
 
 type AskingKey = (AccountId, AttemptId);
 
-fn question_keys(keys: &mut Keys<'_>, attempt: &Attempt) {
+fn question_keys(keys: &mut Keys<'_>, attempt: &Attempt, origins: &Origins) {
+    origins.of(attempt.origin).keys(attempt, keys);
     if attempt.kind == AttemptKind::Payout {
         payouts::keys(keys, attempt);
     } else {
@@ -30,26 +32,29 @@ fn question_keys(keys: &mut Keys<'_>, attempt: &Attempt) {
 }
 
 /// Notes that an attempt must be asked for from `first_ask_at` on. `false`: it is settled, there is nothing to ask.
-fn question(rows: &mut Rows, attempt: &Attempt, first_ask_at: Timestamp, now: Timestamp) -> bool {
-    match attempt.row_key() {
+pub(crate) fn question(rows: &mut Rows, attempt: &Attempt, origins: &Origins, first_ask_at: Timestamp, now: Timestamp) -> bool {
+    let before = match attempt.row_key() {
         None if attempt.kind == AttemptKind::Payout => {
-            if !payouts::is_unknown(rows, attempt, now) {
-                return false;
-            }
+            let Some(before) = payouts::doubt(rows, attempt, now) else { return false };
+            before
         }
         None => {
             let payment = rows.get_mut::<PaymentRow>(&attempt.payment_key());
-            let Some(payment) = payment.filter(|payment| payment.attempt.is_open()) else { return false };
-            payment.attempt = AttemptState::Unknown;
+            let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_open();
+            let Some(payment) = payment.filter(waits) else { return false };
             payment.state = PaymentState::Unconfirmed;
             payment.updated_at = now;
+            std::mem::replace(&mut payment.attempt, AttemptState::Unknown)
         }
         Some(row) => {
             let row = rows.get_mut::<AttemptRow>(&row).filter(|row| row.state.is_open());
             let Some(row) = row else { return false };
-            row.state = AttemptState::Unknown;
             row.updated_at = now;
+            std::mem::replace(&mut row.state, AttemptState::Unknown)
         }
+    };
+    if before != AttemptState::Unknown {
+        origins.of(attempt.origin).doubted(rows, attempt, now);
     }
     let key = (attempt.account_id, attempt.id);
     if let Some(asking) = rows.get_mut::<AskingRow>(&key) {
@@ -73,6 +78,7 @@ fn question(rows: &mut Rows, attempt: &Attempt, first_ask_at: Timestamp, now: Ti
 #[derive(Clone, Debug)]
 pub(crate) struct KeepAsking {
     pub(crate) attempt: Attempt,
+    pub(crate) origins: Origins,
 }
 
 impl Command for KeepAsking {
@@ -81,11 +87,11 @@ impl Command for KeepAsking {
     type Refusal = HoldRefusal;
 
     fn keys(&self, keys: &mut Keys<'_>) {
-        question_keys(keys, &self.attempt);
+        question_keys(keys, &self.attempt, &self.origins);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<bool, HoldRefusal> {
-        let open = question(rows, &self.attempt, now.plus_seconds(i64::from(next_ask(0))), now);
+        let open = question(rows, &self.attempt, &self.origins, now.plus_seconds(i64::from(next_ask(0))), now);
         if let Some(asked) = self.attempt.asked.as_ref().filter(|_| open) {
             idempotency::mark_unknown(rows, &asked.scope)?;
         }
@@ -97,6 +103,7 @@ impl Command for KeepAsking {
 #[derive(Debug)]
 pub(crate) struct Adopt {
     pub(crate) attempt: Attempt,
+    pub(crate) origins: Origins,
 }
 
 impl Command for Adopt {
@@ -105,11 +112,11 @@ impl Command for Adopt {
     type Refusal = HoldRefusal;
 
     fn keys(&self, keys: &mut Keys<'_>) {
-        question_keys(keys, &self.attempt);
+        question_keys(keys, &self.attempt, &self.origins);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<bool, HoldRefusal> {
-        let open = question(rows, &self.attempt, now, now);
+        let open = question(rows, &self.attempt, &self.origins, now, now);
         if let Some(asked) = self.attempt.asked.as_ref().filter(|_| open) {
             idempotency::take_over(rows, &asked.scope)?;
             idempotency::mark_unknown(rows, &asked.scope)?;

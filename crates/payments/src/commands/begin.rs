@@ -11,9 +11,10 @@ use super::{Begun, claim};
 use crate::attempt::{Asked, Attempt};
 use crate::error::{AmountRefusal, Refusal};
 use crate::made_for::MadeFor;
+use crate::methods::CardSource;
 use crate::origin::Origins;
 use crate::rows::{CheckoutSessionRow, PaymentRow};
-use crate::rules::{SESSION_SECONDS, Standing};
+use crate::rules::Standing;
 use crate::types::{AttemptState, CardFace, Connector, Mode, OriginKind, SplitPlan, Workflow};
 
 /// What a product wants charged, with the ids it made for it.
@@ -53,6 +54,8 @@ pub struct Charge {
     pub split: Option<SplitPlan>,
     /// Everything that is only echoed.
     pub details: Option<Arc<[u8]>>,
+    /// Whose card it is and where it came from.
+    pub source: CardSource,
 }
 
 impl Charge {
@@ -77,8 +80,11 @@ impl Charge {
             idempotency_key: self.idempotency_key.clone(),
             split: self.split.clone(),
             details: self.details.clone(),
+            customer_id: self.source.customer,
+            token: self.source.token,
             created_at: now,
             state: standing.state,
+            earlier: None,
             attempt: AttemptState::Sending,
             response: None,
             answered_at: None,
@@ -87,6 +93,8 @@ impl Charge {
             refunded: standing.refunded,
             refunding: standing.refunding,
             hold_until: standing.hold_until,
+            method_id: self.source.method_id(),
+            vaulted_token: self.source.method.map(|(_, vaulted_token)| vaulted_token),
             updated_at: now,
         }
     }
@@ -107,6 +115,8 @@ impl Charge {
             charge_reference: None,
             named: self.attempt_id,
             split: self.split.clone(),
+            token: self.source.token,
+            method: self.source.method_id(),
             asked,
         }
     }
@@ -122,16 +132,18 @@ pub fn begin_keys(keys: &mut Keys<'_>, charge: &Charge) {
     if let Some(session) = charge.session_key() {
         keys.row::<CheckoutSessionRow>(session);
     }
+    charge.source.keys(keys, charge.account_id);
 }
 
 /// Writes the intent down: to be called inside the product's own decision, next to whatever the payment is for.
 ///
 /// # Errors
-/// [`Refusal::CheckoutSessionNotFound`] or [`Refusal::InvalidAmount`] when its checkout session does not allow it.
+/// [`Refusal::CheckoutSessionNotFound`] or [`Refusal::InvalidAmount`] when its checkout session does not allow it, and what
+/// [`CardSource`] says when its card does not.
 pub fn begin(rows: &mut Rows, charge: &Charge, now: Timestamp) -> Result<(), Refusal> {
     if let Some(key) = charge.session_key() {
         let session = rows.get_mut::<CheckoutSessionRow>(&key).ok_or(Refusal::CheckoutSessionNotFound)?;
-        if session.payment_id.is_some() || now >= session.created_at.plus_seconds(SESSION_SECONDS) {
+        if !session.is_open(now) {
             return Err(Refusal::CheckoutSessionNotFound);
         }
         if let Some(fixed) = session.money().filter(|fixed| *fixed != charge.amount) {
@@ -139,6 +151,7 @@ pub fn begin(rows: &mut Rows, charge: &Charge, now: Timestamp) -> Result<(), Ref
         }
         session.payment_id = Some(charge.payment_id);
     }
+    charge.source.take(rows, charge.account_id, charge.payment_id, now)?;
     rows.append(charge.row(now));
     Ok(())
 }

@@ -3,8 +3,11 @@
 mod asking;
 mod at_once;
 mod begin;
+mod challenge;
 mod lapse;
+mod notification;
 mod operate;
+mod retry;
 mod session;
 mod settle;
 
@@ -12,15 +15,20 @@ pub(crate) use asking::{Adopt, KeepAsking, NoteMissing, TakeQuestion};
 pub(crate) use at_once::{AtOnce, Decision};
 pub(crate) use begin::BeginPayment;
 pub use begin::{Charge, begin, begin_keys};
+pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, Given, Judged};
 pub(crate) use lapse::Lapse;
+pub(crate) use notification::{CloseNotification, StoreNotification, TakeChargeback};
 pub(crate) use operate::{BeginOperation, Want};
-pub(crate) use session::CreateSession;
+pub(crate) use retry::Retry;
+pub(crate) use session::{CreateSession, PatchSession};
 pub use settle::{Ending, Finished};
-pub(crate) use settle::{Settle, post};
+pub(crate) use settle::{Settle, conclude, conclude_keys, post, settle};
 
-use db::Rows;
-use idempotency::{Claim, Claimed, Known};
+use db::{Keys, Rows};
+use idempotency::{Claim, Claimed, Known, Reply};
 use kernel::Timestamp;
+
+use crate::origin::{Ended, JSON};
 
 /// How far a request got in its first decision.
 #[derive(Debug)]
@@ -31,6 +39,27 @@ pub(crate) enum Begun<T> {
     Done(Finished),
     /// The key is taken: a replay, or still in process.
     Taken(Known),
+}
+
+/// Names the claim of a request whose key is optional.
+pub(crate) fn claim_keys(keys: &mut Keys<'_>, claim: Option<&Claim>) {
+    if let Some(claim) = claim {
+        idempotency::claim_keys(keys, claim);
+    }
+}
+
+/// Claims the key of a request whose key is optional; what became of it, when it is taken.
+pub(crate) fn claimed(rows: &mut Rows, asked: Option<&Claim>, now: Timestamp) -> Option<Known> {
+    asked.and_then(|asked| claim(rows, asked, now).err())
+}
+
+/// A request that needed no acquirer and is finished with this reply.
+pub(crate) fn done(rows: &mut Rows, claim: Option<&Claim>, status: u16, body: Vec<u8>, now: Timestamp) -> Begun<()> {
+    let reply = Reply { status, content_type: JSON.into(), location: None, body: body.into() };
+    let recorded = claim.map(|claim| {
+        idempotency::finish(rows, &claim.scope, &reply, now).expect("the claim was made a moment ago, and the reply is small")
+    });
+    Begun::Done(Finished { ended: Ended::Approved, reply: Some(reply), recorded })
 }
 
 /// Claims the key of a request, or says what became of it.

@@ -11,6 +11,7 @@ use ledger::{Cause, PostRefusal, Split};
 use super::{Begun, claim};
 use crate::asks::Target;
 use crate::attempt::{Asked, Attempt};
+use crate::earlier::EarlierTry;
 use crate::error::{AmountRefusal, Refusal};
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::rules::{Operation, Standing};
@@ -101,6 +102,10 @@ impl BeginOperation {
             Target::Payment => return Ok(first),
             Target::Transaction(Some(transaction)) if transaction == payment.attempt_id => return Ok(first),
             Target::Transaction(_) => {}
+        }
+        let tried = |one: &&EarlierTry| self.target == Target::Transaction(Some(one.id));
+        if let Some(tried) = payment.earlier_tries().iter().find(tried) {
+            return Ok(Named { id: tried.id, state: tried.state, ..first });
         }
         let row = self.named_key().and_then(|key| rows.get::<AttemptRow>(&key));
         let row = row.filter(|row| row.payment_id == payment.id && row.state != AttemptState::NotSent);

@@ -1,16 +1,15 @@
-//! Checkout sessions: made in one commit, with their reply when the request brought a key.
+//! Checkout sessions: made and changed in one commit, with their reply when the request brought a key.
 
 use db::{Command, Keys, Rows};
-use idempotency::{Claim, Reply};
-use kernel::{AccountId, CheckoutSessionId, Timestamp};
+use idempotency::Claim;
+use kernel::{AccountId, CheckoutSessionId, CustomerId, Timestamp};
 
-use super::{Begun, claim};
-use crate::asks::CreateCheckoutSession;
+use super::{Begun, claim_keys, claimed, done};
+use crate::asks::{CreateCheckoutSession, PatchCheckoutSession};
+use crate::customers::{self, CustomerRow};
+use crate::error::Refusal;
 use crate::facts::Faces;
-use crate::origin::{Ended, JSON};
 use crate::rows::CheckoutSessionRow;
-
-use super::settle::Finished;
 
 /// `POST /v1/checkout/sessions`.
 #[derive(Debug)]
@@ -19,6 +18,8 @@ pub(crate) struct CreateSession {
     /// The session's fresh id.
     pub(crate) id: CheckoutSessionId,
     pub(crate) ask: CreateCheckoutSession,
+    /// Who will pay.
+    pub(crate) customer: Option<CustomerId>,
     /// The key is optional here.
     pub(crate) claim: Option<Claim>,
     pub(crate) faces: Faces,
@@ -37,6 +38,7 @@ impl CreateSession {
             amount: ask.amount.map(kernel::Money::minor),
             workflow: ask.workflow,
             details: ask.details.clone(),
+            customer_id: self.customer,
             created_at: now,
             payment_id: None,
         }
@@ -45,25 +47,81 @@ impl CreateSession {
 
 impl Command for CreateSession {
     type Reply = Begun<()>;
-    type Refusal = std::convert::Infallible;
+    type Refusal = Refusal;
 
     fn keys(&self, keys: &mut Keys<'_>) {
-        if let Some(claim) = &self.claim {
-            idempotency::claim_keys(keys, claim);
+        claim_keys(keys, self.claim.as_ref());
+        if let Some(customer) = self.customer {
+            keys.row::<CustomerRow>((self.account_id, customer));
         }
         keys.fresh::<CheckoutSessionRow>((self.account_id, self.id));
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Self::Refusal> {
-        if let Some(Err(known)) = self.claim.as_ref().map(|asked| claim(rows, asked, now)) {
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
             return Ok(Begun::Taken(known));
         }
+        if let Some(customer) = self.customer {
+            customers::live(rows, self.account_id, customer)?;
+        }
         let row = self.row(now);
-        let reply = Reply { status: 200, content_type: JSON.into(), location: None, body: (self.faces.session)(&row).into() };
+        let body = (self.faces.session)(&row);
         rows.append(row);
-        let recorded = self.claim.as_ref().map(|claim| {
-            idempotency::finish(rows, &claim.scope, &reply, now).expect("the claim was made a moment ago, and the reply is small")
-        });
-        Ok(Begun::Done(Finished { ended: Ended::Approved, reply: Some(reply), recorded }))
+        Ok(done(rows, self.claim.as_ref(), 200, body, now))
+    }
+}
+
+/// `PATCH /v1/checkout/sessions/{id}`.
+#[derive(Debug)]
+pub(crate) struct PatchSession {
+    pub(crate) account_id: AccountId,
+    pub(crate) id: CheckoutSessionId,
+    pub(crate) ask: PatchCheckoutSession,
+    /// Who will pay, if that changes.
+    pub(crate) customer: Option<CustomerId>,
+    pub(crate) claim: Option<Claim>,
+    pub(crate) faces: Faces,
+}
+
+impl Command for PatchSession {
+    type Reply = Begun<()>;
+    type Refusal = Refusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        claim_keys(keys, self.claim.as_ref());
+        if let Some(customer) = self.customer {
+            keys.row::<CustomerRow>((self.account_id, customer));
+        }
+        keys.row::<CheckoutSessionRow>((self.account_id, self.id));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
+            return Ok(Begun::Taken(known));
+        }
+        let session = rows.get_mut::<CheckoutSessionRow>(&(self.account_id, self.id));
+        let session = session.filter(|session| session.is_open(now)).ok_or(Refusal::CheckoutSessionNotFound)?;
+        let ask = &self.ask;
+        if let Some(order) = &ask.merchant_order_id {
+            session.merchant_order_id = order.clone();
+        }
+        if let Some(description) = &ask.payment_description {
+            session.payment_description = description.clone();
+        }
+        session.country = ask.country.unwrap_or(session.country);
+        session.workflow = ask.workflow.unwrap_or(session.workflow);
+        if let Some(amount) = ask.amount {
+            session.currency = amount.map(kernel::Money::currency);
+            session.amount = amount.map(kernel::Money::minor);
+        }
+        if ask.customer.is_some() {
+            session.customer_id = self.customer;
+        }
+        session.details = customers::changed(session.details.as_deref(), &ask.changes);
+        let body = (self.faces.session)(session);
+        if let Some(customer) = self.customer {
+            customers::live(rows, self.account_id, customer)?;
+        }
+        Ok(done(rows, self.claim.as_ref(), 200, body, now))
     }
 }

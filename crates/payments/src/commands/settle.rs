@@ -6,10 +6,14 @@ use kernel::{Outcome, Timestamp};
 use ledger::recipes::Recipe;
 
 use crate::attempt::Attempt;
+use crate::challenges::Challenges;
+use crate::earlier::{Earlier, unreachable};
+use crate::methods;
 use crate::origin::{Ended, Origins};
 use crate::payouts;
-use crate::rows::{AskingRow, AttemptRow, CheckoutSessionRow, PaymentRow};
-use crate::rules::{Operation, Verdict};
+use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
+use crate::rules::{CHALLENGE_SECONDS, Operation, Verdict};
+use crate::tokens;
 use crate::types::{AttemptKind, AttemptState, Response};
 
 /// What is known for certain about an attempt.
@@ -25,6 +29,10 @@ pub enum Ending {
     NeverSent,
     /// The acquirer does not know it and has promised never to act on it.
     Fenced,
+    /// The acquirer waits for the payer to prove that the card is his.
+    AwaitingPayer(Response),
+    /// The payer did not in time.
+    Expired(Response),
 }
 
 impl Ending {
@@ -35,6 +43,7 @@ impl Ending {
             Outcome::Approved(_) => response.map(Self::Approved),
             Outcome::Declined(_) => response.map(Self::Declined),
             Outcome::Failed { .. } => response.map(Self::Errored),
+            Outcome::ActionRequired { .. } => response.map(Self::AwaitingPayer),
             Outcome::NotSent { .. } => Some(Self::NeverSent),
             Outcome::Pending | Outcome::Unknown { .. } => None,
         }
@@ -46,12 +55,22 @@ impl Ending {
             Self::Declined(_) => Ended::Declined,
             Self::Errored(_) => Ended::Errored,
             Self::NeverSent | Self::Fenced => Ended::NotSent,
+            Self::AwaitingPayer(_) => Ended::AwaitingPayer,
+            Self::Expired(_) => Ended::Expired,
         }
+    }
+
+    pub(super) const fn state(&self) -> AttemptState {
+        self.ended().state()
     }
 
     pub(crate) fn response(&self) -> Option<&Response> {
         match self {
-            Self::Approved(response) | Self::Declined(response) | Self::Errored(response) => Some(response),
+            Self::Approved(response)
+            | Self::Declined(response)
+            | Self::Errored(response)
+            | Self::AwaitingPayer(response)
+            | Self::Expired(response) => Some(response),
             Self::NeverSent | Self::Fenced => None,
         }
     }
@@ -64,6 +83,8 @@ impl Ended {
             Self::Declined => AttemptState::Declined,
             Self::Errored => AttemptState::Errored,
             Self::NotSent => AttemptState::NotSent,
+            Self::AwaitingPayer => AttemptState::AwaitingPayer,
+            Self::Expired => AttemptState::Expired,
         }
     }
 }
@@ -81,37 +102,54 @@ pub struct Finished {
 
 /// Enters what is known for certain about an attempt. Repeating it is harmless: `None` says that it was settled before.
 pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
-    match attempt.operation() {
+    let ended = match attempt.operation() {
         None if attempt.kind == AttemptKind::Payout => payouts::settle(rows, attempt, ending, now)?,
-        None => settle_first(rows, attempt, ending, now)?,
+        None => settle_first(rows, attempt, ending, origins.challenges(), now)?,
         Some(operation) => settle_later(rows, attempt, operation, ending, now)?,
-    }
-    let ended = ending.ended();
+    };
     if attempt.kind == AttemptKind::Refund && ended == Ended::Approved {
         origins.of(attempt.payment_origin).refunded(rows, attempt, now);
     }
     Some(ended)
 }
 
-fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timestamp) -> Option<()> {
+fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges: &Challenges, now: Timestamp) -> Option<Ended> {
     let key = attempt.payment_key();
-    let payment = rows.get_mut::<PaymentRow>(&key).filter(|payment| payment.attempt.is_open())?;
+    let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_unsettled();
+    let payment = rows.get_mut::<PaymentRow>(&key).filter(waits)?;
+    if payment.attempt == AttemptState::AwaitingPayer && ending.ended() == Ended::AwaitingPayer {
+        return None;
+    }
     let mut standing = payment.standing();
-    match ending.ended() {
+    // Where an acquirer refused before, the payment is refused: that a later one could not do more undoes nothing.
+    let refused_before = payment.earlier.as_ref().is_some_and(Earlier::has_decline);
+    let ended = match ending.ended() {
+        Ended::NotSent if refused_before => Ended::Errored,
+        ended => ended,
+    };
+    match ended {
         Ended::Approved => standing.judge(Verdict::Approved, now),
         Ended::Declined => standing.judge(Verdict::Declined, now),
+        Ended::Errored if refused_before => standing.judge(Verdict::Declined, now),
         Ended::Errored => standing.judge(Verdict::Errored, now),
+        Ended::AwaitingPayer => standing.judge(Verdict::AwaitingPayer, now),
+        Ended::Expired => standing.judge(Verdict::Expired, now),
         Ended::NotSent => {}
     }
     payment.adopt(&standing, now);
-    payment.attempt = ending.ended().state();
-    payment.response = ending.response().cloned();
+    payment.attempt = ended.state();
+    payment.response = ending.response().cloned().or_else(|| if ended == Ended::Errored { unreachable() } else { None });
     payment.answered_at = Some(now);
     let session = payment.checkout_session;
-    if *ending == Ending::NeverSent {
-        rows.delete::<PaymentRow>(&key);
+    if ended != Ended::AwaitingPayer {
+        settle_card(rows, attempt, ended, now);
     }
-    if ending.ended() != Ended::Approved
+    match ended {
+        Ended::NotSent if *ending == Ending::NeverSent => drop(rows.delete::<PaymentRow>(&key)),
+        Ended::AwaitingPayer => await_payer(rows, attempt, challenges, now),
+        Ended::Approved | Ended::Declined | Ended::Errored | Ended::NotSent | Ended::Expired => {}
+    }
+    if !matches!(ended, Ended::Approved | Ended::AwaitingPayer)
         && let Some(session) = session.and_then(|session| rows.get_mut::<CheckoutSessionRow>(&(attempt.account_id, session)))
     {
         session.payment_id = None; // the session may try again
@@ -120,13 +158,42 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timest
         match attempt.kind {
             AttemptKind::Purchase => post(rows, attempt, &attempt.capture(), now),
             AttemptKind::Authorise => post(rows, attempt, &attempt.hold(), now),
-            AttemptKind::Verify | AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund | AttemptKind::Payout => {}
+            AttemptKind::Verify
+            | AttemptKind::Capture
+            | AttemptKind::Cancel
+            | AttemptKind::Refund
+            | AttemptKind::Payout
+            | AttemptKind::Chargeback => {}
         }
     }
-    Some(())
+    Some(ended)
 }
 
-fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<()> {
+/// Opens the page on which the payer proves that the card is his, or opens it anew.
+fn await_payer(rows: &mut Rows, attempt: &Attempt, challenges: &Challenges, now: Timestamp) {
+    let expires_at = Some(now.plus_seconds(CHALLENGE_SECONDS));
+    if let Some(challenge) = rows.get_mut::<ChallengeRow>(&attempt.payment_key()) {
+        challenge.expires_at = expires_at;
+        return;
+    }
+    let token_hash = challenges.token_hash(&challenges.token(attempt.id));
+    let (account_id, payment_id) = attempt.payment_key();
+    rows.insert(ChallengeRow { account_id, payment_id, token_hash, tries: 0, expires_at });
+}
+
+/// The card's own part: a token is used up or given back, a stored method was used, or is stored now, or is not.
+fn settle_card(rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) {
+    if let Some(token) = attempt.token {
+        tokens::settle(rows, attempt.account_id, token, attempt.payment_id, ended != Ended::NotSent, now);
+    }
+    let Some(method) = attempt.method else { return };
+    let kept = methods::settle(rows, attempt, method, ended, now);
+    let payment = rows.must_mut::<PaymentRow>(&attempt.payment_key());
+    payment.method_id = kept.map(|(id, _)| id);
+    payment.vaulted_token = kept.and_then(|(_, vaulted_token)| vaulted_token);
+}
+
+fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<Ended> {
     let row = rows.get_mut::<AttemptRow>(&attempt.row_key()?).filter(|row| row.state.is_open())?;
     row.state = ending.ended().state();
     row.response = ending.response().cloned();
@@ -155,7 +222,7 @@ fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending
         }
         (Operation::Capture | Operation::Cancel, false) => {}
     }
-    Some(())
+    Some(ending.ended())
 }
 
 /// These recipes only move what the intent or the acquirer has made sure of, so a refusal is a defect; the panic keeps the command from
@@ -164,13 +231,22 @@ pub(crate) fn post<R: Recipe>(rows: &mut Rows, attempt: &Attempt, recipe: &R, no
     ledger::post(rows, &attempt.cause(), recipe, now).expect("amounts within bounds, from accounts that hold them");
 }
 
-fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Ending, origins: &Origins) {
+pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Ending, origins: &Origins) {
     if attempt.kind == AttemptKind::Payout {
         return payouts::settle_keys(keys, attempt, ending);
     }
     keys.row::<PaymentRow>(attempt.payment_key());
     if let Some(row) = attempt.row_key() {
         keys.row::<AttemptRow>(row);
+    }
+    if ending.ended() == Ended::AwaitingPayer {
+        keys.row::<ChallengeRow>(attempt.payment_key());
+    }
+    if let Some(token) = attempt.token {
+        tokens::settle_keys(keys, attempt.account_id, token);
+    }
+    if let Some(method) = attempt.method {
+        methods::settle_keys(keys, attempt.account_id, method);
     }
     let approved = ending.ended() == Ended::Approved;
     let cause = attempt.cause();
@@ -192,7 +268,7 @@ fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Ending, origins:
                 keys.row::<AttemptRow>(capture);
             }
         }
-        (AttemptKind::Verify | AttemptKind::Payout, _)
+        (AttemptKind::Verify | AttemptKind::Payout | AttemptKind::Chargeback, _)
         | (AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Capture | AttemptKind::Cancel, false) => {}
     }
 }

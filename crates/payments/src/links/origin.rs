@@ -17,12 +17,15 @@ pub(crate) struct LinkOrigin {
 impl Origin for LinkOrigin {
     fn keys(&self, attempt: &Attempt, keys: &mut Keys<'_>) {
         keys.row::<LinkPaymentRow>(attempt.payment_key());
+        self.api.keys(attempt, keys);
     }
 
     fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply> {
         let made = rows.get::<LinkPaymentRow>(&attempt.payment_key()).map(|made| (made.account_id, made.link_id));
         if let Some(link) = made.and_then(|key| rows.get_mut::<LinkRow>(&key)) {
-            link.paying = link.paying.filter(|paying| *paying != attempt.payment_id);
+            if ended != Ended::AwaitingPayer {
+                link.paying = link.paying.filter(|paying| *paying != attempt.payment_id);
+            }
             link.updated_at = now;
             if ended == Ended::Approved {
                 link.payments_number += 1;
@@ -37,5 +40,15 @@ impl Origin for LinkOrigin {
         self.api.settled(rows, attempt, ended, now)
     }
 
-    fn refunded(&self, _rows: &mut Rows, _attempt: &Attempt, _now: Timestamp) {}
+    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        self.api.doubted(rows, attempt, now);
+    }
+
+    fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        self.api.refunded(rows, attempt, now);
+    }
+
+    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
+        self.api.disputed(rows, dispute, now);
+    }
 }

@@ -20,7 +20,7 @@ impl Payments {
     /// [`PaymentsError`].
     pub async fn create_link(&self, account_id: AccountId, ask: CreateLink, once: Option<Once>) -> Result<Answer, PaymentsError> {
         let id = PaymentLinkId::new(&self.0.source);
-        self.0.at_once(Create { account_id, id, ask, faces: self.0.faces }, id.uuid(), once).await
+        self.0.at_once(Create { account_id, id, ask, faces: self.0.faces.clone() }, id.uuid(), once).await
     }
 
     /// Takes a link back; `None` is an id that was malformed.
@@ -36,7 +36,8 @@ impl Payments {
     ) -> Result<Answer, PaymentsError> {
         let Some(id) = id else { return Err(Refusal::LinkNotFound.into()) };
         let payments = queries::link(self.0.store.reader(), account_id, id).await?.map(|read| read.payments);
-        let cancel = Cancel { key: (account_id, id), payments: payments.unwrap_or_default(), base_url, faces: self.0.faces };
+        let cancel =
+            Cancel { key: (account_id, id), payments: payments.unwrap_or_default(), base_url, faces: self.0.faces.clone() };
         self.0.at_once(cancel, id.uuid(), once).await
     }
 

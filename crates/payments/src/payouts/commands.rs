@@ -36,6 +36,8 @@ impl Attempt {
             charge_reference: None,
             named: payout.attempt_id,
             split: None,
+            token: None,
+            method: None,
             asked,
         }
     }
@@ -69,39 +71,44 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
     match ending.ended() {
         Ended::Approved => ledger::keys(keys, &attempt.cause(), &attempt.payout_done()),
         Ended::Declined | Ended::Errored | Ended::NotSent => ledger::keys(keys, &attempt.cause(), &attempt.payout_failed()),
+        Ended::AwaitingPayer | Ended::Expired => {}
     }
 }
 
-/// Notes that the outcome is unknown. `false`: it is settled.
-pub(crate) fn is_unknown(rows: &mut Rows, attempt: &Attempt, now: Timestamp) -> bool {
-    let payout = rows.get_mut::<PayoutRow>(&key(attempt)).filter(|payout| payout.state.is_open());
-    let Some(payout) = payout else { return false };
-    payout.state = AttemptState::Unknown;
+/// Notes that the outcome is unknown, and returns the state until then. `None`: it is settled.
+pub(crate) fn doubt(rows: &mut Rows, attempt: &Attempt, now: Timestamp) -> Option<AttemptState> {
+    let payout = rows.get_mut::<PayoutRow>(&key(attempt)).filter(|payout| payout.state.is_open())?;
     payout.updated_at = now;
-    true
+    Some(std::mem::replace(&mut payout.state, AttemptState::Unknown))
 }
 
-/// Enters what is known for certain: the money has left, or returns to the merchant. `None`: it was settled before.
+/// Enters what is known for certain: the money has left, or returns to the merchant. `None`: it was settled before, or this is no end
+/// of a payout: no payer is asked about one.
 ///
 /// This is the one place where the status of a payout that was under way changes for good.
-pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timestamp) -> Option<()> {
+pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, now: Timestamp) -> Option<Ended> {
+    let ended = ending.ended();
+    if matches!(ended, Ended::AwaitingPayer | Ended::Expired) {
+        return None;
+    }
     let payout = rows.get_mut::<PayoutRow>(&key(attempt)).filter(|payout| payout.state.is_open())?;
-    payout.state = ending.ended().state();
+    payout.state = ended.state();
     payout.response = ending.response().cloned();
     payout.updated_at = now;
     let reference = (payout.account_id, payout.merchant_reference.clone());
-    match ending.ended() {
-        Ended::Approved => post(rows, attempt, &attempt.payout_done(), now),
-        Ended::Declined | Ended::Errored | Ended::NotSent => post(rows, attempt, &attempt.payout_failed(), now),
+    if ended == Ended::Approved {
+        post(rows, attempt, &attempt.payout_done(), now);
+    } else {
+        post(rows, attempt, &attempt.payout_failed(), now);
     }
-    if ending.ended() == Ended::NotSent {
+    if ended == Ended::NotSent {
         rows.delete::<PayoutReferenceRow>(&reference); // the request may be repeated
     }
-    Some(())
+    Some(ended)
 }
 
 /// What the request that asked for a payout is answered.
-pub(crate) fn reply(payout: &PayoutRow, faces: Faces) -> Reply {
+pub(crate) fn reply(payout: &PayoutRow, faces: &Faces) -> Reply {
     Reply { status: 201, content_type: JSON.into(), location: None, body: (faces.payout)(payout).into() }
 }
 
@@ -156,7 +163,7 @@ impl Command for BeginPayout {
             Err(PostRefusal::BelowFloor { .. }) => {
                 payout.state = AttemptState::Declined;
                 payout.response = not_covered();
-                let reply = reply(&payout, self.faces);
+                let reply = reply(&payout, &self.faces);
                 rows.append(payout);
                 let recorded = idempotency::finish(rows, &self.claim.scope, &reply, now);
                 let recorded = recorded.expect("the claim was made a moment ago, and the reply is small");

@@ -16,7 +16,7 @@ mod service;
 mod types;
 pub(crate) mod verify;
 
-pub(crate) use commands::{is_unknown, key, keys, reply, settle, settle_keys};
+pub(crate) use commands::{doubt, key, keys, reply, settle, settle_keys};
 pub use rows::{PayoutReferenceRow, PayoutRow};
 pub use types::{BankAccountNumber, CreatePayout};
 

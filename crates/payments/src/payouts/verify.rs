@@ -66,8 +66,15 @@ fn check(record: &Record, settled: bool, under_way: &mut UnderWay, report: &mut 
         AttemptState::Succeeded => {
             checker.same(BOOKED, "posted for a payout", (whole, whole, 0).into(), Posted(started, done, failed));
         }
-        // Not covered: nothing was set aside, so nothing returned.
-        AttemptState::Declined | AttemptState::Errored | AttemptState::NotSent => {
+        // Not covered: nothing was set aside, so nothing returned. Nor is any payout in one of the states that follow these three.
+        AttemptState::Declined
+        | AttemptState::Errored
+        | AttemptState::NotSent
+        | AttemptState::AwaitingPayer
+        | AttemptState::Expired
+        | AttemptState::Disputed
+        | AttemptState::Won
+        | AttemptState::Lost => {
             checker.same(
                 UNBOOKED,
                 "posted for a payout that failed",

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The table of the payments API: status, sub-status, and whether capture, cancel and refund may be asked for.
-const TABLE: [(&str, &str, bool, bool, bool); 12] = [
+const TABLE: [(&str, &str, bool, bool, bool); 16] = [
     ("CREATED", "CREATED", false, false, false),
     ("PENDING", "AUTHORIZED", true, true, false),
     ("PENDING", "PENDING_PROVIDER_CONFIRMATION", false, false, false),
@@ -19,6 +19,10 @@ const TABLE: [(&str, &str, bool, bool, bool); 12] = [
     ("VERIFIED", "VERIFIED", false, false, false),
     ("DECLINED", "DECLINED", false, false, false),
     ("ERROR", "ERROR", false, false, false),
+    ("PENDING", "WAITING_ADDITIONAL_STEP", false, false, false),
+    ("EXPIRED", "EXPIRED", false, false, false),
+    ("IN_DISPUTE", "RECEIVED", false, false, false),
+    ("CHARGEBACK", "LOST", false, false, false),
 ];
 
 #[test]

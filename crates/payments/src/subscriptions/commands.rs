@@ -21,7 +21,7 @@ const LEASE_SECONDS: i64 = 30;
 
 type Key = (AccountId, SubscriptionId);
 
-fn reply(row: &SubscriptionRow, faces: Faces) -> Reply {
+fn reply(row: &SubscriptionRow, faces: &Faces) -> Reply {
     Reply { status: 200, content_type: JSON.into(), location: None, body: (faces.subscription)(row).into() }
 }
 
@@ -89,7 +89,7 @@ impl Decision for Create {
         }
         let row = self.row(now);
         judge_finish(row.finish_at, row.start_at, now)?;
-        let reply = reply(&row, self.faces);
+        let reply = reply(&row, &self.faces);
         rows.append(row);
         Ok(reply)
     }
@@ -143,7 +143,7 @@ impl Decision for Change {
         let mut progress = row.progress();
         progress.keep_within(&row.plan());
         row.adopt(&progress, now);
-        Ok(reply(row, self.faces))
+        Ok(reply(row, &self.faces))
     }
 }
 
@@ -168,7 +168,7 @@ impl Decision for TakeStep {
         }
         progress.step(self.step, &plan, now).map_err(|_| Refusal::InvalidState)?;
         row.adopt(&progress, now);
-        Ok(reply(row, self.faces))
+        Ok(reply(row, &self.faces))
     }
 }
 

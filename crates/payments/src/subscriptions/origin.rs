@@ -20,6 +20,7 @@ pub(crate) struct SubscriptionOrigin {
 impl Origin for SubscriptionOrigin {
     fn keys(&self, attempt: &Attempt, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionPaymentRow>(attempt.payment_key());
+        self.api.keys(attempt, keys);
     }
 
     fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply> {
@@ -27,13 +28,14 @@ impl Origin for SubscriptionOrigin {
         let made = rows.get::<SubscriptionPaymentRow>(&attempt.payment_key());
         let key = made.map(|made| (made.account_id, made.subscription_id));
         let row = key.and_then(|key| rows.get_mut::<SubscriptionRow>(&key)).filter(|row| row.paying == Some(attempt.payment_id));
-        if let Some(row) = row {
+        // While the payer is awaited the cycle is being paid: it ends when he has come, or when his time is over.
+        if let Some(row) = row.filter(|_| ended != Ended::AwaitingPayer) {
             row.paying = None;
             let (plan, mut progress) = (row.plan(), row.progress());
             match ended {
                 Ended::Approved => progress.paid(&plan),
-                Ended::Declined | Ended::Errored => progress.declined(&plan, hard, now),
-                Ended::NotSent => {}
+                Ended::Declined | Ended::Errored | Ended::Expired => progress.declined(&plan, hard, now),
+                Ended::NotSent | Ended::AwaitingPayer => {}
             }
             row.adopt(&progress, now);
             if ended == Ended::NotSent && row.wake_at.is_some() {
@@ -46,5 +48,15 @@ impl Origin for SubscriptionOrigin {
         self.api.settled(rows, attempt, ended, now)
     }
 
-    fn refunded(&self, _rows: &mut Rows, _attempt: &Attempt, _now: Timestamp) {}
+    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        self.api.doubted(rows, attempt, now);
+    }
+
+    fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
+        self.api.refunded(rows, attempt, now);
+    }
+
+    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
+        self.api.disputed(rows, dispute, now);
+    }
 }

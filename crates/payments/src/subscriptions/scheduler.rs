@@ -94,6 +94,8 @@ impl Subscriptions {
             checkout_session: None,
             mode: Mode::Purchase,
             means: self.port.means(&row.vaulted_token),
+            customer: row.customer_id.clone(),
+            vault_on_success: false,
             details: (self.payments.0.faces.cycle)(&row),
         };
         let once = once(&row, &cycle);

@@ -8,7 +8,7 @@ use kernel::{AccountId, Approval, AttemptId, Currency, Decline, Money, Outcome, 
 
 use crate::{
     Acquirer, Answering, AttemptKind, AttemptRef, ChargeAsk, ChargeListing, Connector, Fenced, FollowUpAsk, Inquiry,
-    ListedCharge, Listing, PayoutAsk, PaysOut,
+    ListedCharge, Listing, PayoutAsk, PaysOut, Proof,
 };
 
 /// What it does with the next request.
@@ -16,7 +16,11 @@ use crate::{
 pub(crate) enum Does {
     Approve,
     Decline,
+    /// For good.
+    DeclineHard,
     Fail,
+    /// It wants the payer to prove himself.
+    Challenge,
     /// Refused connection.
     NotSent,
     /// It acts and the answer is lost.
@@ -47,6 +51,7 @@ pub(crate) struct Entry {
 
 #[derive(Debug)]
 struct Books {
+    name: Connector,
     script: VecDeque<Does>,
     entries: BTreeMap<AttemptId, Entry>,
     fenced: Vec<AttemptId>,
@@ -62,7 +67,12 @@ pub(crate) struct Bank(Arc<Mutex<Books>>);
 
 impl Bank {
     pub(crate) fn new() -> Self {
+        Self::named(Connector::Sandbox)
+    }
+
+    pub(crate) fn named(name: Connector) -> Self {
         Self(Arc::new(Mutex::new(Books {
+            name,
             script: VecDeque::new(),
             entries: BTreeMap::new(),
             fenced: Vec::new(),
@@ -112,7 +122,7 @@ impl Bank {
     }
 
     /// Takes one request; the guard is gone before anybody waits.
-    fn take(&self, attempt: AttemptId, fresh: &Entry) -> (Does, Outcome) {
+    fn take(&self, attempt: AttemptId, fresh: &Entry, proves: bool) -> (Does, Outcome) {
         let mut books = self.books();
         let does = books.script.pop_front().unwrap_or(Does::Approve);
         let acts = !matches!(does, Does::NotSent | Does::LoseRequest | Does::Hang);
@@ -120,15 +130,20 @@ impl Bank {
             books.requests += 1;
         }
         let said = match does {
-            Does::Decline => declined("INSUFFICIENT_FUNDS"),
+            Does::Decline => declined("INSUFFICIENT_FUNDS", false),
+            Does::DeclineHard => declined("REPORTED_STOLEN", true),
             Does::Fail => Outcome::Failed { code: "ERROR".into() },
+            Does::Challenge => Outcome::ActionRequired { reference: format!("bank-{attempt}").into() },
             _ => approved(attempt),
         };
         if acts && books.fenced.contains(&attempt) {
-            return (does, declined("FENCED"));
+            return (does, declined("FENCED", true));
         }
         if acts {
-            let entry = books.entries.entry(attempt).or_insert(Entry { outcome: said, ..fresh.clone() });
+            let entry = books.entries.entry(attempt).or_insert(Entry { outcome: said.clone(), ..fresh.clone() });
+            if proves && matches!(entry.outcome, Outcome::ActionRequired { .. }) {
+                entry.outcome = said;
+            }
             entry.calls += 1;
             let outcome = entry.outcome.clone();
             return (does, outcome);
@@ -136,10 +151,10 @@ impl Bank {
         (does, said)
     }
 
-    async fn request(&self, attempt: AttemptId, entry: Entry) -> Outcome {
-        let (does, outcome) = self.take(attempt, &entry);
+    async fn request(&self, attempt: AttemptId, entry: Entry, proves: bool) -> Outcome {
+        let (does, outcome) = self.take(attempt, &entry, proves);
         match does {
-            Does::Approve | Does::Decline | Does::Fail => outcome,
+            Does::Approve | Does::Decline | Does::DeclineHard | Does::Fail | Does::Challenge => outcome,
             Does::NotSent => Outcome::NotSent { reason: "connection refused".into() },
             Does::LoseAnswer | Does::LoseRequest => Outcome::Unknown { reason: "no answer in time".into() },
             Does::ActAndHang | Does::Hang => std::future::pending().await,
@@ -161,27 +176,45 @@ fn approved(attempt: AttemptId) -> Outcome {
     })
 }
 
-fn declined(code: &'static str) -> Outcome {
-    Outcome::Declined(Decline { reference: None, code: code.into(), hard: false, iso: None })
+fn declined(code: &'static str, hard: bool) -> Outcome {
+    Outcome::Declined(Decline { reference: None, code: code.into(), hard, iso: None })
 }
 
 impl Acquirer for Bank {
     fn connector(&self) -> Connector {
-        Connector::Sandbox
+        self.books().name
     }
 
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome> {
         let payment = Some((ask.account_id, ask.payment_id));
         let outcome = Outcome::Pending;
         let entry = Entry { kind: ask.kind, minor: ask.amount.minor(), calls: 0, payment, charge: None, outcome };
-        Box::pin(self.request(ask.attempt_id, entry))
+        Box::pin(self.request(ask.attempt_id, entry, false))
+    }
+
+    fn judge_code(&self, code: &str) -> Proof {
+        match code {
+            "1234" => Proof::Authenticated,
+            "1111" => Proof::Refused,
+            _ => Proof::Wrong,
+        }
+    }
+
+    fn proven<'a>(&'a self, attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {
+        let known = self.books().entries.get(&attempt.attempt_id).cloned();
+        Box::pin(async move {
+            match known {
+                Some(entry) => self.request(attempt.attempt_id, entry, true).await,
+                None => Outcome::Unknown { reason: "no such charge".into() },
+            }
+        })
     }
 
     fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome> {
         let outcome = Outcome::Pending;
         let entry =
             Entry { kind: ask.kind, minor: ask.amount.minor(), calls: 0, payment: None, charge: Some(ask.charge), outcome };
-        Box::pin(self.request(ask.attempt_id, entry))
+        Box::pin(self.request(ask.attempt_id, entry, false))
     }
 
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry> {
@@ -218,7 +251,7 @@ impl PaysOut for Bank {
         let payment = Some((ask.account_id, PaymentId::from_uuid(ask.payout_id.uuid())));
         let outcome = Outcome::Pending;
         let entry = Entry { kind: AttemptKind::Payout, minor: ask.amount.minor(), calls: 0, payment, charge: None, outcome };
-        Box::pin(self.request(ask.attempt_id, entry))
+        Box::pin(self.request(ask.attempt_id, entry, false))
     }
 }
 
@@ -236,7 +269,7 @@ impl ChargeListing for Bank {
             let (account_id, payment_id) = entry.payment.filter(|_| matches!(entry.outcome, Outcome::Approved(_)))?;
             let bought = if entry.kind == AttemptKind::Purchase { entry.minor } else { 0 };
             Some(ListedCharge {
-                connector: Connector::Sandbox,
+                connector: books.name,
                 attempt_id: *attempt,
                 account_id,
                 payment_id,

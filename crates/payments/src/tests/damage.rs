@@ -67,7 +67,7 @@ damages! {
     a_refund_nobody_made: "a", |row| row.refunded = 200 => ["I6.b", "I7.a", "I7.c"];
     a_refund_under_way_that_is_not: "a", |row| row.refunding = 50 => ["I10.a", "I6.b", "I7.c"];
     a_hold_forgotten: "a", |row| row.hold_until = None => ["I10.b", "I7.c"];
-    an_approval_made_up: "u", |row| row.attempt = AttemptState::Succeeded => ["I3.c", "I4.b", "I4.c", "I6.a", "I7.a"];
+    an_approval_made_up: "u", |row| row.attempt = AttemptState::Succeeded => ["I3.c", "I4.b", "I4.c", "I6.a", "I7.a", "I7.c"];
     an_approval_taken_back: "p", |row| row.attempt = AttemptState::Declined => ["I3.c", "I6.a", "I7.a", "I7.d"];
 }
 
@@ -150,4 +150,25 @@ async fn work_that_should_be_settled() {
     let broken = house.broken(true).await;
     let rules: Vec<&str> = broken.iter().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(rules, ["I4.c", "I7.a", "I7.e"]);
+}
+
+#[tokio::test]
+async fn a_fee_that_was_not_posted_and_an_operation_in_another_currency() {
+    let (_folder, house) = sound().await;
+    let id = house.payment("p").await.expect("it is there").payment.id;
+    house
+        .damage(move |rows| {
+            let row = rows.delete::<PaymentRow>(&(MERCHANT, id)).expect("it was there");
+            rows.insert(PaymentRow { fee: row.fee + 1, ..row });
+        })
+        .await;
+    assert_eq!(house.rules_broken().await, ["I7.c"]);
+    let capture = house.payment("a").await.expect("it is there").operations[0].id;
+    house
+        .damage(move |rows| {
+            let row = rows.delete::<AttemptRow>(&(MERCHANT, capture)).expect("it was there");
+            rows.insert(AttemptRow { currency: kernel::Currency::JPY, ..row });
+        })
+        .await;
+    assert!(house.rules_broken().await.contains(&"I3.d"));
 }

@@ -194,6 +194,7 @@ on_both_engines! {
             country: kernel::Country::parse("FR").expect("a country"),
             amount: Some(eur(500)),
             workflow: Workflow::SdkCheckout,
+            customer: None,
             details: None,
         };
         let made = house.payments.create_checkout_session(MERCHANT, ask.clone(), Some(once("/s", "s"))).await.expect("a session");

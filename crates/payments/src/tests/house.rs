@@ -7,7 +7,9 @@ use db::{DatabaseUrl, Reader, Sql, Store, StoreOptions, args, sql};
 use idempotency::verify::AtWork;
 use idempotency::{BodyHash, Idempotency, IdempotencyKey, Scope};
 use kernel::verify::Report;
-use kernel::{AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, Money, PaymentId, SecurityCode, Source};
+use kernel::{
+    AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, MasterKey, Money, PaymentId, SecurityCode, Source,
+};
 use ledger::{AccountKind, LedgerAccountRow, Owner};
 
 use super::bank::Bank;
@@ -55,6 +57,25 @@ pub(crate) struct House {
     pub(crate) store: Arc<Store>,
     pub(crate) payments: Payments,
     pub(crate) bank: Bank,
+    /// Other banks than the first.
+    pub(crate) others: Vec<Bank>,
+}
+
+/// The books of all banks, as one.
+struct AllBooks(Vec<Bank>);
+
+impl ChargeListing for AllBooks {
+    fn charges(&self, after: Option<AttemptId>, limit: u32) -> Listing<'_> {
+        Box::pin(async move {
+            let mut all = Vec::new();
+            for bank in &self.0 {
+                all.extend(bank.charges(after, limit).await?);
+            }
+            all.sort_by_key(|charge| charge.attempt_id);
+            all.truncate(limit as usize);
+            Ok(all)
+        })
+    }
 }
 
 impl House {
@@ -64,17 +85,29 @@ impl House {
 
     /// With other products than the payments API.
     pub(crate) async fn open_with(url: DatabaseUrl, bank: Bank, origins: impl FnOnce(Origins) -> Origins) -> House {
+        Self::open_among(url, vec![bank], origins).await
+    }
+
+    /// With several banks; the first is preferred.
+    pub(crate) async fn open_among(url: DatabaseUrl, banks: Vec<Bank>, origins: impl FnOnce(Origins) -> Origins) -> House {
         let source = Source::system();
         let store = Store::open(StoreOptions {
             url,
             schema: None,
             migrations: &[
+                access::MIGRATION,
                 ledger::MIGRATION,
                 idempotency::MIGRATION,
                 crate::MIGRATION,
+                customers::MIGRATION,
+                vault::MIGRATION,
+                messaging::MIGRATION,
+                routing::MIGRATION,
                 payouts::MIGRATION,
                 links::MIGRATION,
                 subscriptions::MIGRATION,
+                crate::CHALLENGES_MIGRATION,
+                crate::NOTIFICATIONS_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,
@@ -91,17 +124,27 @@ impl House {
             link: draw_link,
             subscription: draw_subscription,
             cycle: |_| None,
+            customer: |row| named(row.id),
+            customer_session: |row| named(row.id),
+            token: |facts| named(facts.token.id),
+            method: |facts| draw_method(facts),
+            challenges: Challenges::new(&MasterKey::from_bytes([7; 32])),
         };
+        let vault = Vault::new(store.clone(), &MasterKey::from_bytes([5; 32]), &source);
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
             idempotency: Idempotency::new(store.reader().clone()),
-            acquirers: Acquirers::new(vec![Arc::new(bank.clone())]).expect("one acquirer"),
-            origins: origins(Origins::new(faces)),
+            acquirers: Acquirers::new(banks.iter().cloned().map(|bank| Arc::new(bank) as Arc<dyn Acquirer>).collect())
+                .expect("one acquirer"),
+            origins: origins(Origins::new(faces.clone(), messaging::Outbox::new(store.reader().clone(), store.clock().clone()))),
             faces,
             patience: Patience { in_request: vec![Duration::ZERO, Duration::from_millis(10)], tick: Duration::from_millis(50) },
+            vault,
         });
-        House { store, payments, bank }
+        let mut banks = banks.into_iter();
+        let bank = banks.next().expect("one acquirer");
+        House { store, payments, bank, others: banks.collect() }
     }
 
     pub(crate) fn reader(&self) -> &Reader {
@@ -169,13 +212,15 @@ impl House {
 
     /// What `guichet verify` would find.
     async fn findings(&self, settled: bool) -> Report {
-        let books = read_books(&self.bank).await;
+        let listing = AllBooks([self.bank.clone()].into_iter().chain(self.others.iter().cloned()).collect());
+        let books = read_books(&listing).await;
         let mut snapshot = self.store.snapshot().await.expect("a snapshot");
         let mut report = Report::new();
         let strictness = Strictness { settled, now: self.store.clock().now() };
+        vault::verify(&snapshot, Some(&MasterKey::from_bytes([5; 32])), &mut report).await.expect("verifies");
         verify::verify(&mut snapshot, books, strictness, &mut report).await.expect("verifies");
         let asked_for = verify::asked_for(&mut snapshot).await.expect("verifies");
-        let at_work = AtWork { processes: [self.store.writer().boot()].into(), asked_for, settled };
+        let at_work = AtWork { processes: [self.store.writer().boot()].into(), asked_for, settled, sealer: None };
         idempotency::verify::verify(&mut snapshot, &at_work, &mut report).await.expect("verifies");
         ledger::verify::verify(&mut snapshot, |_| TERMS.negative_limit, &mut report).await.expect("verifies");
         report
@@ -239,6 +284,15 @@ fn draw_payout(payout: &payouts::PayoutRow) -> Vec<u8> {
     draw(payout.id, &format!("{} {code}", payout.state.wire()), payout.money())
 }
 
+fn named<K>(id: kernel::Id<K>) -> Vec<u8> {
+    format!("{{\"id\":\"{id}\"}}").into()
+}
+
+fn draw_method(facts: &MethodFacts<'_>) -> Vec<u8> {
+    let (method, status) = (facts.method, facts.method.status_at(facts.now).wire());
+    format!("{{\"id\":\"{}\",\"line\":\"{} {status}\"}}", method.id, method.vaulted_token).into()
+}
+
 fn draw<K>(id: kernel::Id<K>, line: &str, amount: Money) -> Vec<u8> {
     let (currency, value) = (amount.currency().code(), amount.to_decimal_text());
     let amount = format!("{{\"currency\":\"{currency}\",\"value\":{value}}}");
@@ -277,6 +331,8 @@ pub(crate) fn purchase(minor: i64) -> CreatePayment {
         checkout_session: None,
         mode: Mode::Purchase,
         means: Means::Card(card("4507990000000002")),
+        customer: None,
+        vault_on_success: false,
         details: None,
     }
 }

@@ -1,11 +1,14 @@
 //! Stories with a real store and a scripted acquirer.
 
 mod bank;
+mod challenge;
 mod damage;
+mod disputes;
 mod flows;
 mod house;
 mod links;
 mod payouts;
 mod recovery;
+mod routes;
 mod steps;
 mod subscriptions;

@@ -35,10 +35,11 @@ fn charge(order: &str, minor: i64) -> Charge {
         idempotency_key: None,
         split: None,
         details: None,
+        source: CardSource::default(),
     }
 }
 
-fn begin_payment(house: &House, order: &str, minor: i64) -> BeginPayment {
+pub(super) fn begin_payment(house: &House, order: &str, minor: i64) -> BeginPayment {
     let charge = charge(order, minor);
     let claim = once("/v1/payments", order).claim(charge.payment_id.uuid());
     BeginPayment { claim, charge, known: None, made_for: MadeFor::Itself, origins: house.payments.0.origins.clone() }
@@ -53,10 +54,10 @@ on_both_engines! {
         assert!(matches!(writer.run(begin).await, Ok(Ok(Begun::Go(())))));
         assert!(matches!(writer.run(again).await, Ok(Ok(Begun::Taken(Known::InProcess(_))))));
         for _ in 0..2 {
-            assert_eq!(writer.run(KeepAsking { attempt: attempt.clone() }).await.expect("works"), Ok(true));
+            assert_eq!(writer.run(KeepAsking { attempt: attempt.clone(), origins: house.payments.0.origins.clone() }).await.expect("works"), Ok(true));
         }
         for _ in 0..2 {
-            assert_eq!(writer.run(Adopt { attempt: attempt.clone() }).await.expect("works"), Ok(true));
+            assert_eq!(writer.run(Adopt { attempt: attempt.clone(), origins: house.payments.0.origins.clone() }).await.expect("works"), Ok(true));
         }
         house.bank.charge(&ask(&attempt)).await;
         let ending = Ending::of(&house.bank.charge(&ask(&attempt)).await).expect("an answer");
@@ -65,7 +66,7 @@ on_both_engines! {
             let settled = writer.run(settle).await.expect("works").expect("it is this process's claim");
             assert_eq!(settled.is_some(), round == 0);
         }
-        for fruitless in [writer.run(KeepAsking { attempt: attempt.clone() }).await, writer.run(Adopt { attempt }).await] {
+        for fruitless in [writer.run(KeepAsking { attempt: attempt.clone(), origins: house.payments.0.origins.clone() }).await, writer.run(Adopt { attempt, origins: house.payments.0.origins.clone() }).await] {
             assert_eq!(fruitless.expect("works"), Ok(false), "there is nothing left to ask");
         }
         assert_eq!(house.available().await, 500);
@@ -127,6 +128,8 @@ impl Origin for Shop {
         (ended != Ended::NotSent).then(|| Reply { status: 202, content_type: JSON.into(), location: None, body: body.into() })
     }
 
+    fn disputed(&self, _rows: &mut Rows, _dispute: &Attempt, _now: Timestamp) {}
+
     fn refunded(&self, _rows: &mut Rows, _attempt: &Attempt, _now: Timestamp) {
         self.refunds.fetch_add(1, Ordering::SeqCst);
     }
@@ -162,6 +165,7 @@ impl Command for BeginOrder {
             amount: None,
             workflow: Workflow::Direct,
             details: None,
+            customer_id: None,
             created_at: now,
             payment_id: None,
         });

@@ -126,14 +126,18 @@ pub(super) async fn verify(
     snapshot
         .each(&FIRST_ATTEMPTS, states, |record| {
             let (row, ours, moving) = ours(&record)?;
-            compared.attempt(&mut books, row.attempt, ours, moving, settled);
+            if books.listing.covers(row.connector) {
+                compared.attempt(&mut books, row.attempt, ours, moving, settled);
+            }
             Ok(())
         })
         .await?;
     snapshot
         .each(&PAYOUTS, args![], |record| {
             let row: PayoutRow = record.row(0)?;
-            compared.attempt(&mut books, row.state, ours_of_payout(&row), false, settled);
+            if books.listing.covers(row.connector) {
+                compared.attempt(&mut books, row.state, ours_of_payout(&row), false, settled);
+            }
             Ok(())
         })
         .await?;

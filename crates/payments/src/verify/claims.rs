@@ -18,8 +18,10 @@ use crate::types::{AttemptState, OriginKind, ReplyForm};
 struct Effect {
     state: AttemptState,
     money: Option<Money>,
-    /// The id that the recorded reply must carry.
-    shown_as: Uuid,
+    /// The id that the recorded reply must carry, where it is known.
+    shown_as: Option<Uuid>,
+    /// It goes on after its reply: the payer had to be asked.
+    challenged: bool,
     /// Of whose amount the reply's own amount speaks: a refund's reply shows the payment.
     shows_amount: bool,
 }
@@ -32,8 +34,13 @@ pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut
             claims += 1;
             let row: ClaimRow = record.row(0)?;
             let effect = effect(&record, &row)?;
-            check_effect(&row, effect.as_ref(), report);
-            if let Some(effect) = effect.filter(|_| row.status == ClaimStatus::Done) {
+            let over = row.finished_at.is_some_and(|finished| now >= idempotency::expires_at(row.first_seen_at, finished));
+            // What a claim was made for may be forgotten when the claim's own time is over, whether or not it has been swept yet.
+            if !over || effect.is_some() {
+                check_effect(&row, effect.as_ref(), report);
+            }
+            let webhook = record.get::<Option<Uuid>>(<ClaimRow as db::Table>::META.columns.len() + 10)?.is_some();
+            if let Some(effect) = effect.filter(|_| row.status == ClaimStatus::Done && !webhook) {
                 replies += 1;
                 check_reply(&row, &effect, report);
             }
@@ -58,32 +65,42 @@ pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut
 
 fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
     let first = <ClaimRow as db::Table>::META.columns.len();
+    let challenged = record.get::<Option<Uuid>>(first + 9)?.is_some();
     if let Some(state) = record.get::<Option<AttemptState>>(first)? {
         let money = Money::new(record.get(first + 1)?, record.get::<Currency>(first + 2)?);
-        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, shows_amount: true }));
+        // A card check is answered with the method that it was for.
+        let checks = record.get::<Option<OriginKind>>(first + 11)? == Some(OriginKind::Enrolment);
+        let shown_as = (!checks).then_some(row.subject);
+        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged, shows_amount: !checks }));
     }
     if let Some(state) = record.get::<Option<AttemptState>>(first + 3)? {
         let money = Money::new(record.get(first + 4)?, record.get::<Currency>(first + 5)?);
         let refund = record.get::<ReplyForm>(first + 6)? == ReplyForm::Refund;
-        let shown_as = if refund { record.get(first + 7)? } else { row.subject };
-        return Ok(Some(Effect { state, money: Some(money), shown_as, shows_amount: !refund }));
+        let shown_as = if refund { record.get(first + 7)? } else { Some(row.subject) };
+        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: !refund }));
     }
-    if let Some(state) = record.get::<Option<AttemptState>>(first + 9)? {
-        let money = Money::new(record.get(first + 10)?, record.get::<Currency>(first + 11)?);
-        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, shows_amount: true }));
+    if let Some(state) = record.get::<Option<AttemptState>>(first + 12)? {
+        let money = Money::new(record.get(first + 13)?, record.get::<Currency>(first + 14)?);
+        let shown_as = Some(row.subject);
+        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: true }));
     }
-    if let Some(amount) = record.get::<Option<i64>>(first + 12)? {
-        let money = Money::new(amount, record.get::<Currency>(first + 13)?);
-        let state = AttemptState::Succeeded;
-        return Ok(Some(Effect { state, money: Some(money), shown_as: row.subject, shows_amount: true }));
+    let made =
+        |id| Effect { state: AttemptState::Succeeded, money: None, shown_as: Some(id), challenged: false, shows_amount: false };
+    if let Some(amount) = record.get::<Option<i64>>(first + 15)? {
+        let money = Money::new(amount, record.get::<Currency>(first + 16)?);
+        return Ok(Some(Effect { money: Some(money), shows_amount: true, ..made(row.subject) }));
     }
-    if let Some(subscription) = record.get::<Option<Uuid>>(first + 14)? {
-        // Its amount may have been changed since.
-        let state = AttemptState::Succeeded;
-        return Ok(Some(Effect { state, money: None, shown_as: subscription, shows_amount: false }));
+    // A subscription's amount may have been changed since.
+    if let Some(subscription) = record.get::<Option<Uuid>>(first + 17)? {
+        return Ok(Some(made(subscription)));
     }
     let session: Option<Uuid> = record.get(first + 8)?;
-    Ok(session.map(|id| Effect { state: AttemptState::Succeeded, money: None, shown_as: id, shows_amount: false }))
+    if let Some(id) = session {
+        return Ok(Some(made(id)));
+    }
+    // A request about a webhook names it; what it is answered with is another thing's id where it sends something again.
+    let webhook: Option<Uuid> = record.get(first + 10)?;
+    Ok(webhook.map(made))
 }
 
 fn check_effect(row: &ClaimRow, effect: Option<&Effect>, report: &mut Report) {
@@ -93,7 +110,7 @@ fn check_effect(row: &ClaimRow, effect: Option<&Effect>, report: &mut Report) {
     };
     let open = effect.is_some_and(|effect| effect.state.is_open());
     match (row.status, effect) {
-        (ClaimStatus::Done, Some(effect)) if !open && effect.state != AttemptState::NotSent => {}
+        (ClaimStatus::Done, Some(effect)) if (!open || effect.challenged) && effect.state != AttemptState::NotSent => {}
         (ClaimStatus::InProgress | ClaimStatus::Unknown, Some(_)) if open => {}
         (ClaimStatus::Done, _) => report.broken(ONE_EFFECT.0, "effect of a finished claim", row.scope(), "a finished one", found),
         (_, _) => report.broken(ONE_EFFECT.0, "effect of an open claim", row.scope(), "one under way", found),
@@ -107,6 +124,10 @@ struct Promise<'a> {
     id: Option<&'a str>,
     #[serde(borrow)]
     checkout_session: Option<&'a str>,
+    #[serde(borrow)]
+    token: Option<&'a str>,
+    #[serde(borrow)]
+    customer_session: Option<&'a str>,
     #[serde(borrow)]
     account_id: Option<&'a str>,
     #[serde(borrow)]
@@ -134,7 +155,10 @@ fn check_reply(row: &ClaimRow, effect: &Effect, report: &mut Report) {
             report.broken(PROMISED.0, what, row.scope(), expected, found.unwrap_or("nothing"));
         }
     };
-    expect("id of the reply", effect.shown_as.to_string(), promise.id.or(promise.checkout_session));
+    if let Some(id) = effect.shown_as {
+        let shown = promise.id.or(promise.checkout_session).or(promise.token).or(promise.customer_session);
+        expect("id of the reply", id.to_string(), shown);
+    }
     if let Some(account) = promise.account_id {
         expect("account of the reply", row.account_id.to_string(), Some(account));
     }

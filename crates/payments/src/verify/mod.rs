@@ -7,6 +7,7 @@
 mod acquirers;
 mod claims;
 mod queries;
+mod told;
 mod totals;
 
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use kernel::verify::Report;
 pub use acquirers::{AcquirerBooks, read_books};
 pub(crate) use totals::Checker;
 
+use crate::methods;
 use crate::rows::AskingRow;
 use crate::{links, payouts, subscriptions};
 
@@ -40,6 +42,7 @@ pub(crate) const KNOWN: Rule = ("I7.b", "every approved attempt is known to the 
 pub(crate) const BOOKED: Rule = ("I7.c", "an approved attempt has its posting");
 pub(crate) const UNBOOKED: Rule = ("I7.d", "an attempt without effect has no posting");
 pub(crate) const QUIET: Rule = ("I7.e", "nothing is sent or unknown any more");
+pub(crate) const TOLD_ONCE: Rule = ("I10.c", "each event goes to its receivers once");
 
 /// How strictly to look.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +70,8 @@ pub async fn verify(
     subscriptions::verify::verify(snapshot, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
+    told::verify(snapshot, report).await?;
+    methods::verify(snapshot, strictness.now, strictness.settled, report).await?;
     match books {
         Ok(books) => acquirers::verify(snapshot, books, strictness.settled, report).await,
         Err(why) => {

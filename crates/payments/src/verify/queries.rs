@@ -8,12 +8,13 @@ use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 
 pub(super) static QUESTIONS: Sql = sql!("SELECT {} FROM asking", AskingRow);
 
-// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`.
+// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`; $13 disputed, $14 lost; $15 the fees' kind of account.
 pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
     "SELECT {},
             COALESCE(a_captured, 0), COALESCE(a_capturing, 0), COALESCE(a_voided, 0), COALESCE(a_refunded, 0),
             COALESCE(a_refunding, 0), COALESCE(a_open, 0), COALESCE(t_held, 0), COALESCE(t_released, 0),
-            COALESCE(t_taken, 0), COALESCE(t_started, 0), COALESCE(t_done, 0), COALESCE(t_failed, 0), q_attempt
+            COALESCE(t_taken, 0), COALESCE(t_started, 0), COALESCE(t_done, 0), COALESCE(t_failed, 0), q_attempt,
+            COALESCE(a_disputed, 0), COALESCE(a_lost, 0), COALESCE(a_fees, 0), COALESCE(t_fees, 0)
        FROM payment
        LEFT JOIN (
             SELECT account_id AS a_account, payment_id AS a_payment,
@@ -22,7 +23,10 @@ pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
                    CAST(SUM(CASE WHEN kind = $2 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_voided,
                    CAST(SUM(CASE WHEN kind = $3 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_refunded,
                    CAST(SUM(CASE WHEN kind = $3 AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_refunding,
-                   CAST(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END) AS BIGINT) AS a_open
+                   CAST(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END) AS BIGINT) AS a_open,
+                   CAST(SUM(CASE WHEN state = $13 THEN amount ELSE 0 END) AS BIGINT) AS a_disputed,
+                   CAST(SUM(CASE WHEN state = $14 THEN amount ELSE 0 END) AS BIGINT) AS a_lost,
+                   CAST(SUM(CASE WHEN kind = $1 AND state = $6 THEN fee ELSE 0 END) AS BIGINT) AS a_fees
               FROM attempt GROUP BY account_id, payment_id) AS a
          ON a_account = account_id AND a_payment = id
        LEFT JOIN (
@@ -32,7 +36,8 @@ pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
                    CAST(SUM(CASE WHEN recipe = $9 THEN amount ELSE 0 END) AS BIGINT) AS t_taken,
                    CAST(SUM(CASE WHEN recipe = $10 THEN amount ELSE 0 END) AS BIGINT) AS t_started,
                    CAST(SUM(CASE WHEN recipe = $11 THEN amount ELSE 0 END) AS BIGINT) AS t_done,
-                   CAST(SUM(CASE WHEN recipe = $12 THEN amount ELSE 0 END) AS BIGINT) AS t_failed
+                   CAST(SUM(CASE WHEN recipe = $12 THEN amount ELSE 0 END) AS BIGINT) AS t_failed,
+                   CAST(SUM(CASE WHEN recipe = $9 AND credit_kind = $15 THEN amount ELSE 0 END) AS BIGINT) AS t_fees
               FROM transfer GROUP BY account_id, subject) AS t
          ON t_account = account_id AND t_subject = id
        LEFT JOIN (SELECT account_id AS q_account, attempt_id AS q_attempt FROM asking) AS q
@@ -42,9 +47,9 @@ pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
 );
 
 pub(super) static LATER_ATTEMPTS: Sql = sql!(
-    "SELECT {}, p_amount, COALESCE(r_sum, 0), q_attempt
+    "SELECT {}, p_amount, COALESCE(r_sum, 0), q_attempt, p_currency
        FROM attempt
-       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, amount AS p_amount FROM payment) AS p
+       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, amount AS p_amount, currency AS p_currency FROM payment) AS p
          ON p_account = account_id AND p_id = payment_id
        LEFT JOIN (
             SELECT account_id AS r_account, named AS r_named, CAST(SUM(amount) AS BIGINT) AS r_sum
@@ -64,21 +69,28 @@ pub(super) static IDS_USED_TWICE: Sql = sql!(
 );
 
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
-    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id,
-            o_state, o_amount, o_currency, l_amount, l_currency, c_id
+    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id, p_origin,
+            o_state, o_amount, o_currency, l_amount, l_currency, u_id
        FROM claim
-       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency
-                    FROM payment) AS p ON p_account = account_id AND p_id = subject
+       LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency,
+                         origin AS p_origin FROM payment) AS p ON p_account = account_id AND p_id = subject
        LEFT JOIN (SELECT account_id AS a_account, id AS a_id, state AS a_state, amount AS a_amount, currency AS a_currency,
                          form AS a_form, payment_id AS a_payment FROM attempt) AS a ON a_account = account_id AND a_id = subject
-       LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session) AS s
+       LEFT JOIN (SELECT account_id AS s_account, id AS s_id FROM checkout_session
+                  UNION ALL SELECT account_id, id FROM customer
+                  UNION ALL SELECT account_id, id FROM customer_session
+                  UNION ALL SELECT account_id, id FROM token
+                  UNION ALL SELECT account_id, id FROM payment_method) AS s
          ON s_account = account_id AND s_id = subject
+       LEFT JOIN (SELECT account_id AS c_account, payment_id AS c_id FROM challenge) AS c
+         ON c_account = account_id AND c_id = subject
+       LEFT JOIN (SELECT account_id AS w_account, id AS w_id FROM webhook) AS w ON w_account = account_id AND w_id = subject
        LEFT JOIN (SELECT account_id AS o_account, id AS o_id, state AS o_state, amount AS o_amount, currency AS o_currency
                     FROM payout) AS o ON o_account = account_id AND o_id = subject
        LEFT JOIN (SELECT account_id AS l_account, id AS l_id, amount AS l_amount, currency AS l_currency
                     FROM payment_link) AS l ON l_account = account_id AND l_id = subject
-       LEFT JOIN (SELECT account_id AS c_account, id AS c_id FROM subscription) AS c
-         ON c_account = account_id AND c_id = subject
+       LEFT JOIN (SELECT account_id AS u_account, id AS u_id FROM subscription) AS u
+         ON u_account = account_id AND u_id = subject
       ORDER BY account_id, scope",
     ClaimRow
 );
@@ -109,3 +121,29 @@ pub(super) static FIRST_ATTEMPTS: Sql = sql!(
 );
 
 pub(super) static PAYOUTS: Sql = sql!("SELECT {} FROM payout ORDER BY account_id, id", PayoutRow);
+
+// Every settled attempt of the API beside every receiver of its account, and how often the receiver was told of its present state.
+// $1 the API; $2 … $4 the settled states, $5 … $7 their words; $8 … $10 the modes and $11 … $13 the kinds they begin as.
+pub(super) static TOLD: Sql = sql!(
+    "SELECT one, kind, at, w_id, w_triggers, COALESCE(d_count, 0)
+       FROM (SELECT account_id AS account, attempt_id AS one, answered_at AS at,
+                    CASE mode WHEN $8 THEN CAST($11 AS BIGINT) WHEN $9 THEN CAST($12 AS BIGINT) WHEN $10 THEN CAST($13 AS BIGINT) END
+                       AS kind,
+                    CASE attempt WHEN $2 THEN CAST($5 AS TEXT) WHEN $3 THEN CAST($6 AS TEXT) WHEN $4 THEN CAST($7 AS TEXT) END AS word
+               FROM payment WHERE origin = $1 AND attempt IN ($2, $3, $4)
+              UNION ALL
+             SELECT account_id, id, updated_at, kind,
+                    CASE state WHEN $2 THEN CAST($5 AS TEXT) WHEN $3 THEN CAST($6 AS TEXT) WHEN $4 THEN CAST($7 AS TEXT) END
+               FROM attempt WHERE origin = $1 AND state IN ($2, $3, $4)) AS changes
+       JOIN (SELECT account_id AS w_account, id AS w_id, triggers AS w_triggers, listens_since AS w_since FROM webhook
+              WHERE state = $14) AS w
+         ON w_account = account
+       LEFT JOIN (
+            SELECT e.account_id AS d_account, e.cause AS d_cause, e.status AS d_word, d.webhook_id AS d_webhook,
+                   CAST(COUNT(*) AS BIGINT) AS d_count
+              FROM webhook_event AS e
+              JOIN webhook_delivery AS d ON d.account_id = e.account_id AND d.event_id = e.id
+             GROUP BY e.account_id, e.cause, e.status, d.webhook_id) AS told
+         ON d_account = account AND d_cause = one AND d_word = word AND d_webhook = w_id
+      WHERE at > w_since + $15"
+);

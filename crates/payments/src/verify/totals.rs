@@ -3,13 +3,16 @@
 use std::fmt::Display;
 
 use db::{Fault, Record, Snapshot, args};
-use kernel::Money;
 use kernel::verify::Report;
+use kernel::{Currency, Money};
+use ledger::AccountKind;
 use ledger::recipes::RecipeCode;
 use ledger::verify::UnderWay;
 
 use super::queries::{IDS_USED_TWICE, LATER_ATTEMPTS, PAYMENTS_WITH_TOTALS};
 use super::{BOOKED, CAPTURES, FEES, NAMED, NO_LATE_CAPTURE, QUIET, RECOVERY, REFUNDS, Rule, SHOWN, UNBOOKED, UNIQUE};
+use crate::earlier::Earlier;
+use crate::routing::ROUTE_MAX;
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, Mode, PaymentState};
 
@@ -21,6 +24,10 @@ struct Operations {
     refunded: i64,
     refunding: i64,
     open: i64,
+    disputed: i64,
+    lost: i64,
+    /// Of captures that succeeded.
+    fees: i64,
 }
 
 /// What the ledger booked for a payment, in minor units.
@@ -31,6 +38,7 @@ struct Posted {
     started: i64,
     done: i64,
     failed: i64,
+    fees: i64,
 }
 
 /// Checks every payment and every later attempt, and says what is under way.
@@ -50,6 +58,9 @@ pub(super) async fn verify(snapshot: &mut Snapshot, settled: bool, report: &mut 
         RecipeCode::RefundStart,
         RecipeCode::RefundDone,
         RecipeCode::RefundFailed,
+        AttemptState::Disputed,
+        AttemptState::Lost,
+        AccountKind::Fees,
     ];
     snapshot
         .each(&PAYMENTS_WITH_TOTALS, sums, |record| {
@@ -122,6 +133,9 @@ fn check_payment(record: &Record, settled: bool, under_way: &mut UnderWay, repor
         refunded: number(3)?,
         refunding: number(4)?,
         open: number(5)?,
+        disputed: number(13)?,
+        lost: number(14)?,
+        fees: number(15)?,
     };
     let posted = Posted {
         held: number(6)?,
@@ -130,6 +144,7 @@ fn check_payment(record: &Record, settled: bool, under_way: &mut UnderWay, repor
         started: number(9)?,
         done: number(10)?,
         failed: number(11)?,
+        fees: number(16)?,
     };
     let question: Option<uuid::Uuid> = record.get(first + 12)?;
     let mut checker = Checker { place: format!("payment {}", row.id), report };
@@ -142,6 +157,9 @@ fn check_payment(record: &Record, settled: bool, under_way: &mut UnderWay, repor
     }
     if row.refunding > 0 {
         under_way.refund(row.account_id, Money::new(row.refunding, row.currency));
+    }
+    if operations.disputed > 0 {
+        under_way.dispute(row.account_id, Money::new(operations.disputed, row.currency));
     }
     if row.hold_until.is_some() {
         let rest = Money::new(row.amount - row.captured, row.currency);
@@ -169,10 +187,34 @@ fn check_totals(row: &PaymentRow, operations: &Operations, checker: &mut Checker
         AttemptState::Sending | AttemptState::NotSent => row.state, // Created, or what it was when it was given up
         AttemptState::Unknown => PaymentState::Unconfirmed,
         AttemptState::Declined => PaymentState::Declined,
+        AttemptState::Errored if row.earlier.as_ref().is_some_and(Earlier::has_decline) => PaymentState::Declined,
         AttemptState::Errored => PaymentState::Errored,
+        AttemptState::Succeeded if operations.disputed > 0 => PaymentState::Disputed,
+        AttemptState::Succeeded if operations.lost > 0 => PaymentState::ChargedBack,
         AttemptState::Succeeded => row.standing().state_by_totals(),
+        AttemptState::AwaitingPayer => PaymentState::AwaitingPayer,
+        AttemptState::Disputed | AttemptState::Won | AttemptState::Lost => PaymentState::Created, // never of a first attempt
+        AttemptState::Expired => PaymentState::Expired,
     };
     checker.same(SHOWN, "status", expected.sub_status(), row.state.sub_status());
+    check_earlier(row, checker);
+}
+
+/// Tries before the last one are over, came to nothing, and are attempts of their own.
+fn check_earlier(row: &PaymentRow, checker: &mut Checker<'_>) {
+    let mut ids = vec![row.attempt_id];
+    for one in row.earlier_tries() {
+        if !matches!(one.state, AttemptState::Declined | AttemptState::NotSent) {
+            checker.report.broken(SHOWN.0, "an earlier try", &checker.place, "refused or never sent", format!("{:?}", one.state));
+        }
+        if ids.contains(&one.id) {
+            checker.report.broken(UNIQUE.0, "id of a try used", one.id, 1, 2);
+        }
+        ids.push(one.id);
+    }
+    if ids.len() > ROUTE_MAX {
+        checker.report.broken(SHOWN.0, "tries", &checker.place, format!("at most {ROUTE_MAX}"), ids.len());
+    }
 }
 
 fn check_postings(row: &PaymentRow, operations: &Operations, posted: &Posted, checker: &mut Checker<'_>) {
@@ -186,6 +228,10 @@ fn check_postings(row: &PaymentRow, operations: &Operations, posted: &Posted, ch
     checker.same(rule, "posted releases", released, posted.released);
     checker.same(rule, "posted captures", if approved { row.captured } else { 0 }, posted.taken);
     checker.same(rule, "posted refunds", if approved { row.refunded } else { 0 }, posted.done);
+    if row.split.is_none() {
+        let own = if row.mode == Mode::Purchase { row.fee } else { operations.fees };
+        checker.same(rule, "posted fees", if approved { own } else { 0 }, posted.fees);
+    }
     checker.same(rule, "posted refunds under way", row.refunding, posted.started - posted.done - posted.failed);
 }
 
@@ -201,6 +247,9 @@ fn check_attempt(record: &Record, settled: bool, report: &mut Report) -> Result<
     match payment {
         None => checker.report.broken(NAMED.0, "its payment", &checker.place, row.payment_id, "no such payment"),
         Some(amount) => checker.within(CAPTURES, "amount of one operation", amount, row.amount),
+    }
+    if let Some(currency) = record.get::<Option<Currency>>(first + 3)? {
+        checker.same(NAMED, "currency of its payment", currency.code(), row.currency.code());
     }
     let returned = if row.kind == AttemptKind::Capture { given_back } else { 0 };
     checker.same(REFUNDS, "given back of one capture", returned, row.returned);

@@ -3,8 +3,9 @@
 use access::{AccessSecrets, AccessService, Environment, KeyringOptions, NewAccount, NewKey, Permission};
 use connectors::acquirer_sandbox::Sandbox;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
-use idempotency::Idempotency;
+use idempotency::{Idempotency, ReplySealer};
 use kernel::{Country, Currency, MasterKey, Source};
+use messaging::{Messaging, Outbox, SystemLookup, UrlGuard, WebhookSecrets};
 use payments::subscriptions::{BillingPort, StoredCard, Subscriptions};
 use payments::{Acquirers, Connector, Origins, Parts, Patience, Payments};
 use serde_json::{Value, json};
@@ -18,9 +19,15 @@ const MIGRATIONS: &[db::Migration] = &[
     ledger::MIGRATION,
     idempotency::MIGRATION,
     payments::MIGRATION,
+    payments::customers::MIGRATION,
+    payments::vault::MIGRATION,
+    messaging::MIGRATION,
+    payments::routing::MIGRATION,
     payments::payouts::MIGRATION,
     payments::links::MIGRATION,
     payments::subscriptions::MIGRATION,
+    payments::CHALLENGES_MIGRATION,
+    payments::NOTIFICATIONS_MIGRATION,
 ];
 
 /// No card is stored.
@@ -84,7 +91,8 @@ impl World {
             source: source.clone(),
         };
         let store = Arc::new(Store::open(options).await.expect("a store"));
-        let secrets = AccessSecrets::new(&MasterKey::generate(&source), &source);
+        let master = MasterKey::generate(&source);
+        let secrets = AccessSecrets::new(&master, &source);
         let options =
             KeyringOptions { environment: Environment::Sandbox, requests_per_minute: 6_000, failed_proofs_per_minute: None };
         let access = AccessService::new(&store, secrets, options);
@@ -93,21 +101,40 @@ impl World {
             access.create_account(NewAccount::new("Shop", "shop@example.com", france, Currency::EUR)).await.expect("an account");
         let key = access.create_key(account.id, NewKey::new("full", Permission::FullAccess)).await.expect("a key");
         let reader = access.create_key(account.id, NewKey::new("reader", Permission::ReadOnly)).await.expect("a key");
-        let acquirer =
-            Sandbox::open(DatabaseUrl::sqlite(folder.path().join("acquirer.db")), source.clone()).await.expect("an acquirer");
-        let idempotency = Idempotency::new(store.reader().clone());
+        let acquirer = Sandbox::open(
+            DatabaseUrl::sqlite(folder.path().join("acquirer.db")),
+            source.clone(),
+            &kernel::SecretText::new("nsec_test".to_owned()),
+        )
+        .await
+        .expect("an acquirer");
+        let replies = ReplySealer::new(&master, &source);
+        let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
+        let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
+        let faces = crate::faces(payments::Challenges::new(&master));
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
             acquirers: Acquirers::new(vec![acquirer.acquirer(Connector::Sandbox)]).expect("one"),
-            origins: Origins::new(crate::faces()),
-            faces: crate::faces(),
+            origins: Origins::new(faces.clone(), outbox.clone()),
+            faces,
             patience: Patience::default(),
+            vault: payments::Vault::new(store.clone(), &master, &source),
+        });
+        let messaging = Messaging::new(messaging::Parts {
+            store: store.clone(),
+            secrets: WebhookSecrets::new(&master, &source),
+            replies,
+            idempotency: idempotency.clone(),
+            outbox,
+            guard: UrlGuard::new(true, Arc::new(SystemLookup)),
+            faces: crate::webhook_faces(),
         });
         let app = app(Wiring {
             subscriptions: Subscriptions::new(payments.clone(), Arc::new(NoVault)),
             payments,
+            messaging,
             keyring: access.keyring().clone(),
             idempotency,
             clock: store.clock().clone(),

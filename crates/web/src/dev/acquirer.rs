@@ -1,16 +1,18 @@
 //! `/dev/acquirer`: how the sandbox acquirer behaves, and what it believes it charged.
 
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, ReceivedRow, Weather};
+use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, NAMES, ReceivedRow, SIGNATURE_HEADER, Weather};
 use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
 use payments::Connector;
 
 use super::{SANDBOX, json, sandbox};
-use crate::envelope::{Code, Problem};
+use crate::api::v1::acquirer_notification;
+use crate::envelope::{Code, JSON, Problem};
 use crate::extract::{Asked, Names, Query};
-use crate::object::{Body, Reader, Text, Whole, object, words};
+use crate::object::{Body, Reader, Text, Whole, Word as _, object, words};
 use crate::refusal::problem_of_fault;
 use crate::route::{Content, Route, component};
 use crate::state::{SandboxWiring, Web};
@@ -52,9 +54,9 @@ impl Body for BehaviourBody {
     }
 
     fn judge(self, reader: &mut Reader) -> Option<Self::Ask> {
-        let named = self.connector.map(|Text(name)| Connector::parse(&name));
+        let named = self.connector.map(|Text(name)| Connector::parse(&name).filter(|connector| NAMES.contains(connector)));
         if named == Some(None) {
-            reader.wrong_at(&["connector"], Code::InvalidParameters, "is not the name of a connector");
+            reader.wrong_at(&["connector"], Code::InvalidParameters, "is not a name of the sandbox acquirer");
         }
         let weather = match self.mode {
             Mode::Normal | Mode::SlowMs => Weather::Normal,
@@ -153,7 +155,65 @@ pub(super) fn routes() -> Vec<Route> {
             .named(SANDBOX, "list-charges", "See what the acquirer charged")
             .text("The acquirer's own books, to be compared with ours.")
             .replies(StatusCode::OK, "Charges, oldest first.", Content::Json(component::<Charges>)),
+        Route::open(Method::POST, "/dev/acquirer/events", raise)
+            .named(SANDBOX, "raise-event", "Let the acquirer raise a chargeback")
+            .text("The acquirer sends its signed notification, as any acquirer would. Without an amount, about all that is left.")
+            .example(r#"{"payment_id": "01936b1a-0000-7000-8000-00000000a001", "event": "CHARGEBACK"}"#)
+            .replies(StatusCode::OK, "An empty object.", Content::Other("application/json")),
     ]
+}
+
+object! {
+    /// What the acquirer is to raise.
+    pub(super) struct EventBody {
+        /// About the charge of which payment.
+        payment_id: Text<1, 64>,
+        /// What happens.
+        event: EventWord,
+        /// How much, in minor units; all that is left when absent.
+        amount: Option<Whole<1, 1_000_000_000_000>>,
+    }
+}
+
+words! {
+    /// An event of the sandbox acquirer.
+    pub(super) enum EventWord {
+        /// The payer's bank takes the money back.
+        Chargeback = "CHARGEBACK",
+        /// The dispute ends for the payer.
+        Lost = "CHARGEBACK_LOST",
+        /// The dispute ends for the merchant.
+        Won = "CHARGEBACK_WON",
+    }
+}
+
+impl Body for EventBody {
+    type Ask = EventBody;
+
+    fn name() -> &'static str {
+        "EventBody"
+    }
+
+    fn judge(self, _reader: &mut Reader) -> Option<EventBody> {
+        Some(self)
+    }
+}
+
+async fn raise(State(web): State<Web>, Asked(event): Asked<EventBody>) -> Response {
+    raised(&web, event).await.map_or_else(IntoResponse::into_response, |()| ([(CONTENT_TYPE, JSON)], "{}").into_response())
+}
+
+async fn raised(web: &Web, event: EventBody) -> Result<(), Problem> {
+    let unknown = || Problem::new(Code::PaymentNotFound, "payment not found");
+    let payment = event.payment_id.0.parse().map_err(|_| unknown())?;
+    let amount = event.amount.map(|Whole(amount)| amount);
+    let raised = sandbox(web)?.acquirer.raise(payment, event.event.text(), amount).await;
+    let raised = raised.map_err(|fault| problem_of_fault(&fault))?.ok_or_else(unknown)?;
+    let signature = HeaderValue::from_str(&raised.signature).expect("base64 is visible ASCII");
+    let headers = HeaderMap::from_iter([(HeaderName::from_static(SIGNATURE_HEADER), signature)]);
+    acquirer_notification::taken(web, raised.connector.name(), &headers, &raised.body).await?;
+    // Whoever raises an event here wants to see what comes of it.
+    web.wiring.payments.work_off_notifications().await.map_err(|fault| problem_of_fault(&fault))
 }
 
 async fn read(State(web): State<Web>) -> Response {

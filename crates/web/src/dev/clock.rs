@@ -52,8 +52,13 @@ pub(super) fn route() -> Route {
 }
 
 async fn advance(State(web): State<Web>, Asked(seconds): Asked<AdvanceBody>) -> Response {
-    match web.wiring.clock.advance(&web.wiring.writer, seconds).await {
-        Ok(now) => json(&Clock { now }),
+    let now = match web.wiring.clock.advance(&web.wiring.writer, seconds).await {
+        Ok(now) => now,
+        Err(fault) => return problem_of_fault(&fault).into_response(),
+    };
+    // Cards of tokens whose time is over by this are gone when it is answered, not a second later.
+    match web.wiring.payments.sweep_tokens().await {
+        Ok(_) => json(&Clock { now }),
         Err(fault) => problem_of_fault(&fault).into_response(),
     }
 }

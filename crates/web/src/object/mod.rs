@@ -48,11 +48,60 @@ pub(crate) trait Field: Sized {
         None
     }
 
+    /// What `null` stands for, where that is something else than being absent.
+    fn cleared() -> Option<Self> {
+        None
+    }
+
     /// Its schema where it is used: a reference for named objects, the schema itself for everything else.
     fn property() -> RefOr<Schema>;
 
     /// Adds the named schemas it refers to.
     fn components(_into: &mut Components) {}
+}
+
+/// A member of a change: what is absent stays as it is, `null` takes off what may be absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Patch<T> {
+    /// Stays.
+    Unchanged,
+    /// Taken off.
+    Cleared,
+    /// Becomes this.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// The new value, nothing where it is taken off; `None` when it stays.
+    pub(crate) fn change(self) -> Option<Option<T>> {
+        match self {
+            Patch::Unchanged => None,
+            Patch::Cleared => Some(None),
+            Patch::Set(value) => Some(Some(value)),
+        }
+    }
+}
+
+impl<T: Field> Field for Patch<T> {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        T::read(value, reader).map(Patch::Set)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Patch::Unchanged)
+    }
+
+    fn cleared() -> Option<Self> {
+        Some(Patch::Cleared)
+    }
+
+    fn property() -> RefOr<Schema> {
+        T::property()
+    }
+
+    fn components(into: &mut Components) {
+        T::components(into);
+    }
 }
 
 impl<T: Field> Field for Option<T> {
@@ -83,9 +132,11 @@ pub(crate) trait Word {
 pub(crate) trait Body: Field {
     /// What the domain wants to hear.
     type Ask: Send + 'static;
+    /// Whether no body at all is as good as an empty object.
+    const MAY_BE_EMPTY: bool = false;
 
-    /// Whether a request without a body means an empty object, as clients send it for operations without fields.
-    const EMPTY_IS_OBJECT: bool = false;
+    /// The code of a value of the wrong type, length or word; some objects have one of their own.
+    const INVALID: Code = Code::InvalidParameters;
 
     /// Its name among the schemas, for the reference.
     fn name() -> &'static str;
@@ -128,7 +179,7 @@ impl Reader {
         let ask = B::read(&value, &mut self).and_then(|body| body.judge(&mut self));
         match ask {
             Some(ask) if self.faults.is_empty() => Ok(ask),
-            _ => Err(self.into_problem()),
+            _ => Err(self.into_problem(B::INVALID)),
         }
     }
 
@@ -208,7 +259,11 @@ impl Reader {
         name: &'static str,
         default: impl FnOnce() -> Option<T>,
     ) -> Option<T> {
-        match members.get(name).filter(|value| value.node != Node::Null) {
+        let found = members.get(name);
+        if let Some(cleared) = found.filter(|value| value.node == Node::Null).and_then(|_| T::cleared()) {
+            return Some(cleared);
+        }
+        match found.filter(|value| value.node != Node::Null) {
             Some(value) => self.inside(name, |reader| T::read(value, reader)),
             None => default().or_else(|| {
                 self.inside(name, |reader| reader.wrong(Code::MissingParameters, "is required"));
@@ -218,9 +273,10 @@ impl Reader {
     }
 
     /// All faults as one refusal. Missing fields decide its code and stand first (payments specification, section 5).
-    fn into_problem(mut self) -> Problem {
+    fn into_problem(mut self, invalid: Code) -> Problem {
         self.faults.sort_by_key(|(code, _)| *code != Code::MissingParameters); // stable: the rest stays in order
         let code = self.faults.first().map_or(Code::InvalidParameters, |(code, _)| *code);
+        let code = if code == Code::InvalidParameters { invalid } else { code };
         Problem::of(code, self.faults.into_iter().map(|(_, text)| Cow::Owned(text)).collect())
     }
 }

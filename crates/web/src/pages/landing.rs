@@ -3,12 +3,13 @@
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use kernel::{Money, Timestamp};
+use kernel::Timestamp;
 use minijinja::context;
 use minijinja::value::Serde;
 use payments::PaymentRow;
 use serde::Serialize;
 
+use super::money::{Amount, Card, amount, card};
 use super::{Language, Page, language_of};
 use crate::extract::{Facts, Headers};
 use crate::route::{Content, Route};
@@ -74,18 +75,6 @@ struct Ticket {
 }
 
 #[derive(Serialize)]
-pub(super) struct Amount {
-    value: String,
-    currency: &'static str,
-}
-
-#[derive(Serialize)]
-struct Card {
-    brand: &'static str,
-    last4: String,
-}
-
-#[derive(Serialize)]
 struct Moment {
     iso: String,
     text: String,
@@ -114,50 +103,14 @@ async fn receipt(web: &Web, sandbox: &SandboxWiring, language: Language) -> Rece
 }
 
 fn ticket(payment: &PaymentRow, language: Language) -> Ticket {
-    let card = payment.card.as_ref().and_then(payments::CardFace::parts);
+    let face = payment.card.as_ref().and_then(payments::CardFace::parts);
     Ticket {
         id: payment.id.to_string(),
         order: payment.merchant_order_id.to_string(),
         amount: amount(payment.money(), language),
         sub_status: payment.state.sub_status(),
-        card: card.map(|card| Card { brand: brand(card.brand), last4: card.last4.to_owned() }),
+        card: face.map(|face| card(&face)),
         at: moment(payment.created_at),
-    }
-}
-
-/// An amount as people of that language write it: groups of three, all decimals.
-pub(super) fn amount(money: Money, language: Language) -> Amount {
-    let plain = money.to_string();
-    let digits = plain.split(' ').next().unwrap_or_default();
-    let (whole, decimals) = digits.split_once('.').map_or((digits, None), |(whole, decimals)| (whole, Some(decimals)));
-    let (group, point) = match language {
-        Language::English => (",", "."),
-        Language::French | Language::Norwegian => ("\u{a0}", ","),
-    };
-    let mut value = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        let left = whole.len() - at;
-        if at > 0 && left.is_multiple_of(3) && !value.ends_with('-') {
-            value.push_str(group);
-        }
-        value.push(digit);
-    }
-    if let Some(decimals) = decimals {
-        value.push_str(point);
-        value.push_str(decimals);
-    }
-    Amount { value, currency: money.currency().code() }
-}
-
-fn brand(word: &str) -> &'static str {
-    match word {
-        "VISA" => "Visa",
-        "MASTERCARD" => "Mastercard",
-        "AMEX" => "American Express",
-        "DINERS" => "Diners Club",
-        "DISCOVER" => "Discover",
-        "JCB" => "JCB",
-        _ => "Card",
     }
 }
 
@@ -189,19 +142,7 @@ fn first_payment(web: &Web, showcase: Option<&Showcase>) -> FirstPayment {
 
 #[cfg(test)]
 mod tests {
-    use kernel::Currency;
-
     use super::*;
-
-    #[test]
-    fn amounts_are_written_in_the_readers_way() {
-        let shown = |minor, currency, language| amount(Money::new(minor, currency), language).value;
-        assert_eq!(shown(123_456_789, Currency::EUR, Language::English), "1,234,567.89");
-        assert_eq!(shown(123_450, Currency::EUR, Language::French), "1\u{a0}234,50");
-        assert_eq!(shown(520, Currency::JPY, Language::Norwegian), "520");
-        assert_eq!(shown(-123_456, Currency::EUR, Language::English), "-1,234.56");
-        assert_eq!(shown(-12_345, Currency::EUR, Language::English), "-123.45");
-    }
 
     #[test]
     fn moments_are_short() {

@@ -22,13 +22,13 @@ use payments::links::{LinkRow, Openness};
 use payments::{Answer, CardAsk, CreatePayment, MadeFor, Means, Mode, Once, PaymentsError, Refusal, Terms, Workflow};
 use serde::{Deserialize, Serialize};
 
-use super::landing::{Amount, amount};
+use super::money::{Amount, amount};
 use super::{Language, Page, language_of};
 use crate::api::v1::{LinkDetails, PaymentDetails, packed, unpacked};
 use crate::envelope::Problem;
 use crate::exchange::Exchange;
 use crate::extract::{At, Facts, Headers, decoded};
-use crate::refusal::problem_of_fault;
+use crate::refusal::{problem_of_fault, problem_of_payments};
 use crate::route::{Content, Part, Route};
 use crate::state::Web;
 
@@ -282,6 +282,13 @@ impl<'a> Visit<'a> {
             Err(PaymentsError::Refused(Refusal::LinkClosed)) => {
                 self.page(Some(link), Shown::state("used", StatusCode::GONE)).await
             }
+            // The merchant has forgotten the customer he made the link for.
+            Err(PaymentsError::Refused(Refusal::CustomerNotFound)) => {
+                self.page(Some(link), Shown::state("cancelled", StatusCode::GONE)).await
+            }
+            Err(error @ PaymentsError::Refused(Refusal::KeysChanged)) => {
+                self.problem(problem_of_payments(self.web, &error)).await
+            }
             Err(PaymentsError::Refused(refusal)) => self.problem(Problem::internal(refusal.to_string())).await,
             Err(PaymentsError::Fault(fault)) => self.problem(problem_of_fault(&fault)).await,
         }
@@ -408,6 +415,8 @@ fn ask(link: &LinkRow, card: CardAsk) -> CreatePayment {
         checkout_session: None,
         mode: if link.capture { Mode::Purchase } else { Mode::Authorise },
         means: Means::Card(card),
+        customer: details.customer(),
+        vault_on_success: details.vault_on_success,
         details: packed(&PaymentDetails {
             callback_url: link.callback_url.as_deref().map(Cow::Borrowed),
             vault_on_success: details.vault_on_success,

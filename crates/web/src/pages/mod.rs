@@ -4,11 +4,13 @@
 //! his own. Nothing undefined is ever shown: a name nobody gave is an error, and a test renders every page with every sample in
 //! every language.
 
+pub(crate) mod challenge;
 pub(crate) mod docs;
 pub(crate) mod error;
 pub(crate) mod landing;
 mod language;
 pub(crate) mod link;
+mod money;
 
 use std::path::{Path, PathBuf};
 

@@ -2,10 +2,16 @@
 
 mod authentication;
 mod checkout_sessions;
+mod customers;
 mod idempotency;
 mod payment_links;
+mod payment_methods;
 mod payments;
 mod payouts;
 mod permissions;
 mod rate_limit;
+mod routing_rules;
 mod subscriptions;
+mod tokens;
+mod vault;
+mod webhooks;

@@ -12,7 +12,6 @@ use super::details::{SessionDetails, packed, raw};
 use super::parts::{Echoed, Metadata, Reference, must_be_positive};
 use super::{CHECKOUT, answer, session_reply};
 use crate::caller::{Caller, MoneyIn};
-use crate::envelope::Code;
 use crate::object::{self, Amount, Body, Land, Link, Prose, Reader, Text, object, words};
 use crate::once::{Once, Optional};
 use crate::route::Guarded;
@@ -61,7 +60,7 @@ words! {
 }
 
 impl SessionWorkflow {
-    fn word(self) -> WorkflowWord {
+    pub(super) fn word(self) -> WorkflowWord {
         match self {
             SessionWorkflow::SdkCheckout => WorkflowWord::SdkCheckout,
             SessionWorkflow::Checkout => WorkflowWord::Checkout,
@@ -82,10 +81,6 @@ impl Body for CreateCheckoutSessionBody {
         if let Some(amount) = amount {
             must_be_positive(amount, reader);
         }
-        if self.customer_id.is_some() {
-            // None can exist as long as there is no way to make one.
-            reader.wrong_at(&["customer_id"], Code::CustomerNotFound, "customer not found");
-        }
         let details = packed(&SessionDetails {
             callback_url: self.callback_url.as_ref().map(|Link(text)| Cow::Borrowed(&**text)),
             metadata: self.metadata.as_ref().map(raw),
@@ -98,6 +93,7 @@ impl Body for CreateCheckoutSessionBody {
             country: self.country.0,
             amount,
             workflow: self.workflow.word().domain(),
+            customer: self.customer_id.map(|Text(id)| id),
             details,
         })
     }

@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use kernel::Money;
-use payments::{CardAsk, CardType, CreatePayment, Means, Mode, Workflow};
+use payments::{CreatePayment, Means, Mode, Workflow};
 use serde::Serialize;
 
 use super::details::{PaymentDetails, packed, raw};
-use super::parts::{CardData, CardKind, CustomerPayer, Echoed, Metadata, Reference, must_be_positive};
+use super::parts::{CardData, CustomerPayer, Echoed, Metadata, Reference, must_be_positive};
 use super::{PAYMENTS, answer, payment_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;
@@ -221,6 +221,8 @@ pub(super) fn route() -> Guarded {
             .refusals(&[
                 (Code::InvalidAmount, "The amount is zero or negative, too large, or has more decimals than its currency."),
                 (Code::UnavailablePaymentMethod, "Only cards are offered."),
+                (Code::InvalidToken, "The one-time token is used, too old or not yours."),
+                (Code::InvalidCustomerForToken, "The stored card is another customer's than `customer_payer.id`."),
                 (Code::ProviderUnavailable, "The acquirer could not be reached. Nothing was charged; the key may be used again."),
                 (Code::RequestTimeout, "The acquirer has not answered. It is being asked; repeat the request with the same key."),
             ])
@@ -244,9 +246,8 @@ impl Body for CreatePaymentBody {
     }
 
     fn judge(self, reader: &mut Reader) -> Option<CreatePayment> {
-        if let Some(payer) = &self.customer_payer {
-            payer.judge(reader);
-        }
+        let customer = self.customer_payer.as_ref().and_then(CustomerPayer::customer);
+        let vault_on_success = self.payment_method.vault_on_success;
         let details = self.details();
         let PaymentMethod { kind, token, vaulted_token, detail, .. } = self.payment_method;
         if kind.is_some_and(|Text(kind)| &*kind != "CARD") {
@@ -273,6 +274,8 @@ impl Body for CreatePaymentBody {
             checkout_session: session,
             mode,
             means,
+            customer,
+            vault_on_success,
             details,
         })
     }
@@ -288,7 +291,7 @@ impl CreatePaymentBody {
             soft_descriptor: card.and_then(|card| card.soft_descriptor.as_ref()).map(|Prose(text)| Cow::Borrowed(&**text)),
             installments: card.and_then(|card| u8::try_from(card.installments.0).ok()).filter(|count| *count != 1),
             vault_on_success: method.vault_on_success,
-            customer_payer: self.customer_payer.as_ref().map(raw),
+            customer_payer: self.customer_payer.as_ref().map(CustomerPayer::kept),
             additional_data: self.additional_data.as_ref().map(raw),
             metadata: self.metadata.as_ref().map(raw),
             stored_credentials: card.and_then(|card| card.stored_credentials.as_ref()).map(raw),
@@ -337,7 +340,7 @@ impl Sources {
                     let path = ["payment_method", "detail", "card", "card_data"];
                     reader.wrong_at(&path, Code::InvalidParameters, "needs the workflow DIRECT or REDIRECT");
                 }
-                card_ask(card).map(Means::Card)
+                card.ask().map(Means::Card)
             }
             Sources { card_data: None, token: Some(token), vaulted_token: None } => Some(Means::Token(token)),
             Sources { card_data: None, token: None, vaulted_token: Some(token) } => Some(Means::VaultedToken(token)),
@@ -348,21 +351,7 @@ impl Sources {
     }
 }
 
-fn card_ask(card: CardData) -> Option<CardAsk> {
-    Some(CardAsk {
-        expiry: card.expiry()?,
-        number: card.number.0,
-        security_code: card.security_code.map(|code| code.0),
-        holder_name: card.holder_name.0,
-        card_type: card.card_type.map(|kind| match kind {
-            CardKind::Credit => CardType::Credit,
-            CardKind::Debit => CardType::Debit,
-        }),
-        fingerprint: None, // made with the account's key, once the caller is looked at
-    })
-}
-
 /// An empty token is no token: clients send both.
-fn not_empty(text: Option<Text<0, 64>>) -> Option<Arc<str>> {
+pub(super) fn not_empty(text: Option<Text<0, 64>>) -> Option<Arc<str>> {
     text.map(|Text(text)| text).filter(|text| !text.is_empty())
 }

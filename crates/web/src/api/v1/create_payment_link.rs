@@ -67,12 +67,9 @@ impl Body for CreatePaymentLinkBody {
         if types.iter().any(|Text(kind)| &**kind != "CARD") {
             reader.wrong_at(&["payment_method_types"], Code::UnavailablePaymentMethod, "only CARD is offered");
         }
-        if let Some(payer) = &self.customer_payer {
-            payer.judge(reader);
-        }
         let (start_at, finish_at) = Availability::times(self.availability.as_ref());
         let details = packed(&LinkDetails {
-            customer_payer: self.customer_payer.as_ref().map(raw),
+            customer_payer: self.customer_payer.as_ref().map(CustomerPayer::kept),
             additional_data: self.additional_data.as_ref().map(raw),
             metadata: self.metadata.as_ref().map(raw),
             vault_on_success: self.vault_on_success,

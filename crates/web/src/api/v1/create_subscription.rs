@@ -166,9 +166,6 @@ impl Body for CreateSubscriptionBody {
     fn judge(self, reader: &mut Reader) -> Option<CreateSubscription> {
         let amount = self.amount.0;
         must_be_positive(amount, reader);
-        if let Some(payer) = &self.customer_payer {
-            payer.judge(reader);
-        }
         let details = self.details();
         let trial = self.trial_period.as_ref();
         let trial_amount = trial.and_then(|trial| trial.amount).map_or(Money::zero(amount.currency()), |amount| amount.0);
@@ -177,7 +174,7 @@ impl Body for CreateSubscriptionBody {
         }
         let (start_at, finish_at) = Availability::times(self.availability.as_ref());
         let frequency = self.frequency.map_or((FrequencyUnit::Month, 1), |every| (unit(every.kind), every.value.0));
-        let customer: Option<Arc<str>> = self.customer_payer.and_then(|payer| payer.id).map(|Text(id)| id);
+        let customer = self.customer_payer.as_ref().and_then(CustomerPayer::customer);
         Some(CreateSubscription {
             name: self.name.0,
             country: self.country.0,
@@ -204,7 +201,7 @@ impl CreateSubscriptionBody {
             description: prose(&self.description),
             merchant_reference: self.merchant_reference.as_ref().map(|Text(text)| Cow::Borrowed(&**text)),
             soft_descriptor: prose(&self.soft_descriptor),
-            customer_payer: self.customer_payer.as_ref().map(raw),
+            customer_payer: self.customer_payer.as_ref().map(CustomerPayer::kept),
             metadata: self.metadata.as_ref().map(raw),
         })
     }

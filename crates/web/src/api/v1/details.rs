@@ -79,6 +79,20 @@ pub(crate) struct LinkDetails<'a> {
     pub(crate) vault_on_success: bool,
 }
 
+impl LinkDetails<'_> {
+    /// The customer it is for.
+    pub(crate) fn customer(&self) -> Option<Arc<str>> {
+        #[derive(Deserialize)]
+        struct Named<'a> {
+            #[serde(borrow, default)]
+            id: Option<Cow<'a, str>>,
+        }
+        let payer = self.customer_payer.as_ref()?;
+        let named: Named<'_> = serde_json::from_str(payer.get()).ok()?;
+        named.id.filter(|id| !id.is_empty()).map(Arc::from)
+    }
+}
+
 /// Of a subscription.
 #[derive(Serialize, Deserialize, Default)]
 pub(crate) struct SubscriptionDetails<'a> {
@@ -109,6 +123,15 @@ pub(crate) struct PayoutDetails<'a> {
     pub(crate) metadata: Option<Cow<'a, RawValue>>,
 }
 
+/// Of a one-time token.
+#[derive(Serialize, Deserialize, Default)]
+pub(super) struct TokenDetails<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) customer: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) country: Option<Cow<'a, str>>,
+}
+
 /// As it is stored; nothing when there is nothing to keep.
 pub(crate) fn packed(details: &impl Serialize) -> Option<Arc<[u8]>> {
     let text = serde_json::to_vec(details).expect("strings, numbers and JSON always serialise");
@@ -125,6 +148,11 @@ pub(crate) fn unpacked<'a, D: Deserialize<'a> + Default>(stored: Option<&'a [u8]
 /// A value as the JSON that is kept.
 pub(super) fn raw(value: &impl Serialize) -> Cow<'static, RawValue> {
     Cow::Owned(serde_json::value::to_raw_value(value).expect("strings, numbers and JSON always serialise"))
+}
+
+/// A member of a document to be set.
+pub(super) fn member(value: &impl Serialize) -> Arc<RawValue> {
+    Arc::from(serde_json::value::to_raw_value(value).expect("strings, numbers and JSON always serialise"))
 }
 
 #[cfg(test)]

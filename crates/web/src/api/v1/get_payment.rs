@@ -45,7 +45,10 @@ async fn get_payment(
         None => Ok(None),
     };
     match found {
-        Ok(Some(read)) => json(views::payment(&read.facts(query.is("transactions_history"), query.is("raw_response")))),
+        Ok(Some(read)) => {
+            let (history, raw) = (query.is("transactions_history"), query.is("raw_response"));
+            json(views::payment(&read.facts(history, raw, web.wiring.payments.challenges())))
+        }
         Ok(None) => Problem::new(Code::PaymentNotFound, "payment not found").into_response(),
         Err(fault) => problem_of_fault(&fault).into_response(),
     }

@@ -39,7 +39,7 @@ async fn list_payments(caller: Caller<Read>, State(web): State<Web>, query: Quer
         return Problem::new(Code::MissingParameters, "merchant_order_id: is required").into_response();
     };
     match web.wiring.payments.by_order(caller.account_id(), order).await {
-        Ok(found) => json(views::payments(&found)),
+        Ok(found) => json(views::payments(&found, web.wiring.payments.challenges())),
         Err(fault) => problem_of_fault(&fault).into_response(),
     }
 }

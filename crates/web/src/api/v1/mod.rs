@@ -1,30 +1,51 @@
 //! The payments family: `/v1`. Routes and rules: the payments specification; envelope: [`crate::envelope`].
 
+pub(crate) mod acquirer_notification;
 mod cancel;
 mod cancel_or_refund;
 mod cancel_payment_link;
 mod capture;
 mod change_subscription;
+mod checkout_payment;
+mod checkout_payment_methods;
+mod confirm_payment_method;
 mod create_checkout_session;
+mod create_checkout_token;
+mod create_customer;
+mod create_customer_session;
 mod create_payment;
 mod create_payment_link;
 mod create_payout;
 mod create_subscription;
+mod create_token;
+mod delete_customer;
 mod details;
+mod enrol_in_session;
+mod enrol_payment_method;
+mod find_customer;
 mod find_payout;
 mod get_balances;
 mod get_checkout_session;
+mod get_customer;
 mod get_payment;
 mod get_payment_link;
+mod get_payment_method;
 mod get_payout;
+mod get_routing_rules;
 mod get_subscription;
+mod list_payment_methods;
 mod list_payments;
 mod list_subscription_payments;
 mod list_subscriptions;
 mod parts;
+mod patch_checkout_session;
+mod patch_customer;
 mod refund;
+mod replace_routing_rules;
 mod step_subscription;
+mod unenrol_payment_method;
 mod views;
+mod webhooks;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -32,8 +53,9 @@ use payments::{Answer, PaymentsError};
 
 pub(crate) use details::{LinkDetails, PaymentDetails, packed, unpacked};
 pub(crate) use views::faces;
+pub(crate) use webhooks::faces as webhook_faces;
 
-use crate::envelope::JSON;
+use crate::envelope::{JSON, Problem};
 use crate::once::{replayed, response};
 use crate::refusal::problem_of_payments;
 use crate::route::{Content, Guarded, component};
@@ -45,14 +67,23 @@ const CHECKOUT: &str = "Checkout sessions";
 const LINKS: &str = "Payment links";
 const SUBSCRIPTIONS: &str = "Subscriptions";
 const PAYOUTS: &str = "Payouts and balances";
+const WEBHOOKS: &str = "Webhooks";
+const CUSTOMERS: &str = "Customers";
+const TOKENS: &str = "One-time tokens";
+const METHODS: &str = "Payment methods";
+const ROUTING: &str = "Routing";
 
 /// Parameters of paths, explained.
 const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
 const TRANSACTION_PARAM: (&str, &str) = ("transaction", "Id of the transaction.");
 
+const CUSTOMER_PARAM: (&str, &str) = ("customer", "Id of the customer.");
+const SESSION_PARAM: (&str, &str) = ("session", "Id of the session.");
+const METHOD_PARAM: (&str, &str) = ("method", "Id of the payment method.");
+
 /// All routes that need a key.
 pub(crate) fn routes() -> Vec<Guarded> {
-    vec![
+    let mut routes = vec![
         create_payment::route(),
         get_payment::route(),
         list_payments::route(),
@@ -79,7 +110,35 @@ pub(crate) fn routes() -> Vec<Guarded> {
         step_subscription::retry(),
         list_subscriptions::route(),
         list_subscription_payments::route(),
-    ]
+        get_routing_rules::route(),
+        replace_routing_rules::route(),
+        patch_checkout_session::route(),
+        checkout_payment_methods::route(),
+        checkout_payment::route(),
+        create_checkout_token::route(),
+        create_token::route(),
+        create_customer::route(),
+        find_customer::route(),
+        get_customer::route(),
+        patch_customer::route(),
+        delete_customer::route(),
+        create_customer_session::route(),
+        enrol_in_session::route(),
+        confirm_payment_method::route(),
+        enrol_payment_method::route(),
+        list_payment_methods::route(),
+        get_payment_method::of_customer(),
+        get_payment_method::alone(),
+        unenrol_payment_method::of_customer(),
+        unenrol_payment_method::alone(),
+    ];
+    routes.extend(webhooks::routes());
+    routes
+}
+
+/// Where a payer is sent back to, out of what is kept of a payment's request.
+pub(crate) fn callback_url(details: Option<&[u8]>) -> Option<String> {
+    details::unpacked::<details::PaymentDetails<'_>>(details).callback_url.map(std::borrow::Cow::into_owned)
 }
 
 /// What a reply with a payment is made of.
@@ -112,16 +171,40 @@ fn subscription_reply() -> Content {
     Content::Json(component::<views::SubscriptionView<'_>>)
 }
 
+/// What a reply with a customer is made of.
+fn customer_reply() -> Content {
+    Content::Json(component::<views::CustomerView<'_>>)
+}
+
+/// What a reply with a customer's session is made of.
+fn customer_session_reply() -> Content {
+    Content::Json(component::<views::CustomerSessionView<'_>>)
+}
+
+/// What a reply with a one-time token is made of.
+fn token_reply() -> Content {
+    Content::Json(component::<views::TokenView<'_>>)
+}
+
+/// What a reply with a stored payment method is made of.
+fn method_reply() -> Content {
+    Content::Json(component::<views::StoredMethodView<'_>>)
+}
+
+/// What a reply that says nothing is made of.
+fn nothing_reply() -> Content {
+    Content::Json(|_| utoipa::openapi::ObjectBuilder::new().build().into())
+}
+
 /// An answer of `payments` as a reply.
 fn answer(web: &Web, once: Option<&payments::Once>, answered: Result<Answer, PaymentsError>) -> Response {
     match (answered, once) {
         (Ok(Answer::Done(reply)), _) => response(reply),
-        (Ok(Answer::Replay(recorded)), once) => {
-            if let Some(once) = once {
-                web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
-            }
-            replayed(&recorded)
+        (Ok(Answer::Replay(recorded)), Some(once)) => {
+            web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
+            replayed(web, &once.scope, &recorded)
         }
+        (Ok(Answer::Replay(_)), None) => Problem::internal("a replay without a key".to_owned()).into_response(),
         (Err(error), _) => problem_of_payments(web, &error).into_response(),
     }
 }

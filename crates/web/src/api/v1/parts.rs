@@ -1,9 +1,13 @@
 //! Parts that several bodies of this family share (payments specification, section 2.0).
 
+use std::sync::Arc;
+
 use kernel::{CardExpiry, CardNumber, SecurityCode, Timestamp};
+use payments::{CardAsk, CardType};
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
+use super::details::raw;
 use crate::envelope::Code;
 use crate::json::Value;
 use crate::object::{Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Text, Whole, object, string, words};
@@ -97,6 +101,21 @@ impl CardData {
     /// The month with which it ends.
     pub(super) fn expiry(&self) -> Option<CardExpiry> {
         CardExpiry::new(self.expiration_month.0, self.expiration_year.0).ok()
+    }
+
+    /// The card for the domain; its fingerprint is made with the account's key, once the caller is looked at.
+    pub(super) fn ask(self) -> Option<CardAsk> {
+        Some(CardAsk {
+            expiry: self.expiry()?,
+            number: self.number.0,
+            security_code: self.security_code.map(|code| code.0),
+            holder_name: self.holder_name.0,
+            card_type: self.card_type.map(|kind| match kind {
+                CardKind::Credit => CardType::Credit,
+                CardKind::Debit => CardType::Debit,
+            }),
+            fingerprint: None,
+        })
     }
 }
 
@@ -235,7 +254,7 @@ object! {
 
 impl Body for EmptyBody {
     type Ask = ();
-    const EMPTY_IS_OBJECT: bool = true;
+    const MAY_BE_EMPTY: bool = true;
 
     fn name() -> &'static str {
         "EmptyBody"
@@ -303,11 +322,34 @@ object! {
 }
 
 impl CustomerPayer {
-    /// Notes a customer that does not exist: none can, as long as there is no way to make one.
-    pub(super) fn judge(&self, reader: &mut Reader) {
-        if self.id.is_some() {
-            reader.wrong_at(&["customer_payer", "id"], Code::CustomerNotFound, "customer not found");
+    /// The customer it names.
+    pub(super) fn customer(&self) -> Option<Arc<str>> {
+        self.id.as_ref().map(|Text(id)| id.clone()).filter(|id| !id.is_empty())
+    }
+
+    /// What a payment keeps of it: of a customer that was made before only the id, so that forgetting the customer is enough.
+    pub(super) fn kept(&self) -> std::borrow::Cow<'static, serde_json::value::RawValue> {
+        if self.id.is_none() {
+            return raw(self);
         }
+        raw(&CustomerPayer {
+            id: self.id.clone(),
+            merchant_customer_id: None,
+            first_name: None,
+            last_name: None,
+            gender: None,
+            date_of_birth: None,
+            email: None,
+            nationality: None,
+            country: None,
+            document: None,
+            phone: None,
+            billing_address: None,
+            shipping_address: None,
+            ip_address: None,
+            browser_info: self.browser_info.clone(),
+            device_fingerprints: self.device_fingerprints.clone(),
+        })
     }
 }
 

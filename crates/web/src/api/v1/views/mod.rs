@@ -4,31 +4,57 @@
 
 mod balances;
 mod card;
+mod customer;
 mod link;
+mod method;
 mod operation;
 mod payment;
 mod payout;
+mod routing;
 pub(super) mod sample;
 mod session;
 mod subscription;
+mod token;
 mod transaction;
 
+use payments::customers::{CustomerRow, CustomerSessionRow};
 use payments::links::LinkFacts;
+use payments::methods::Stored;
 use payments::payouts::PayoutRow;
+use payments::routing::RoutingRules;
 use payments::subscriptions::SubscriptionRow;
-use payments::{Balance, CheckoutSessionRow, Faces, OperationFacts, PaymentFacts, PaymentRead};
+use payments::{
+    Balance, Challenges, CheckoutSessionRow, Connector, Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts,
+};
 
 pub(super) use balances::BalancesView;
+pub(super) use customer::{CustomerSessionView, CustomerView};
 pub(super) use link::LinkView;
+pub(super) use method::{CheckoutMethodView, StoredMethodView, StoredMethodsView};
 pub(super) use operation::OperationView;
 pub(super) use payment::PaymentView;
 pub(super) use payout::PayoutView;
+pub(super) use routing::RulesView;
 pub(super) use session::SessionView;
 pub(super) use subscription::{CyclePaymentsView, SubscriptionView, SubscriptionsView};
+pub(super) use token::TokenView;
 
 /// How replies that are recorded are drawn.
-pub(crate) fn faces() -> Faces {
-    Faces { payment, operation, session, payout, link, subscription, cycle: subscription::cycle }
+pub(crate) fn faces(challenges: Challenges) -> Faces {
+    Faces {
+        payment,
+        operation,
+        session,
+        payout,
+        link,
+        subscription,
+        cycle: subscription::cycle,
+        customer,
+        customer_session,
+        token,
+        method,
+        challenges,
+    }
 }
 
 /// A payment.
@@ -37,8 +63,8 @@ pub(super) fn payment(facts: &PaymentFacts<'_>) -> Vec<u8> {
 }
 
 /// Payments, as a list.
-pub(super) fn payments(found: &[PaymentRead]) -> Vec<u8> {
-    let all: Vec<Vec<u8>> = found.iter().map(|read| payment(&read.facts(false, false))).collect();
+pub(super) fn payments(found: &[PaymentRead], challenges: &Challenges) -> Vec<u8> {
+    let all: Vec<Vec<u8>> = found.iter().map(|read| payment(&read.facts(false, false, challenges))).collect();
     [b"[".as_slice(), &all.join(b",".as_slice()), b"]"].concat()
 }
 
@@ -71,6 +97,46 @@ pub(super) fn balances(balances: &[Balance]) -> Vec<u8> {
     BalancesView::drawn(balances)
 }
 
+/// A customer.
+pub(super) fn customer(customer: &CustomerRow) -> Vec<u8> {
+    CustomerView::drawn(customer)
+}
+
+/// A customer's session.
+pub(super) fn customer_session(session: &CustomerSessionRow) -> Vec<u8> {
+    CustomerSessionView::drawn(session)
+}
+
+/// A one-time token.
+pub(super) fn token(facts: &TokenFacts<'_>) -> Vec<u8> {
+    TokenView::drawn(facts)
+}
+
+/// A stored payment method.
+pub(super) fn method(facts: &MethodFacts<'_>) -> Vec<u8> {
+    StoredMethodView::drawn(facts)
+}
+
+/// A customer's stored methods.
+pub(super) fn methods(found: &[Stored]) -> Vec<u8> {
+    StoredMethodsView::drawn(found)
+}
+
+/// What can be paid with in a checkout session.
+pub(super) fn checkout_methods(session: &CheckoutSessionRow, stored: &[Stored]) -> Vec<u8> {
+    CheckoutMethodView::drawn(session, stored)
+}
+
+/// Routing rules.
+pub(super) fn routing_rules(rules: &RoutingRules) -> Vec<u8> {
+    RulesView::drawn(rules)
+}
+
+/// One rule for everything, as the reference shows it.
+pub(super) fn routing_sample() -> Vec<u8> {
+    routing_rules(&RoutingRules::initial(Connector::Sandbox))
+}
+
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
@@ -94,6 +160,10 @@ mod tests {
         insta::assert_snapshot!("link", shown(&sample::link_reply()));
         insta::assert_snapshot!("subscription", shown(&sample::subscription_reply()));
         insta::assert_snapshot!("balances", shown(&sample::balances_reply()));
+        insta::assert_snapshot!("customer", shown(&sample::customer_reply()));
+        insta::assert_snapshot!("customer_session", shown(&sample::customer_session_reply()));
+        insta::assert_snapshot!("token", shown(&sample::token_reply()));
+        insta::assert_snapshot!("method", shown(&sample::method_reply()));
     }
 
     #[test]
@@ -110,7 +180,13 @@ mod tests {
             ..PaymentDetails::default()
         };
         let row = payments::PaymentRow { details: packed(&details), ..sample::held() };
-        let facts = PaymentFacts { payment: &row, operations: &[sample::capture()], history: true, raw: true };
+        let facts = PaymentFacts {
+            payment: &row,
+            operations: &[sample::capture()],
+            history: true,
+            raw: true,
+            challenges: &sample::challenges(),
+        };
         let text = String::from_utf8(payment(&facts)).expect("UTF-8");
         assert!(text.contains(r#""additional_data":{"b": 1.50, "a": [null]}"#), "{text}");
         assert!(!text.contains("secret"), "{text}");

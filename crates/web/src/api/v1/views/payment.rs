@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::card::{CardView, ThreeDSecure};
 use super::transaction::{Echo, TransactionView};
 use crate::api::v1::details::{OperationDetails, PaymentDetails, unpacked};
-use crate::view::{Decimal, Nothing, Word, drawn, view};
+use crate::view::{Decimal, Nothing, OrEmpty, Word, drawn, view};
 
 view! {
     /// A payment.
@@ -16,7 +16,7 @@ view! {
         account_id: AccountId,
         description: &'a str,
         country: Country,
-        /// CREATED, PENDING, SUCCEEDED, REFUNDED, CANCELED, VERIFIED, DECLINED or ERROR.
+        /// CREATED, PENDING, SUCCEEDED, REFUNDED, CANCELED, VERIFIED, DECLINED, EXPIRED or ERROR.
         status: Word,
         /// What it is exactly.
         sub_status: Word,
@@ -68,10 +68,10 @@ view! {
 view! {
     /// How a payment is paid.
     struct MethodView<'a> as "PaymentMethodReply" {
-        vaulted_token: Word,
+        vaulted_token: OrEmpty,
         kind as "type": Word,
         vault_on_success: bool,
-        token: Word,
+        token: OrEmpty,
         parent_payment_method_type: Nothing,
         payment_method_detail: DetailView<'a>,
     }
@@ -99,7 +99,8 @@ view! {
         retrieval_reference_number: Option<&'a str>,
         acquirer_reference_number: Option<&'a str>,
         voucher: Nothing,
-        redirect_url: Nothing,
+        /// Where the payer proves that the card is his, while the payment waits for that.
+        redirect_url: Option<String>,
         card_data: Option<CardView<'a>>,
         stored_credentials: Option<&'a RawValue>,
     }
@@ -130,15 +131,16 @@ impl PaymentView<'_> {
         let details: PaymentDetails<'_> = unpacked(payment.details.as_deref());
         let operations: Vec<OperationDetails<'_>> =
             facts.operations.iter().map(|operation| unpacked(operation.details.as_deref())).collect();
-        let echo = |at: usize| match at.checked_sub(1) {
+        let tries = payment.earlier_tries().len() + 1; // all of them are the payment's own
+        let echo = |at: usize| match at.checked_sub(tries) {
             None => Echo::of_payment(&details, &payment.description),
             Some(at) => Echo::of_operation(&operations[at]),
         };
         let vault = details.vault_on_success;
-        let transaction = |at: usize, transaction: &_| TransactionView::of(transaction, &echo(at), vault, facts.raw);
+        let transaction = |at: usize, transaction: &_| TransactionView::of(transaction, payment, &echo(at), vault, facts.raw);
         let history =
             facts.history.then(|| facts.transactions().enumerate().map(|(at, facts)| transaction(at, &facts)).collect());
-        let latest = transaction(facts.operations.len(), &facts.latest());
+        let latest = transaction(tries - 1 + facts.operations.len(), &facts.latest());
         let three_d_secure = ThreeDSecure::of(details.three_d_secure.as_deref());
         drawn(&PaymentView::of(facts, &details, &three_d_secure, latest, history))
     }
@@ -166,7 +168,10 @@ impl<'a> PaymentView<'a> {
             updated_at: payment.updated_at,
             idempotency_key: payment.idempotency_key.as_deref(),
             amount: amount(payment),
-            checkout: CheckoutView { session: payment.checkout_session, sdk_action_required: false },
+            checkout: CheckoutView {
+                session: payment.checkout_session,
+                sdk_action_required: payment.state == payments::PaymentState::AwaitingPayer,
+            },
             payment_method: method(facts, details, three_d_secure),
             customer_payer: details.customer_payer.as_deref(),
             additional_data: details.additional_data.as_deref(),
@@ -217,15 +222,15 @@ fn method<'a>(facts: &PaymentFacts<'a>, details: &'a PaymentDetails<'a>, three_d
         retrieval_reference_number: reference,
         acquirer_reference_number: reference,
         voucher: Nothing,
-        redirect_url: Nothing,
+        redirect_url: facts.redirect_url(),
         card_data: card.map(|card| CardView::of(&card, three_d_secure)),
         stored_credentials: details.stored_credentials.as_deref(),
     };
     MethodView {
-        vaulted_token: Word(""),
+        vaulted_token: OrEmpty(payment.vaulted_token),
         kind: Word("CARD"),
         vault_on_success: details.vault_on_success,
-        token: Word(""),
+        token: OrEmpty(payment.token.map(kernel::Id::uuid)),
         parent_payment_method_type: Nothing,
         payment_method_detail: DetailView { card },
     }

@@ -4,13 +4,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use kernel::{
-    AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, Money, Outcome, PaymentId,
-    PayoutId, SecurityCode, Timestamp,
+    AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, CustomerId, CustomerSessionId,
+    MasterKey, Money, Outcome, PaymentId, PaymentMethodId, PayoutId, SecurityCode, Timestamp, TokenId,
 };
+use payments::customers::{CustomerRow, CustomerSessionRow};
+use payments::methods::{MethodStatus, PaymentMethodRow};
 use payments::payouts::PayoutRow;
+use payments::tokens::TokenRow;
 use payments::{
-    AttemptKind, AttemptRow, AttemptState, Balance, CardAsk, CardFace, CheckoutSessionRow, Connector, Mode, OperationFacts,
-    OriginKind, PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, Workflow,
+    AttemptKind, AttemptRow, AttemptState, Balance, CardAsk, CardFace, Challenges, CheckoutSessionRow, Connector, MethodFacts,
+    Mode, OperationFacts, OriginKind, PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, TokenFacts, Workflow,
 };
 
 use crate::api::v1::details::{OperationDetails, PayoutDetails, packed, raw};
@@ -51,8 +54,11 @@ pub(super) fn purchase() -> PaymentRow {
         idempotency_key: Some(Arc::from("create-payment-1")),
         split: None,
         details: None,
+        customer_id: None,
+        token: None,
         created_at: AT,
         state: PaymentState::Approved,
+        earlier: None,
         attempt: AttemptState::Succeeded,
         response: approval(),
         answered_at: Some(AT),
@@ -61,6 +67,8 @@ pub(super) fn purchase() -> PaymentRow {
         refunded: 0,
         refunding: 0,
         hold_until: None,
+        method_id: None,
+        vaulted_token: None,
         updated_at: AT,
     }
 }
@@ -119,14 +127,110 @@ pub(super) fn open_session() -> CheckoutSessionRow {
         amount: Some(1_999),
         workflow: Workflow::SdkCheckout,
         details: None,
+        customer_id: None,
         created_at: AT,
         payment_id: None,
     }
 }
 
+/// Where payers of samples are sent.
+pub(super) fn challenges() -> Challenges {
+    let challenges = Challenges::new(&MasterKey::from_bytes([0; 32]));
+    challenges.reached_at("https://guichet.example");
+    challenges
+}
+
+/// A customer of whom little is known.
+fn customer() -> CustomerRow {
+    CustomerRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: CustomerId::from_bytes(id(5)),
+        created_at: AT,
+        merchant_customer_id: Some(Arc::from("ada-1")),
+        document: Some(Arc::from(&br#"{"first_name":"Ada","last_name":"Martin","email":"ada@example.com"}"#[..])),
+        last_method: None,
+        deleted_at: None,
+        updated_at: AT,
+    }
+}
+
+/// A customer's session.
+fn customer_session() -> CustomerSessionRow {
+    CustomerSessionRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: CustomerSessionId::from_bytes(id(6)),
+        customer_id: CustomerId::from_bytes(id(5)),
+        country: Country::parse("FR").expect("France"),
+        callback_url: None,
+        created_at: AT,
+    }
+}
+
+/// A one-time token.
+fn token() -> TokenRow {
+    TokenRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: TokenId::from_bytes(id(7)),
+        card: purchase().card.expect("it was paid by card"),
+        number_record: uuid::Uuid::from_bytes(id(10)),
+        code_record: None,
+        vault_on_success: false,
+        checkout_session: None,
+        customer_session: None,
+        expires_at: AT,
+        used_by: None,
+        erased_at: None,
+    }
+}
+
+/// A card that can be charged again.
+fn stored() -> PaymentMethodRow {
+    PaymentMethodRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: PaymentMethodId::from_bytes(id(8)),
+        vaulted_token: uuid::Uuid::from_bytes(id(11)),
+        customer_id: Some(CustomerId::from_bytes(id(5))),
+        customer_session: None,
+        country: Country::parse("FR").expect("France"),
+        idempotency_key: Some(Arc::from("enrol-1")),
+        verify: false,
+        verify_currency: None,
+        callback_url: None,
+        created_at: AT,
+        status: MethodStatus::Enrolled,
+        card: purchase().card,
+        fingerprint: None,
+        number_record: None,
+        payment_id: None,
+        last_used_at: Some(AT),
+        updated_at: AT,
+    }
+}
+
+/// The reply to the request that made the customer.
+pub(in crate::api::v1) fn customer_reply() -> Vec<u8> {
+    super::customer(&customer())
+}
+
+/// The reply to the request that opened the customer's session.
+pub(in crate::api::v1) fn customer_session_reply() -> Vec<u8> {
+    super::customer_session(&customer_session())
+}
+
+/// The reply to the request that made the token.
+pub(in crate::api::v1) fn token_reply() -> Vec<u8> {
+    super::token(&TokenFacts { token: &token(), details: None })
+}
+
+/// The reply to the request that enrolled the card.
+pub(in crate::api::v1) fn method_reply() -> Vec<u8> {
+    super::method(&MethodFacts { method: &stored(), last: true, now: AT })
+}
+
 /// The reply to the request that made the payment.
 pub(in crate::api::v1) fn payment_reply() -> Vec<u8> {
-    super::payment(&PaymentFacts { payment: &purchase(), operations: &[], history: true, raw: false })
+    let challenges = challenges();
+    super::payment(&PaymentFacts { payment: &purchase(), operations: &[], history: true, raw: false, challenges: &challenges })
 }
 
 /// The reply to a capture.

@@ -1,11 +1,11 @@
 //! A checkout session as it is shown.
 
-use kernel::{CheckoutSessionId, Country, Money, Timestamp};
+use kernel::{CheckoutSessionId, Country, CustomerId, Money, Timestamp};
 use payments::CheckoutSessionRow;
 use serde_json::value::RawValue;
 
 use crate::api::v1::details::{SessionDetails, unpacked};
-use crate::view::{Decimal, Nothing, Word, drawn, view};
+use crate::view::{Decimal, Word, drawn, view};
 
 view! {
     /// A checkout session.
@@ -16,7 +16,7 @@ view! {
         merchant_order_id: &'a str,
         country: Country,
         payment_description: &'a str,
-        customer_id: Nothing,
+        customer_id: Option<CustomerId>,
         callback_url: Option<&'a str>,
         amount: Option<AmountView>,
         created_at: Timestamp,
@@ -52,7 +52,7 @@ impl SessionView<'_> {
             merchant_order_id: &session.merchant_order_id,
             country: session.country,
             payment_description: &session.payment_description,
-            customer_id: Nothing,
+            customer_id: session.customer_id,
             callback_url: details.callback_url.as_deref(),
             amount: session.money().map(amount),
             created_at: session.created_at,

@@ -1,10 +1,10 @@
 //! One try at an acquirer as it is shown.
 
 use kernel::Timestamp;
-use payments::{TransactionFacts, response_message};
+use payments::{PaymentRow, TransactionFacts, response_message};
 
 use crate::api::v1::details::{OperationDetails, PaymentDetails};
-use crate::view::{Decimal, Word, view};
+use crate::view::{Decimal, OrEmpty, Word, view};
 
 view! {
     /// One try at an acquirer.
@@ -33,10 +33,10 @@ view! {
 view! {
     /// How a transaction is paid; more stands at its payment.
     struct MethodOfTransaction as "MethodOfTransaction" {
-        vaulted_token: Word,
+        vaulted_token: OrEmpty,
         kind as "type": Word,
         vault_on_success: bool,
-        token: Word,
+        token: OrEmpty,
     }
 }
 
@@ -143,7 +143,13 @@ impl<'a> Echo<'a> {
 
 impl<'a> TransactionView<'a> {
     /// Out of the facts and what is only echoed.
-    pub(super) fn of(facts: &TransactionFacts<'a>, echo: &Echo<'a>, vault_on_success: bool, raw: bool) -> TransactionView<'a> {
+    pub(super) fn of(
+        facts: &TransactionFacts<'a>,
+        payment: &PaymentRow,
+        echo: &Echo<'a>,
+        vault_on_success: bool,
+        raw: bool,
+    ) -> TransactionView<'a> {
         let provider_data = ProviderView::of(facts, raw);
         TransactionView {
             id: facts.id,
@@ -153,10 +159,10 @@ impl<'a> TransactionView<'a> {
             amount: Decimal(facts.amount),
             provider_id: Word(facts.connector.provider_id()),
             payment_method: MethodOfTransaction {
-                vaulted_token: Word(""),
+                vaulted_token: OrEmpty(payment.vaulted_token),
                 kind: Word("CARD"),
                 vault_on_success,
-                token: Word(""),
+                token: OrEmpty(payment.token.map(kernel::Id::uuid)),
             },
             response_code: provider_data.response_code(),
             response_message: provider_data.response_message(),

@@ -1,0 +1,187 @@
+//! Decisions about customers: each one commit, with its reply when the request brought a key.
+
+use db::{Command, Keys, Rows};
+use idempotency::Claim;
+use kernel::{AccountId, CustomerId, CustomerSessionId, Timestamp};
+
+use super::document::changed;
+use super::rows::{CustomerReferenceRow, CustomerRow, CustomerSessionRow};
+use super::types::{CreateCustomer, CreateCustomerSession, PatchCustomer};
+use crate::commands::{Begun, claim_keys, claimed, done};
+use crate::error::Refusal;
+use crate::facts::Faces;
+use crate::methods;
+
+/// The customer, unless it does not exist or was deleted.
+///
+/// # Errors
+/// [`Refusal::CustomerNotFound`].
+pub(crate) fn live(rows: &mut Rows, account: AccountId, id: CustomerId) -> Result<&mut CustomerRow, Refusal> {
+    rows.get_mut::<CustomerRow>(&(account, id)).filter(|row| row.deleted_at.is_none()).ok_or(Refusal::CustomerNotFound)
+}
+
+/// `POST /v1/customers`.
+#[derive(Debug)]
+pub(super) struct Create {
+    pub(super) account: AccountId,
+    pub(super) id: CustomerId,
+    pub(super) ask: CreateCustomer,
+    pub(super) claim: Option<Claim>,
+    pub(super) faces: Faces,
+}
+
+impl Command for Create {
+    type Reply = Begun<()>;
+    type Refusal = Refusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        claim_keys(keys, self.claim.as_ref());
+        keys.row::<CustomerReferenceRow>((self.account, self.ask.merchant_customer_id.clone()));
+        keys.fresh::<CustomerRow>((self.account, self.id));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
+            return Ok(Begun::Taken(known));
+        }
+        let name = self.ask.merchant_customer_id.clone();
+        take_name(rows, self.account, self.id, name.clone())?;
+        let row = CustomerRow {
+            account_id: self.account,
+            id: self.id,
+            created_at: now,
+            merchant_customer_id: Some(name),
+            document: self.ask.document.clone(),
+            last_method: None,
+            deleted_at: None,
+            updated_at: now,
+        };
+        let body = (self.faces.customer)(&row);
+        rows.append(row);
+        Ok(done(rows, self.claim.as_ref(), 201, body, now))
+    }
+}
+
+/// Notes a merchant's name for a customer.
+fn take_name(rows: &mut Rows, account: AccountId, id: CustomerId, name: std::sync::Arc<str>) -> Result<(), Refusal> {
+    if rows.get::<CustomerReferenceRow>(&(account, name.clone())).is_some() {
+        return Err(Refusal::CustomerIdDuplicated);
+    }
+    rows.insert(CustomerReferenceRow { account_id: account, merchant_customer_id: name, customer_id: id });
+    Ok(())
+}
+
+/// `PATCH /v1/customers/{id}`.
+#[derive(Debug)]
+pub(super) struct Patch {
+    pub(super) account: AccountId,
+    pub(super) id: CustomerId,
+    pub(super) ask: PatchCustomer,
+    pub(super) claim: Option<Claim>,
+    pub(super) faces: Faces,
+}
+
+impl Command for Patch {
+    type Reply = Begun<()>;
+    type Refusal = Refusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        claim_keys(keys, self.claim.as_ref());
+        keys.row::<CustomerRow>((self.account, self.id));
+        if let Some(name) = &self.ask.merchant_customer_id {
+            keys.row::<CustomerReferenceRow>((self.account, name.clone()));
+        }
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
+            return Ok(Begun::Taken(known));
+        }
+        let before = live(rows, self.account, self.id)?.merchant_customer_id.clone();
+        if let Some(name) = self.ask.merchant_customer_id.clone().filter(|name| before.as_ref() != Some(name)) {
+            take_name(rows, self.account, self.id, name)?;
+            if let Some(before) = before {
+                rows.delete::<CustomerReferenceRow>(&(self.account, before));
+            }
+        }
+        let row = live(rows, self.account, self.id)?;
+        if let Some(name) = &self.ask.merchant_customer_id {
+            row.merchant_customer_id = Some(name.clone());
+        }
+        row.document = changed(row.document.as_deref(), &self.ask.changes);
+        row.updated_at = now;
+        let body = (self.faces.customer)(row);
+        Ok(done(rows, self.claim.as_ref(), 200, body, now))
+    }
+}
+
+/// `DELETE /v1/customers/{id}`: forgets the person and destroys the cards.
+#[derive(Debug)]
+pub(super) struct Delete {
+    pub(super) account: AccountId,
+    pub(super) id: CustomerId,
+}
+
+impl Command for Delete {
+    type Reply = ();
+    type Refusal = Refusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<CustomerRow>((self.account, self.id));
+        methods::of_customer_keys(keys, self.account, self.id);
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Refusal> {
+        let row = live(rows, self.account, self.id)?;
+        let name = row.merchant_customer_id.take();
+        row.document = None;
+        row.last_method = None;
+        row.deleted_at = Some(now);
+        row.updated_at = now;
+        if let Some(name) = name {
+            rows.delete::<CustomerReferenceRow>(&(self.account, name));
+        }
+        methods::unenrol_all(rows, self.account, self.id, now);
+        Ok(())
+    }
+}
+
+/// `POST /v1/customers/sessions`.
+#[derive(Debug)]
+pub(super) struct OpenSession {
+    pub(super) account: AccountId,
+    pub(super) id: CustomerSessionId,
+    pub(super) customer: CustomerId,
+    pub(super) ask: CreateCustomerSession,
+    pub(super) claim: Option<Claim>,
+    pub(super) faces: Faces,
+}
+
+impl Command for OpenSession {
+    type Reply = Begun<()>;
+    type Refusal = Refusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        claim_keys(keys, self.claim.as_ref());
+        keys.row::<CustomerRow>((self.account, self.customer));
+        keys.fresh::<CustomerSessionRow>((self.account, self.id));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
+            return Ok(Begun::Taken(known));
+        }
+        live(rows, self.account, self.customer)?;
+        let row = CustomerSessionRow {
+            account_id: self.account,
+            id: self.id,
+            customer_id: self.customer,
+            country: self.ask.country,
+            callback_url: self.ask.callback_url.clone(),
+            created_at: now,
+        };
+        let body = (self.faces.customer_session)(&row);
+        rows.append(row);
+        Ok(done(rows, self.claim.as_ref(), 201, body, now))
+    }
+}

@@ -1,0 +1,87 @@
+//! Customers as the edge asks for them.
+
+use db::Fault;
+use kernel::{AccountId, CustomerId, CustomerSessionId};
+
+use super::commands::{Create, Delete, OpenSession, Patch};
+use super::queries;
+use super::rows::CustomerRow;
+use super::types::{CreateCustomer, CreateCustomerSession, PatchCustomer};
+use crate::asks::{Answer, Once};
+use crate::error::{PaymentsError, Refusal};
+use crate::service::Payments;
+
+impl Payments {
+    /// Notes a customer.
+    ///
+    /// # Errors
+    /// [`PaymentsError`].
+    pub async fn create_customer(
+        &self,
+        account: AccountId,
+        ask: CreateCustomer,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let id = CustomerId::new(&self.0.source);
+        let faces = self.0.faces.clone();
+        self.0.in_one_commit(once, id.uuid(), |claim| Create { account, id, ask, claim, faces }).await
+    }
+
+    /// Changes a customer. An id that is none is answered like an unknown one.
+    ///
+    /// # Errors
+    /// [`PaymentsError`].
+    pub async fn patch_customer(
+        &self,
+        account: AccountId,
+        id: Option<CustomerId>,
+        ask: PatchCustomer,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let Some(id) = id else { return self.0.refused(once.as_ref(), Refusal::CustomerNotFound).await };
+        let faces = self.0.faces.clone();
+        self.0.in_one_commit(once, id.uuid(), |claim| Patch { account, id, ask, claim, faces }).await
+    }
+
+    /// Forgets a customer and destroys the cards kept for it.
+    ///
+    /// # Errors
+    /// [`PaymentsError`].
+    pub async fn delete_customer(&self, account: AccountId, id: CustomerId) -> Result<(), PaymentsError> {
+        Ok(self.0.store.writer().run(Delete { account, id }).await??)
+    }
+
+    /// Opens a customer's session.
+    ///
+    /// # Errors
+    /// [`PaymentsError`].
+    pub async fn create_customer_session(
+        &self,
+        account: AccountId,
+        ask: CreateCustomerSession,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let Ok(customer) = ask.customer.parse() else {
+            return self.0.refused(once.as_ref(), Refusal::CustomerNotFound).await;
+        };
+        let id = CustomerSessionId::new(&self.0.source);
+        let faces = self.0.faces.clone();
+        self.0.in_one_commit(once, id.uuid(), |claim| OpenSession { account, id, customer, ask, claim, faces }).await
+    }
+
+    /// One customer; `None` when the account has none of that id.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn get_customer(&self, account: AccountId, id: CustomerId) -> Result<Option<CustomerRow>, Fault> {
+        queries::customer(self.0.store.reader(), account, id).await
+    }
+
+    /// The customer the merchant calls so.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn customer_by_reference(&self, account: AccountId, name: &str) -> Result<Option<CustomerRow>, Fault> {
+        queries::by_reference(self.0.store.reader(), account, name).await
+    }
+}

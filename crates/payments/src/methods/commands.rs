@@ -1,0 +1,344 @@
+//! Decisions about stored payment methods.
+
+use std::convert::Infallible;
+
+use db::{Command, Keys, Rows};
+use idempotency::Claim;
+use kernel::{AccountId, CustomerId, CustomerSessionId, PaymentMethodId, Timestamp, TokenId};
+use uuid::Uuid;
+
+use super::rows::{CustomerCardRow, PaymentMethodRow};
+use super::source::{NewMethod, existing};
+use super::types::MethodStatus;
+use crate::attempt::{Asked, Attempt};
+use crate::commands::{
+    Begun, Charge, Ending, begin, begin_keys, claim, claim_keys, claimed, conclude, conclude_keys, done, settle,
+};
+use crate::customers::{self, CustomerRow, CustomerSessionRow};
+use crate::error::Refusal;
+use crate::facts::{Faces, MethodFacts};
+use crate::origin::Origins;
+use crate::tokens;
+use crate::vault;
+
+/// Whether the method can be charged.
+pub(super) fn enrolled(rows: &mut Rows, account: AccountId, method: PaymentMethodId) -> bool {
+    rows.get::<PaymentMethodRow>(&(account, method)).is_some_and(|row| row.status == MethodStatus::Enrolled)
+}
+
+/// Destroys the number of a method.
+pub(super) fn destroy_number(rows: &mut Rows, account: AccountId, method: PaymentMethodId) {
+    if let Some(record) = rows.get_mut::<PaymentMethodRow>(&(account, method)).and_then(|row| row.number_record.take()) {
+        vault::destroy(rows, account, record);
+    }
+}
+
+/// Takes a method off: its number is destroyed, its customer may enrol the card again.
+pub(super) fn unenrol(rows: &mut Rows, account: AccountId, method: PaymentMethodId, now: Timestamp) {
+    destroy_number(rows, account, method);
+    let Some(row) = rows.get_mut::<PaymentMethodRow>(&(account, method)) else { return };
+    row.status = MethodStatus::Unenrolled;
+    row.updated_at = now;
+    if let Some(card) = row.card_key()
+        && rows.get::<CustomerCardRow>(&card).is_some_and(|known| known.method_id == method)
+    {
+        rows.delete::<CustomerCardRow>(&card);
+    }
+}
+
+/// Takes all cards of a customer off.
+pub(crate) fn unenrol_all(rows: &mut Rows, account: AccountId, customer: CustomerId, now: Timestamp) {
+    for card in rows.all::<CustomerCardRow>(&(account, customer)) {
+        let method = rows.must::<CustomerCardRow>(&card).method_id;
+        unenrol(rows, account, method, now);
+    }
+}
+
+/// Enrols a method whose number is in the vault. A customer who has the card already keeps the method it is known as, and this one goes;
+/// a customer who was deleted meanwhile gets none. Gives the method that can be charged, with what it is charged by.
+pub(super) fn enrol(
+    rows: &mut Rows,
+    account: AccountId,
+    method: PaymentMethodId,
+    now: Timestamp,
+) -> Option<(PaymentMethodId, Uuid)> {
+    let row = rows.must::<PaymentMethodRow>(&(account, method)).clone();
+    if row.customer_id.is_some_and(|customer| customers::live(rows, account, customer).is_err()) {
+        withdraw(rows, &row, now);
+        return None;
+    }
+    if let Some(card) = row.card_key() {
+        if let Some(known) = existing(rows, card, now) {
+            renew(rows, account, known, &row, now);
+            withdraw(rows, &row, now);
+            let token = rows.must::<PaymentMethodRow>(&(account, known)).vaulted_token;
+            return Some((known, token));
+        }
+        rows.insert(CustomerCardRow { account_id: account, customer_id: card.1, fingerprint: card.2, method_id: method });
+    }
+    let stored = rows.must_mut::<PaymentMethodRow>(&(account, method));
+    stored.status = MethodStatus::Enrolled;
+    stored.updated_at = now;
+    Some((method, stored.vaulted_token))
+}
+
+/// The same card came again: if it was issued anew, it lasts longer now.
+fn renew(rows: &mut Rows, account: AccountId, known: PaymentMethodId, came: &PaymentMethodRow, now: Timestamp) {
+    let row = rows.must_mut::<PaymentMethodRow>(&(account, known));
+    if let (Some(before), Some(card)) = (&row.card, &came.card)
+        && card.outlasts(before)
+    {
+        row.card = Some(card.clone());
+        row.updated_at = now;
+    }
+}
+
+/// A method that is not needed. One that a request prepared stays as a trace of that request.
+fn withdraw(rows: &mut Rows, row: &PaymentMethodRow, now: Timestamp) {
+    destroy_number(rows, row.account_id, row.id);
+    let key = (row.account_id, row.id);
+    if row.customer_session.is_none() {
+        rows.delete::<PaymentMethodRow>(&key);
+    } else {
+        let row = rows.must_mut::<PaymentMethodRow>(&key);
+        row.status = MethodStatus::Unenrolled;
+        row.updated_at = now;
+    }
+}
+
+/// Draws a method as its request is answered.
+pub(super) fn drawn(rows: &mut Rows, faces: &Faces, account: AccountId, method: PaymentMethodId, now: Timestamp) -> Vec<u8> {
+    let row = rows.must::<PaymentMethodRow>(&(account, method)).clone();
+    let last = row.customer_id.is_some_and(|customer| {
+        rows.get::<CustomerRow>(&(account, customer)).is_some_and(|customer| customer.last_method == Some(method))
+    });
+    (faces.method)(&MethodFacts { method: &row, last, now })
+}
+
+/// `POST /v1/customers/sessions/{cs}/payment-methods`: a method that waits for its card.
+#[derive(Debug)]
+pub(super) struct Prepare {
+    pub(super) row: PaymentMethodRow,
+    pub(super) session: CustomerSessionId,
+    pub(super) claim: Option<Claim>,
+    pub(super) faces: Faces,
+}
+
+impl Command for Prepare {
+    type Reply = Begun<()>;
+    type Refusal = Refusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        claim_keys(keys, self.claim.as_ref());
+        keys.row::<CustomerSessionRow>((self.row.account_id, self.session));
+        if let Some(customer) = self.row.customer_id {
+            keys.row::<CustomerRow>((self.row.account_id, customer));
+        }
+        keys.fresh::<PaymentMethodRow>((self.row.account_id, self.row.id));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
+            return Ok(Begun::Taken(known));
+        }
+        let account = self.row.account_id;
+        let session = rows.get::<CustomerSessionRow>(&(account, self.session)).ok_or(Refusal::CustomerSessionNotFound)?;
+        if now >= session.created_at.plus_seconds(customers::CUSTOMER_SESSION_SECONDS) {
+            return Err(Refusal::CustomerSessionNotFound);
+        }
+        if let Some(customer) = self.row.customer_id {
+            customers::live(rows, account, customer)?;
+        }
+        rows.append(PaymentMethodRow { created_at: now, updated_at: now, ..self.row.clone() });
+        let body = drawn(rows, &self.faces, account, self.row.id, now);
+        Ok(done(rows, self.claim.as_ref(), 201, body, now))
+    }
+}
+
+/// Enrols a card, directly or into a method that waits for it; with a check, only writes the intent.
+#[derive(Clone, Debug)]
+pub(super) struct Enrol {
+    /// The method and its number.
+    pub(super) new: NewMethod,
+    /// It fills a method that waits in this session.
+    pub(super) waits_in: Option<CustomerSessionId>,
+    /// The token that the card came with.
+    pub(super) token: Option<TokenId>,
+    /// The card check that comes first, with what is known without asking anybody.
+    pub(super) check: Option<Box<Charge>>,
+    /// Why the card cannot be good.
+    pub(super) known: Option<Ending>,
+    /// The request's key; its subject is the method unless there is a check.
+    pub(super) claim: Claim,
+    pub(super) origins: Origins,
+    pub(super) faces: Faces,
+}
+
+impl Enrol {
+    fn key(&self) -> (AccountId, PaymentMethodId) {
+        (self.new.row.account_id, self.new.row.id)
+    }
+
+    /// The check's attempt, to be carried out once the intent is committed.
+    pub(super) fn attempt(&self) -> Option<Attempt> {
+        self.check.as_ref().map(|check| check.attempt(Some(Asked::by(&self.claim))))
+    }
+
+    /// The method that the card comes into must be waiting for one.
+    fn waiting(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Refusal> {
+        let Some(session) = self.waits_in else { return Ok(()) };
+        let row = rows.get::<PaymentMethodRow>(&self.key()).filter(|row| row.customer_session == Some(session));
+        match row.ok_or(Refusal::PaymentMethodNotFound)?.status_at(now) {
+            MethodStatus::ReadyToEnroll => Ok(()),
+            _ => Err(Refusal::InvalidStatus),
+        }
+    }
+
+    /// The customer has the card: the method it is known as is the answer.
+    fn known_as(&self, rows: &mut Rows, known: PaymentMethodId, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        let account = self.new.row.account_id;
+        if let Some(token) = self.token {
+            tokens::spend(rows, account, token, known.uuid(), now)?;
+            tokens::erase(rows, account, token, now);
+        }
+        renew(rows, account, known, &self.new.row, now);
+        if self.waits_in.is_some() {
+            withdraw(rows, &self.new.row, now);
+        }
+        let body = drawn(rows, &self.faces, account, known, now);
+        Ok(done(rows, Some(&self.claim), 201, body, now))
+    }
+
+    /// Without a check the card is enrolled at once, unless it cannot be good.
+    fn at_once(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        let (account, id) = self.key();
+        if let Some(token) = self.token {
+            tokens::spend(rows, account, token, id.uuid(), now)?;
+            tokens::erase(rows, account, token, now);
+        }
+        self.new.put(rows, now)?;
+        let shown = if self.known.is_some() {
+            destroy_number(rows, account, id);
+            rows.must_mut::<PaymentMethodRow>(&(account, id)).status = MethodStatus::Declined;
+            id
+        } else {
+            enrol(rows, account, id, now).map_or(id, |(id, _)| id)
+        };
+        let body = drawn(rows, &self.faces, account, shown, now);
+        Ok(done(rows, Some(&self.claim), 201, body, now))
+    }
+}
+
+impl Command for Enrol {
+    type Reply = Begun<()>;
+    type Refusal = Refusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        idempotency::claim_keys(keys, &self.claim);
+        self.new.keys(keys);
+        let account = self.new.row.account_id;
+        if let Some(card) = self.new.row.card_key() {
+            keys.row::<CustomerCardRow>(card);
+            keys.row::<CustomerRow>((account, card.1));
+        }
+        match &self.check {
+            Some(check) => begin_keys(keys, check),
+            None => {
+                if let Some(token) = self.token {
+                    tokens::spend_keys(keys, account, token);
+                }
+            }
+        }
+        if let Some(attempt) = self.attempt().filter(|_| self.known.is_some()) {
+            conclude_keys(keys, &attempt, &self.origins);
+        }
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        let account = self.new.row.account_id;
+        let known = self.new.row.card_key().and_then(|card| existing(rows, card, now));
+        let claimed = match known {
+            Some(known) => Claim { subject: known.uuid(), ..self.claim.clone() },
+            None => self.claim.clone(),
+        };
+        if let Err(known) = claim(rows, &claimed, now) {
+            return Ok(Begun::Taken(known));
+        }
+        self.waiting(rows, now)?;
+        if let Some(customer) = self.new.row.customer_id {
+            customers::live(rows, account, customer)?;
+        }
+        if let Some(known) = known {
+            return self.known_as(rows, known, now);
+        }
+        let Some((check, attempt)) = self.check.as_deref().zip(self.attempt()) else { return self.at_once(rows, now) };
+        begin(rows, check, now)?;
+        let Some(ending) = &self.known else { return Ok(Begun::Go(())) };
+        let ended = settle(rows, &attempt, ending, &self.origins, now).expect("the attempt was written a moment ago");
+        let finished = conclude(rows, &attempt, ended, &self.origins, now).expect("the claim was made a moment ago");
+        Ok(Begun::Done(finished))
+    }
+}
+
+/// `POST …/{pm}/unenroll`.
+#[derive(Debug)]
+pub(super) struct Unenrol {
+    pub(super) account: AccountId,
+    pub(super) id: PaymentMethodId,
+    /// The customer it must belong to, where one is named.
+    pub(super) customer: Option<CustomerId>,
+    pub(super) claim: Option<Claim>,
+    pub(super) faces: Faces,
+}
+
+impl Command for Unenrol {
+    type Reply = Begun<()>;
+    type Refusal = Refusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        claim_keys(keys, self.claim.as_ref());
+        keys.row::<PaymentMethodRow>((self.account, self.id));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
+        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
+            return Ok(Begun::Taken(known));
+        }
+        let row = rows.get::<PaymentMethodRow>(&(self.account, self.id));
+        let of_customer = |row: &&PaymentMethodRow| self.customer.is_none_or(|customer| row.customer_id == Some(customer));
+        let row = row.filter(of_customer).ok_or(Refusal::PaymentMethodNotFound)?;
+        if !row.can_be_unenrolled(now) {
+            return Err(Refusal::InvalidStatus);
+        }
+        unenrol(rows, self.account, self.id, now);
+        let body = drawn(rows, &self.faces, self.account, self.id, now);
+        Ok(done(rows, self.claim.as_ref(), 200, body, now))
+    }
+}
+
+/// A method's number did not open: from now on it says so itself.
+#[derive(Debug)]
+pub(super) struct MarkDamaged {
+    pub(super) account: AccountId,
+    pub(super) id: PaymentMethodId,
+    /// The record that was tried; another one that came meanwhile is not judged by it.
+    pub(super) record: Option<Uuid>,
+}
+
+impl Command for MarkDamaged {
+    type Reply = ();
+    type Refusal = Infallible;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PaymentMethodRow>((self.account, self.id));
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
+        let row = rows.get_mut::<PaymentMethodRow>(&(self.account, self.id));
+        if let Some(row) = row.filter(|row| row.status == MethodStatus::Enrolled && row.number_record == self.record) {
+            row.status = MethodStatus::Error;
+            row.updated_at = now;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! What a stored payment method can be.
+
+db::codes! {
+    /// How far a stored payment method got.
+    pub enum MethodStatus {
+        /// Waits for a card.
+        ReadyToEnroll = 0,
+        /// The acquirer is being asked about its card.
+        EnrollInProcess = 1,
+        /// Can be charged.
+        Enrolled = 2,
+        /// The card was refused.
+        Declined = 3,
+        /// No card came in time.
+        Expired = 4,
+        /// Taken off; its number is destroyed.
+        Unenrolled = 5,
+        /// Its number does not open any more.
+        Error = 6,
+    }
+}
+
+impl MethodStatus {
+    /// The word of the payments API.
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Self::ReadyToEnroll => "READY_TO_ENROLL",
+            Self::EnrollInProcess => "ENROLL_IN_PROCESS",
+            Self::Enrolled => "ENROLLED",
+            Self::Declined => "DECLINED",
+            Self::Expired => "EXPIRED",
+            Self::Unenrolled => "UNENROLLED",
+            Self::Error => "ERROR",
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! `/v1/challenges/{token}`: the page on which a payer proves that a card is his (payments specification, section 4.4).
+
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, COOKIE, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use kernel::{SecretText, equal_in_constant_time};
+use minijinja::context;
+use minijinja::value::Serde;
+use payments::{Challenge, ChallengeAnswer, ChallengeShown, PaymentState};
+use serde::Serialize;
+
+use super::money::{Amount, Card, amount, card};
+use super::{Language, Page, error, language_of};
+use crate::api::v1::callback_url;
+use crate::envelope::{Code, Problem};
+use crate::exchange::Exchange;
+use crate::extract::{At, Facts, Fields, Headers};
+use crate::refusal::problem_of_fault;
+use crate::route::{Content, Route};
+use crate::state::Web;
+
+/// Ties a form to the browser that was shown it.
+const COOKIE_NAME: &str = "guichet-challenge";
+/// After the form the payer goes on to the merchant's page, wherever that is: browsers hold a form's redirects to `form-action` too.
+const MAY_LEAVE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self' https: http:; base-uri 'none'; \
+     frame-ancestors 'none'",
+);
+const PATH: &str = "/v1/challenges/{token}";
+const GROUP: &str = "Pages for payers";
+const TOKEN_PARAM: (&str, &str) = ("token", "Out of the payment's `redirect_url`.");
+
+/// Both routes.
+pub(crate) fn routes() -> Vec<Route> {
+    let show = Route::open(Method::GET, PATH, show)
+        .named(GROUP, "show-challenge", "Ask the payer for a code")
+        .params(&[TOKEN_PARAM])
+        .replies(StatusCode::OK, "A page.", Content::Html);
+    let take = Route::open(Method::POST, PATH, take)
+        .named(GROUP, "answer-challenge", "Take the payer's code")
+        .params(&[TOKEN_PARAM])
+        .text("The page's own form: `csrf`, `otp`, and `action`, which is `submit` or `cancel`.")
+        .replies(StatusCode::OK, "A page: the question again, or the outcome.", Content::Html)
+        .replies(StatusCode::SEE_OTHER, "To the payment's `callback_url`.", Content::Html);
+    vec![show, take]
+}
+
+/// What the template is told.
+#[derive(Serialize)]
+struct Told<'a> {
+    stage: &'static str,
+    merchant: &'a str,
+    description: &'a str,
+    amount: Amount,
+    card: Option<Card>,
+    csrf: &'a str,
+    error: Option<&'static str>,
+    tries_left: u32,
+    callback: Option<String>,
+}
+
+/// The request as this page needs it.
+struct Visit<'a> {
+    web: &'a Web,
+    exchange: &'a Exchange,
+    headers: &'a HeaderMap,
+    token: &'a str,
+    language: Language,
+}
+
+async fn show(Facts(exchange): Facts, Headers(headers): Headers, At(token): At<String>, State(web): State<Web>) -> Response {
+    let visit = Visit::new(&web, &exchange, &headers, &token);
+    match web.wiring.payments.challenge(&token).await {
+        Ok(Some(challenge)) => visit.page(&challenge, None).await,
+        Ok(None) => visit.refuse(Problem::new(Code::NotFound, "no such challenge").with_status(StatusCode::NOT_FOUND)).await,
+        Err(fault) => visit.refuse(problem_of_fault(&fault)).await,
+    }
+}
+
+async fn take(
+    Facts(exchange): Facts,
+    Headers(headers): Headers,
+    At(token): At<String>,
+    State(web): State<Web>,
+    mut fields: Fields,
+) -> Response {
+    let visit = Visit::new(&web, &exchange, &headers, &token);
+    let form = Form {
+        csrf: fields.take("csrf"),
+        otp: SecretText::new(fields.take("otp").trim().to_owned()),
+        action: fields.take("action"),
+    };
+    match visit.answer(&form).await {
+        Ok(response) => response,
+        Err(problem) => visit.refuse(problem).await,
+    }
+}
+
+/// What the page's form sends.
+struct Form {
+    csrf: String,
+    otp: SecretText,
+    action: String,
+}
+
+impl<'a> Visit<'a> {
+    fn new(web: &'a Web, exchange: &'a Exchange, headers: &'a HeaderMap, token: &'a str) -> Visit<'a> {
+        Visit { web, exchange, headers, token, language: language_of(&exchange.uri, headers) }
+    }
+
+    async fn challenge(&self) -> Result<Challenge, Problem> {
+        let found = self.web.wiring.payments.challenge(self.token).await.map_err(|fault| problem_of_fault(&fault))?;
+        found.ok_or_else(|| Problem::new(Code::NotFound, "no such challenge").with_status(StatusCode::NOT_FOUND))
+    }
+
+    async fn answer(&self, form: &Form) -> Result<Response, Problem> {
+        let challenge = self.challenge().await?;
+        if !self.is_ours(&form.csrf) {
+            return Err(
+                Problem::new(Code::AuthorizationRequired, "the form is not this page's").with_status(StatusCode::FORBIDDEN)
+            );
+        }
+        let answer = match form.action.as_str() {
+            "cancel" => ChallengeAnswer::Cancel,
+            _ if form.otp.expose().is_empty() => return Ok(self.page(&challenge, Some("missing")).await),
+            _ => ChallengeAnswer::Code(form.otp.expose().clone()),
+        };
+        let answered = self.web.wiring.payments.answer_challenge(&challenge, answer).await;
+        answered.map_err(|fault| problem_of_fault(&fault))?;
+        let challenge = self.challenge().await?;
+        Ok(match challenge.shown() {
+            ChallengeShown::Over(_) => match callback(&challenge) {
+                Some(location) => see_other(&location),
+                None => self.page(&challenge, None).await,
+            },
+            ChallengeShown::Asked => self.page(&challenge, Some("wrong")).await,
+            ChallengeShown::UnderWay => self.page(&challenge, None).await,
+        })
+    }
+
+    /// Whether the form was shown to this browser: its seal is of the page's token and the browser's cookie.
+    fn is_ours(&self, csrf: &str) -> bool {
+        let seal = |cookie: &str| self.web.wiring.payments.challenges().form_seal(self.token, cookie);
+        let sent = unhex(csrf);
+        cookie(self.headers).zip(sent).is_some_and(|(cookie, sent)| equal_in_constant_time(&seal(cookie), &sent))
+    }
+
+    async fn page(&self, challenge: &Challenge, error: Option<&'static str>) -> Response {
+        let fresh = cookie(self.headers).is_none().then(|| hex(&self.web.wiring.source.bytes::<16>()));
+        let known = fresh.as_deref().or_else(|| cookie(self.headers)).unwrap_or_default();
+        let csrf = hex(&self.web.wiring.payments.challenges().form_seal(self.token, known));
+        let told = Told {
+            stage: stage(challenge.shown()),
+            merchant: challenge.merchant(),
+            description: challenge.description(),
+            amount: amount(challenge.amount(), self.language),
+            card: challenge.card().map(|face| card(&face)),
+            csrf: &csrf,
+            error,
+            tries_left: payments::rules::CHALLENGE_TRIES_MAX.saturating_sub(challenge.tries),
+            callback: callback(challenge),
+        };
+        let page = Page {
+            template: "challenge.html",
+            path: self.exchange.uri.path(),
+            language: self.language,
+            ready: self.web.is_ready().await,
+        };
+        let mut response = self.web.pages.reply(StatusCode::OK, &page, context! { challenge => Serde(told) });
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, MAY_LEAVE);
+        if let Some(value) = fresh.and_then(|value| self.set_cookie(&value)) {
+            response.headers_mut().insert(SET_COOKIE, value);
+        }
+        response
+    }
+
+    fn set_cookie(&self, value: &str) -> Option<HeaderValue> {
+        let secure = if self.web.wiring.options.only_tls { "; Secure" } else { "" };
+        HeaderValue::from_str(&format!("{COOKIE_NAME}={value}; Path=/; HttpOnly; SameSite=Lax{secure}")).ok()
+    }
+
+    async fn refuse(&self, problem: Problem) -> Response {
+        let mut headers = self.headers.clone();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/html"));
+        let ready = self.web.is_ready().await;
+        error::page(&self.web.pages, problem, &self.exchange.uri, &headers, self.exchange.request_id.as_str(), ready)
+    }
+}
+
+fn stage(shown: ChallengeShown) -> &'static str {
+    match shown {
+        ChallengeShown::Asked => "asked",
+        ChallengeShown::UnderWay => "under_way",
+        ChallengeShown::Over(PaymentState::Declined) => "declined",
+        ChallengeShown::Over(PaymentState::Expired) => "expired",
+        ChallengeShown::Over(PaymentState::Errored) => "failed",
+        ChallengeShown::Over(PaymentState::Verified) => "verified",
+        ChallengeShown::Over(_) => "paid",
+    }
+}
+
+/// The address the payer is sent back to, with the payment's id and session in its query.
+fn callback(challenge: &Challenge) -> Option<String> {
+    let address = callback_url(challenge.details())?;
+    let (address, fragment) = address.split_once('#').map_or((address.as_str(), None), |(address, rest)| (address, Some(rest)));
+    let joint = if address.contains('?') { '&' } else { '?' };
+    let session = challenge.checkout_session().map_or_else(String::new, |session| format!("&checkoutSession={session}"));
+    let fragment = fragment.map_or_else(String::new, |fragment| format!("#{fragment}"));
+    Some(format!("{address}{joint}payment_id={}{session}{fragment}", challenge.payment_id()))
+}
+
+fn see_other(location: &str) -> Response {
+    let mut response = Response::default();
+    if let Ok(value) = HeaderValue::from_str(location) {
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        response.headers_mut().insert(LOCATION, value);
+    }
+    response
+}
+
+/// This page's cookie.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let lists = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = lists.flat_map(|list| list.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find_map(|(name, value)| (name == COOKIE_NAME && value.len() == 32).then_some(value))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes().chunks_exact(2).map(|pair| std::str::from_utf8(pair).ok());
+    let bytes: Option<Vec<u8>> = digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
+    bytes?.try_into().ok().filter(|_| text.len() == 64)
+}
