@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use db::{Fault, PlatformClock, Reader};
-use kernel::Timestamp;
+use kernel::{AccountId, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::address::AllowList;
@@ -23,6 +23,7 @@ use crate::rows::{AccessKeyRow, AccessSecretRow};
 use crate::secrets::AccessSecrets;
 use crate::service::{as_fault, opened};
 use crate::token::{Environment, Shown, TokenBody, checksum_is_right, token_body};
+use crate::types::Account;
 
 /// How long remembered keys count after the last look at the access version, in microseconds. Below the second within
 /// which a change must count in every process.
@@ -119,6 +120,15 @@ impl Keyring {
         }
         // Boxed, so that the usual case does not carry the unusual one's state around.
         Box::pin(ring.prove_from_store(token, body, &presented, address)).await
+    }
+
+    /// The account, for what is asked without a key; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store, or of an account that cannot be opened.
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Fault> {
+        let row = queries::account(&self.0.reader, id).await?;
+        row.map(|row| opened(&self.0.secrets, row).map_err(as_fault)).transpose()
     }
 
     /// Reads a key again when it is next used, because it has changed.

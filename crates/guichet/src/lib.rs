@@ -5,6 +5,7 @@
 //! has to put right is a [`trouble::Trouble`]: what, why, what to do.
 
 pub mod banner;
+pub mod billing;
 pub mod cli;
 pub mod commands;
 pub mod config;

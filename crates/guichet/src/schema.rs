@@ -12,6 +12,9 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::vault::MIGRATION,
     messaging::MIGRATION,
     payments::routing::MIGRATION,
+    payments::payouts::MIGRATION,
+    payments::links::MIGRATION,
+    payments::subscriptions::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
 ];

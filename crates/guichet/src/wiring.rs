@@ -12,6 +12,7 @@ use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::{Idempotency, ReplySealer};
 use kernel::{MasterKey, SecretText, Source, Timestamp};
 use messaging::{Courier, Messaging, Outbox, Sender, SystemLookup, UrlGuard, WebhookSecrets};
+use payments::subscriptions::Subscriptions;
 use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments, Vault};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use web::{App, Listening, Options, SandboxWiring, Showcase, Wiring};
 
+use crate::billing::Billing;
 use crate::config::{Config, Purpose};
 use crate::no_acquirer::NoAcquirer;
 use crate::schema::MIGRATIONS;
@@ -40,6 +42,7 @@ pub struct House {
     access: AccessService,
     idempotency: Idempotency,
     payments: Payments,
+    subscriptions: Subscriptions,
     messaging: Messaging,
     courier: Arc<Courier>,
     sandbox: Option<Sandbox>,
@@ -74,6 +77,8 @@ impl House {
             patience: Patience::default(),
             vault: Vault::new(store.clone(), master, source),
         });
+        let billing = Billing::new(access.keyring().clone(), payments.clone());
+        let subscriptions = Subscriptions::new(payments.clone(), Arc::new(billing));
         let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
         let sender = Sender::new(guard.clone());
         let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
@@ -87,7 +92,7 @@ impl House {
             faces: web::webhook_faces(),
         });
         let courier = Courier::new(messaging.clone(), sender);
-        Ok(House { store, access, idempotency, payments, messaging, courier, sandbox, source: source.clone() })
+        Ok(House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source: source.clone() })
     }
 
     /// Accounts and keys.
@@ -105,7 +110,7 @@ impl House {
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
-        let House { store, access, idempotency, payments, messaging, courier, sandbox, source } = self;
+        let House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -119,6 +124,7 @@ impl House {
         payments.challenges().reached_at(&base_url);
         let app = web::app(Wiring {
             payments: payments.clone(),
+            subscriptions: subscriptions.clone(),
             messaging,
             keyring: access.keyring().clone(),
             idempotency: idempotency.clone(),
@@ -132,7 +138,7 @@ impl House {
         });
         let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
         let closing = CancellationToken::new();
-        let workers = workers::start(&store, &idempotency, &payments, courier, &closing);
+        let workers = workers::start(&store, &idempotency, &payments, &subscriptions, courier, &closing);
         let listening = Listening { tls, ..Listening::default() };
         let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
         Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })

@@ -7,6 +7,7 @@ use db::Store;
 use idempotency::Idempotency;
 use messaging::Courier;
 use payments::Payments;
+use payments::subscriptions::Subscriptions;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,7 @@ pub fn start(
     store: &Arc<Store>,
     idempotency: &Idempotency,
     payments: &Payments,
+    subscriptions: &Subscriptions,
     courier: Arc<Courier>,
     closing: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
@@ -32,9 +34,18 @@ pub fn start(
     let tokens = sweep_tokens(payments.clone(), closing.clone());
     let (payments, stop) = (payments.clone(), closing.clone());
     let recovery = async move { payments.resolve_until(stop.cancelled()).await };
+    let (subscriptions, stop) = (subscriptions.clone(), closing.clone());
+    let billing = async move { subscriptions.bill_until(stop.cancelled()).await };
     let stop = closing.clone();
     let deliveries = async move { courier.deliver_until(stop.cancelled()).await };
-    vec![tokio::spawn(sweeper), tokio::spawn(folder), tokio::spawn(tokens), tokio::spawn(recovery), tokio::spawn(deliveries)]
+    vec![
+        tokio::spawn(sweeper),
+        tokio::spawn(folder),
+        tokio::spawn(tokens),
+        tokio::spawn(recovery),
+        tokio::spawn(billing),
+        tokio::spawn(deliveries),
+    ]
 }
 
 /// Deletes expired keys in small batches until none is left, again and again.

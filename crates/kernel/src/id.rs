@@ -60,6 +60,12 @@ kinds! {
     Token => TokenId;
     /// A payment.
     Payment => PaymentId;
+    /// A payment link.
+    PaymentLink => PaymentLinkId;
+    /// Money sent to somebody's bank account.
+    Payout => PayoutId;
+    /// A subscription.
+    Subscription => SubscriptionId;
     /// A receiver of webhooks.
     Webhook => WebhookId;
 }

@@ -36,7 +36,7 @@ pub use currency::Currency;
 pub use data_key::{DataKey, KeyWrap};
 pub use id::{
     AccessKeyId, AccountId, AttemptId, BootId, CheckoutSessionId, CustomerId, CustomerSessionId, EventId, Id, PaymentId,
-    PaymentMethodId, TokenId, WebhookId, kind,
+    PaymentLinkId, PaymentMethodId, PayoutId, SubscriptionId, TokenId, WebhookId, kind,
 };
 pub use keyed_hash::{KeyedHash, equal_in_constant_time, sha256};
 pub use money::{AMOUNT_MINOR_MAX, Money, MoneyError};

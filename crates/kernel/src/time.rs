@@ -76,6 +76,22 @@ impl Timestamp {
         self.plus_micros(days.saturating_mul(MICROS_PER_DAY))
     }
 
+    /// So many calendar months later (earlier when negative) at the same time of day in UTC. Where that month is too short for the
+    /// day, it is the month's last.
+    #[must_use]
+    pub fn plus_months(self, months: i64) -> Timestamp {
+        let (year, month, day) = self.date();
+        let all = (i64::from(year) * 12 + i64::from(month) - 1).saturating_add(months);
+        let (Ok(year), Ok(month)) = (u16::try_from(all.div_euclid(12)), u8::try_from(all.rem_euclid(12) + 1)) else {
+            return if months < 0 { Self::MIN } else { Self::MAX };
+        };
+        if year == 0 {
+            return Self::MIN;
+        }
+        let day = day.min(days_in_month(year, month));
+        Self::from_date(year, month, day).map_or(Self::MAX, |midnight| midnight.plus_micros(self.0.rem_euclid(MICROS_PER_DAY)))
+    }
+
     /// Whole seconds from `earlier` to this time, rounded down; negative when `earlier` is later.
     pub const fn seconds_since(self, earlier: Timestamp) -> i64 {
         self.micros_since(earlier).div_euclid(MICROS_PER_SECOND)
@@ -247,6 +263,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn months_are_added_as_jiff_adds_them(time in any_time(), months in -5_000_i64..5_000) {
+            use jiff::ToSpan as _;
+            let zoned = jiff::Timestamp::from_microsecond(time.micros()).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+            if let Ok(theirs) = zoned.checked_add(months.months())
+                && (1..=9_999).contains(&theirs.year())
+            {
+                prop_assert_eq!(time.plus_months(months).micros(), theirs.timestamp().as_microsecond());
+            }
+        }
+
         #[test]
         fn text_agrees_with_jiff_and_reads_back(time in any_time()) {
             let text = time.to_string();

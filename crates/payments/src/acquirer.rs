@@ -7,9 +7,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use kernel::{AccountId, AttemptId, Money, Outcome, PaymentId, Timestamp};
+use kernel::{AccountId, AttemptId, Money, Outcome, PaymentId, PayoutId, Timestamp};
 
 use crate::notifications::Notification;
+use crate::payouts::BankAccountNumber;
 use crate::types::{AttemptKind, CardAsk, Connector};
 
 /// The future of an answer; boxed, so that acquirers can be chosen at run time.
@@ -51,6 +52,25 @@ pub struct FollowUpAsk {
     pub charge: AttemptId,
     /// What the acquirer called that charge.
     pub charge_reference: Option<Arc<str>>,
+}
+
+/// Money to be sent to a bank account.
+#[derive(Debug)]
+pub struct PayoutAsk {
+    /// The tenant.
+    pub account_id: AccountId,
+    /// The payout, for the acquirer's records.
+    pub payout_id: PayoutId,
+    /// The attempt: the idempotency key.
+    pub attempt_id: AttemptId,
+    /// How much arrives.
+    pub amount: Money,
+    /// For the acquirer's records.
+    pub merchant_reference: Arc<str>,
+    /// For the acquirer's records; the sandbox lets it choose an outcome.
+    pub description: Arc<str>,
+    /// Where it goes, where the withdrawal method names an account. Dropped, and wiped, with the ask.
+    pub bank_account: Option<BankAccountNumber>,
 }
 
 /// Names an attempt whose outcome is asked for.
@@ -152,6 +172,16 @@ pub trait Acquirer: Send + Sync + 'static {
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry>;
     /// Makes sure that an attempt it does not know will never be acted upon.
     fn fence<'a>(&'a self, attempt: &'a AttemptRef) -> Answering<'a, Fenced>;
+    /// The part of it that sends money to bank accounts, where it has one.
+    fn paying_out(&self) -> Option<&dyn PaysOut> {
+        None
+    }
+}
+
+/// The capability of an acquirer to send money to bank accounts. What became of it is asked like that of a charge.
+pub trait PaysOut: Send + Sync {
+    /// Sends money to a bank account.
+    fn pay_out<'a>(&'a self, ask: &'a PayoutAsk) -> Answering<'a, Outcome>;
 }
 
 /// The acquirers at hand; the first one takes new charges.
@@ -167,6 +197,11 @@ impl Acquirers {
     /// Where new charges go.
     pub fn preferred(&self) -> &dyn Acquirer {
         &*self.0[0]
+    }
+
+    /// Where new payouts go; `None` when no acquirer can send money.
+    pub fn preferred_for_payouts(&self) -> Option<&dyn Acquirer> {
+        self.0.iter().find(|acquirer| acquirer.paying_out().is_some()).map(|acquirer| &**acquirer)
     }
 
     /// All of them, the preferred one first.
@@ -205,7 +240,7 @@ pub struct ListedCharge {
     pub attempt_id: AttemptId,
     /// The tenant, as we told it.
     pub account_id: AccountId,
-    /// The payment, as we told it.
+    /// The payment, or the payout under its own id, as we told it.
     pub payment_id: PaymentId,
     /// What was asked for.
     pub amount: Money,

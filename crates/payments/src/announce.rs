@@ -22,6 +22,7 @@ impl AttemptKind {
             Self::Capture => Trigger::PaymentCapture,
             Self::Cancel => Trigger::PaymentCancel,
             Self::Refund => Trigger::PaymentRefund,
+            Self::Payout => Trigger::PayoutPayout,
             Self::Chargeback => Trigger::PaymentChargeback,
         }
     }

@@ -6,11 +6,11 @@ use futures_util::FutureExt;
 use kernel::Outcome;
 use tokio::time::Instant;
 
-use crate::acquirer::{Answering, ChargeAsk, Fenced, Inquiry, Proof};
+use crate::acquirer::{Answering, ChargeAsk, Fenced, Inquiry, PayoutAsk, Proof};
 use crate::attempt::Attempt;
 use crate::commands::Ending;
 use crate::service::Inner;
-use crate::types::Connector;
+use crate::types::{AttemptKind, Connector};
 
 /// What a question brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,19 @@ impl Inner {
         }
     }
 
+    /// Sends money to a bank account. The intent is written.
+    pub(crate) async fn pay_out(&self, connector: Connector, ask: &PayoutAsk) -> Outcome {
+        match self.acquirers.get(connector).and_then(|acquirer| acquirer.paying_out()) {
+            Some(acquirer) => match guarded(acquirer.pay_out(ask)).await {
+                Outcome::ActionRequired { .. } => {
+                    Outcome::Unknown { reason: "a payout has no payer who could do anything".into() }
+                }
+                outcome => outcome,
+            },
+            None => not_configured(),
+        }
+    }
+
     /// Asks a few times while the request waits.
     pub(crate) async fn ask_while_waiting(&self, attempt: &Attempt, outcome: &Outcome) -> Option<Ending> {
         if let Outcome::Unknown { reason } = outcome {
@@ -85,6 +98,7 @@ impl Inner {
         };
         match Ending::of(&found) {
             None | Some(Ending::NeverSent) => Learned::Nothing,
+            Some(Ending::AwaitingPayer(_)) if attempt.kind == AttemptKind::Payout => Learned::Nothing,
             Some(ending) => Learned::Certain(ending),
         }
     }

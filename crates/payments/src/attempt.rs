@@ -34,7 +34,7 @@ impl Asked {
 pub struct Attempt {
     /// The tenant.
     pub account_id: AccountId,
-    /// The payment.
+    /// The payment; of a payout, the payout's id.
     pub payment_id: PaymentId,
     /// The attempt.
     pub id: AttemptId,
@@ -121,7 +121,11 @@ impl Attempt {
     /// Which operation it is; `None` for a first attempt.
     pub fn operation(&self) -> Option<Operation> {
         match self.kind {
-            AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Verify | AttemptKind::Chargeback => None,
+            AttemptKind::Purchase
+            | AttemptKind::Authorise
+            | AttemptKind::Verify
+            | AttemptKind::Payout
+            | AttemptKind::Chargeback => None,
             AttemptKind::Capture => Some(Operation::Capture),
             AttemptKind::Cancel => Some(Operation::Cancel),
             AttemptKind::Refund => Some(Operation::Refund),

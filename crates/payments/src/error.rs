@@ -79,6 +79,33 @@ pub enum Refusal {
     /// The payment or transaction is in a state that does not allow the operation.
     #[error("the payment's status does not allow this operation")]
     InvalidStatus,
+    /// The merchant has used this name for another payout.
+    #[error("merchant_reference: a payout with this reference exists already")]
+    ReferenceTaken,
+    /// No such payment link, or it is another account's.
+    #[error("payment link not found")]
+    LinkNotFound,
+    /// The payment link is used, cancelled, expired or not open yet.
+    #[error("the payment link cannot be paid now")]
+    LinkClosed,
+    /// Another payment of a link for one use is under way.
+    #[error("the payment link is being paid")]
+    LinkBusy,
+    /// No such subscription, or it is another account's.
+    #[error("subscription not found")]
+    SubscriptionNotFound,
+    /// The subscription's state does not allow the change, or the cycle is not the one that is due.
+    #[error("the subscription's status does not allow this operation")]
+    InvalidState,
+    /// The subscription changed while a change of it was being made.
+    #[error("the subscription is being changed; ask again")]
+    Outdated,
+    /// The stored payment method cannot be charged.
+    #[error("payment_method.vaulted_token: the payment method cannot be charged")]
+    PaymentMethodStatusInvalid,
+    /// A date does not fit.
+    #[error("{0}")]
+    InvalidDate(&'static str),
     /// The amount does not fit.
     #[error(transparent)]
     InvalidAmount(#[from] AmountRefusal),

@@ -1,13 +1,18 @@
 //! What a reply is drawn from: borrowed rows, given to the edge's plain functions, so that recovery answers exactly as the first request
 //! would have been answered.
 
+use std::sync::Arc;
+
 use kernel::{AttemptId, Money, Timestamp};
 
 use crate::challenges::Challenges;
 use crate::customers::{CustomerRow, CustomerSessionRow};
 use crate::earlier::EarlierTry;
+use crate::links::LinkFacts;
 use crate::methods::PaymentMethodRow;
+use crate::payouts::PayoutRow;
 use crate::rows::{AttemptRow, CheckoutSessionRow, PaymentRow};
+use crate::subscriptions::SubscriptionRow;
 use crate::tokens::TokenRow;
 use crate::types::{AttemptKind, AttemptState, Connector, PaymentState, Said};
 
@@ -20,6 +25,14 @@ pub struct Faces {
     pub operation: fn(&OperationFacts<'_>) -> Vec<u8>,
     /// A checkout session (200).
     pub session: fn(&CheckoutSessionRow) -> Vec<u8>,
+    /// A payout (201).
+    pub payout: fn(&PayoutRow) -> Vec<u8>,
+    /// A payment link (200).
+    pub link: fn(&LinkFacts<'_>) -> Vec<u8>,
+    /// A subscription (200).
+    pub subscription: fn(&SubscriptionRow) -> Vec<u8>,
+    /// What is only echoed of the payment of a subscription's cycle.
+    pub cycle: fn(&SubscriptionRow) -> Option<Arc<[u8]>>,
     /// A customer (201, 200).
     pub customer: fn(&CustomerRow) -> Vec<u8>,
     /// A customer's session (201).

@@ -37,6 +37,7 @@ mod announce;
 mod asking;
 mod asks;
 mod attempt;
+mod balances;
 mod challenges;
 mod commands;
 pub mod customers;
@@ -44,9 +45,12 @@ mod earlier;
 mod errands;
 mod error;
 mod facts;
+pub mod links;
+mod made_for;
 pub mod methods;
 mod notifications;
 mod origin;
+pub mod payouts;
 pub mod queries;
 mod resolver;
 mod retry;
@@ -55,6 +59,7 @@ mod rows;
 pub mod rules;
 mod service;
 mod split;
+pub mod subscriptions;
 pub mod tokens;
 mod types;
 pub mod vault;
@@ -62,18 +67,20 @@ pub mod verify;
 
 pub use acquirer::{
     Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
-    NotTaken, Proof,
+    NotTaken, PayoutAsk, PaysOut, Proof,
 };
 pub use asks::{
     Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, PatchCheckoutSession, Refund,
     Target,
 };
 pub use attempt::{Asked, Attempt};
+pub use balances::Balance;
 pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use earlier::{Earlier, EarlierTry};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
 pub use facts::{Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
+pub use made_for::MadeFor;
 pub use methods::CardSource;
 pub use notifications::{Event, Notification, NotificationRefused, NotificationState, masked};
 pub use origin::{Ended, JSON, Origin, Origins};

@@ -12,9 +12,12 @@ use crate::announce::{announce, announce_keys};
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
+use crate::links::LinkOrigin;
 use crate::methods::Enrolment;
+use crate::payouts::{self, PayoutRow};
 use crate::rows::{AttemptRow, PaymentRow};
-use crate::types::{OriginKind, ReplyForm};
+use crate::subscriptions::SubscriptionOrigin;
+use crate::types::{AttemptKind, OriginKind, ReplyForm};
 
 /// The content type of every reply of the payments API.
 pub const JSON: &str = "application/json; charset=utf-8";
@@ -58,19 +61,26 @@ pub trait Origin: Send + Sync + 'static {
 }
 
 /// The payments API itself: the payment is all it has, and its answer is drawn from it.
-struct Api {
+#[derive(Clone)]
+pub(crate) struct Api {
     faces: Faces,
     outbox: Outbox,
 }
 
 impl Origin for Api {
     fn keys(&self, attempt: &Attempt, keys: &mut Keys<'_>) {
-        announce_keys(&self.outbox, attempt, keys);
+        // Of payouts nobody is told yet: what is announced is drawn from a payment.
+        if attempt.kind != AttemptKind::Payout {
+            announce_keys(&self.outbox, attempt, keys);
+        }
     }
 
     fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply> {
         if ended == Ended::NotSent {
             return None;
+        }
+        if attempt.kind == AttemptKind::Payout {
+            return Some(payouts::reply(rows.must::<PayoutRow>(&payouts::key(attempt)), &self.faces));
         }
         announce(&self.outbox, &self.faces, rows, attempt, now);
         let operation = attempt.row_key().map(|key| rows.must::<AttemptRow>(&key).clone());
@@ -80,7 +90,9 @@ impl Origin for Api {
     }
 
     fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        announce(&self.outbox, &self.faces, rows, attempt, now);
+        if attempt.kind != AttemptKind::Payout {
+            announce(&self.outbox, &self.faces, rows, attempt, now);
+        }
     }
 
     fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
@@ -121,13 +133,19 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// The payments API and the enrolment of cards, drawing their replies with `faces` and telling receivers of webhooks through
-    /// `outbox`.
+    /// The payments API with its links, its subscriptions and the enrolment of cards, drawing their replies with `faces` and telling
+    /// receivers of webhooks through `outbox`.
     pub fn new(faces: Faces, outbox: Outbox) -> Self {
         let challenges = faces.challenges.clone();
-        let enrolment: Arc<dyn Origin> = Arc::new(Enrolment { faces: faces.clone() });
-        let api: Arc<dyn Origin> = Arc::new(Api { faces, outbox });
-        Self { all: Arc::new(vec![(OriginKind::Api, api), (OriginKind::Enrolment, enrolment)]), challenges }
+        let enrolment = Enrolment { faces: faces.clone() };
+        let api = Api { faces, outbox };
+        let all: Vec<(OriginKind, Arc<dyn Origin>)> = vec![
+            (OriginKind::Enrolment, Arc::new(enrolment)),
+            (OriginKind::Link, Arc::new(LinkOrigin { api: api.clone() })),
+            (OriginKind::Subscription, Arc::new(SubscriptionOrigin { api: api.clone() })),
+            (OriginKind::Api, Arc::new(api)),
+        ];
+        Self { all: Arc::new(all), challenges }
     }
 
     /// Where payers are sent to.

@@ -2,11 +2,12 @@
 
 use db::{Fault, Reader, Sql, args, sql};
 use idempotency::{ClaimStatus, Scope};
-use kernel::{AccountId, AttemptId, CheckoutSessionId, PaymentId, Timestamp};
+use kernel::{AccountId, AttemptId, CheckoutSessionId, PaymentId, PayoutId, Timestamp};
 use uuid::Uuid;
 
 use crate::attempt::{Asked, Attempt};
 use crate::facts::PaymentRead;
+use crate::payouts;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 use crate::types::AttemptState;
 
@@ -176,13 +177,16 @@ pub(crate) async fn is_sending(reader: &Reader, account: AccountId, id: PaymentI
     found.map_or(Ok(false), |record| Ok(record.get::<i64>(0)? > 0))
 }
 
-/// The attempt a claim was made for: a payment's first one, named by the payment's id, or a later one.
+/// The attempt a claim was made for: a payment's first one, named by the payment's id, a later one, or a payout's, named by the payout's id.
 pub(crate) async fn subject(reader: &Reader, subject: Uuid, asked: &Asked) -> Result<Option<Attempt>, Fault> {
     let account = asked.scope.account_id;
     if let Some(payment) = any_payment(reader, account, PaymentId::from_uuid(subject)).await? {
         return Ok(Some(Attempt::first(&payment, Some(asked.clone()))));
     }
-    later(reader, account, AttemptId::from_uuid(subject), Some(asked.clone())).await
+    if let Some(attempt) = later(reader, account, AttemptId::from_uuid(subject), Some(asked.clone())).await? {
+        return Ok(Some(attempt));
+    }
+    payouts::queries::attempt(reader, account, PayoutId::from_uuid(subject), Some(asked.clone())).await
 }
 
 /// The attempt a question is about.
@@ -193,7 +197,8 @@ pub(crate) async fn questioned(reader: &Reader, asking: &AskingRow) -> Result<Op
     };
     match any_payment(reader, asking.account_id, asking.payment_id).await? {
         Some(payment) if payment.attempt_id == asking.attempt_id => Ok(Some(Attempt::first(&payment, asked))),
-        _ => later(reader, asking.account_id, asking.attempt_id, asked).await,
+        Some(_) => later(reader, asking.account_id, asking.attempt_id, asked).await,
+        None => payouts::queries::attempt(reader, asking.account_id, PayoutId::from_uuid(asking.payment_id.uuid()), asked).await,
     }
 }
 

@@ -200,7 +200,7 @@ db::row! {
               account_id: AccountId,
               /// The attempt.
               attempt_id: AttemptId }
-        once { /// Its payment.
+        once { /// Its payment; of a payout, the payout's id.
                payment_id: PaymentId,
                /// The claim of its request.
                claim: Option<[u8; 16]>,

@@ -19,17 +19,19 @@ use crate::asks::{
 use crate::attempt::{Asked, Attempt};
 use crate::challenges::Challenges;
 use crate::commands::{
-    BeginOperation, BeginPayment, Begun, Charge, CreateSession, Ending, Finished, KeepAsking, PatchSession, Settle, Want,
+    AtOnce, BeginOperation, BeginPayment, Begun, Charge, CreateSession, Decision, Ending, Finished, KeepAsking, PatchSession,
+    Settle, Want,
 };
 use crate::errands::Errand;
 use crate::error::{AmountRefusal, PaymentsError, Refusal};
 use crate::facts::{Faces, PaymentRead};
+use crate::made_for::MadeFor;
 use crate::origin::{Ended, Origins};
 use crate::queries;
 use crate::routing::{self, Route, Routing};
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
-use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
+use crate::types::{CardAsk, CardFace, Mode, Terms, Workflow};
 use crate::vault::Vault;
 
 /// How long a request waits for an acquirer that does not answer.
@@ -120,8 +122,22 @@ impl Payments {
     /// # Errors
     /// [`PaymentsError`]; after [`Refusal::OutcomeUnknown`] the key stays in process until the outcome is known.
     pub async fn create(&self, terms: &Terms, ask: CreatePayment, once: Once) -> Result<Answer, PaymentsError> {
+        self.create_for(MadeFor::Itself, terms, ask, once).await
+    }
+
+    /// As [`Payments::create`], for a link or a subscription, which finishes in the same commits.
+    ///
+    /// # Errors
+    /// As [`Payments::create`]; and what the link or the subscription refuses.
+    pub async fn create_for(
+        &self,
+        made_for: MadeFor,
+        terms: &Terms,
+        ask: CreatePayment,
+        once: Once,
+    ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let prepared = match inner.prepare(terms, ask, &once).await {
+        let prepared = match inner.prepare(made_for, terms, ask, &once).await {
             Ok(prepared) => prepared,
             Err(PaymentsError::Refused(refusal)) => return inner.known_or(&once, refusal).await,
             Err(fault) => return Err(fault),
@@ -323,6 +339,29 @@ impl Inner {
         self.store.clock().now()
     }
 
+    /// Runs a change that one commit finishes.
+    pub(crate) async fn at_once<D: Decision>(
+        &self,
+        decision: D,
+        subject: Uuid,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let working = once.as_ref().map(|once| self.enter(once)).transpose()?;
+        let claim = once.map(|once| once.claim(subject));
+        let scope = claim.as_ref().map(|claim| claim.scope);
+        let finished = match self.store.writer().run(AtOnce { claim, decision }).await?? {
+            Begun::Taken(known) => return taken(known),
+            Begun::Done(finished) => finished,
+            Begun::Go(()) => return Err(Fault::Failed("this change needs no acquirer".into()).into()),
+        };
+        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
+            meter::claimed();
+            self.idempotency.done(scope, recorded);
+        }
+        drop(working);
+        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("this change has a reply".into()).into())
+    }
+
     /// A request that one commit answers: its key is optional, and no acquirer is involved.
     pub(crate) async fn in_one_commit<C>(
         &self,
@@ -363,7 +402,7 @@ impl Inner {
     }
 
     /// What the store knows about a key goes before a refusal of what the request says.
-    async fn known_or(&self, once: &Once, refusal: Refusal) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn known_or(&self, once: &Once, refusal: Refusal) -> Result<Answer, PaymentsError> {
         match self.idempotency.find(&once.scope, self.now()).await? {
             Known::Nothing => Err(refusal.into()),
             known => taken(known),
@@ -383,7 +422,13 @@ impl Inner {
         answer
     }
 
-    async fn prepare(&self, terms: &Terms, ask: CreatePayment, once: &Once) -> Result<Prepared, PaymentsError> {
+    async fn prepare(
+        &self,
+        made_for: MadeFor,
+        terms: &Terms,
+        ask: CreatePayment,
+        once: &Once,
+    ) -> Result<Prepared, PaymentsError> {
         let session = self.session_of(terms.account_id, &ask).await?;
         let customer = Self::payer(ask.customer.as_deref(), session.as_ref())?;
         let (card, mut source, token_keeps) = self.card_of(terms.account_id, ask.means, customer).await?;
@@ -409,7 +454,7 @@ impl Inner {
             fee: if ask.mode == Mode::Purchase { terms.fee.fee(ask.amount.minor()) } else { 0 },
             mode: ask.mode,
             workflow: ask.workflow,
-            origin: OriginKind::Api,
+            origin: made_for.origin(),
             connector: route.connectors[0],
             card: Some(CardFace::of(&card)),
             checkout_session: session.map(|session| session.id),
@@ -421,7 +466,7 @@ impl Inner {
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let claim = once.claim(charge.payment_id.uuid());
         let ask = charge_ask(&charge, card);
-        Ok(Prepared { begin: BeginPayment { claim, charge, known, origins: self.origins.clone() }, ask, route })
+        Ok(Prepared { begin: BeginPayment { claim, charge, known, made_for, origins: self.origins.clone() }, ask, route })
     }
 
     /// The checkout session a request names. The workflows of the payment page need one; whether it may still be used is decided when

@@ -149,6 +149,8 @@ db::codes! {
         Cancel = 4,
         /// Give money back.
         Refund = 5,
+        /// Send money to a bank account.
+        Payout = 6,
         /// The payer's bank takes money back: nobody here asked for it.
         Chargeback = 7,
     }
@@ -164,6 +166,7 @@ impl AttemptKind {
             Self::Capture => "CAPTURE",
             Self::Cancel => "CANCEL",
             Self::Refund => "REFUND",
+            Self::Payout => "PAYOUT",
             Self::Chargeback => "CHARGEBACK",
         }
     }
@@ -254,6 +257,10 @@ db::codes! {
         Api = 0,
         /// A card check on the way to storing the card.
         Enrolment = 1,
+        /// A payment link.
+        Link = 2,
+        /// A subscription.
+        Subscription = 3,
         /// An acquirer, unasked.
         Acquirer = 15,
     }

@@ -73,8 +73,18 @@ codes! {
     CheckoutSessionNotFound = BAD_REQUEST "CHECKOUT_SESSION_NOT_FOUND",
     /// No such stored payment method.
     PaymentMethodNotFound = BAD_REQUEST "PAYMENT_METHOD_NOT_FOUND",
+    /// The name is taken by an earlier request.
+    IdempotencyDuplicated = BAD_REQUEST "IDEMPOTENCY_DUPLICATED",
     /// The stored payment method is not one that can be charged.
     PaymentMethodStatusInvalid = BAD_REQUEST "PAYMENT_METHOD_STATUS_INVALID",
+    /// No such subscription.
+    SubscriptionNotFound = BAD_REQUEST "SUBSCRIPTION_NOT_FOUND",
+    /// The subscription's state does not allow it.
+    InvalidState = BAD_REQUEST "INVALID_STATE",
+    /// A date that does not fit.
+    InvalidDate = BAD_REQUEST "INVALID_DATE",
+    /// A page that cannot be given.
+    BadRequest = BAD_REQUEST "BAD_REQUEST",
     /// The stored payment method is another customer's.
     InvalidCustomerForToken = BAD_REQUEST "INVALID_CUSTOMER_FOR_TOKEN",
     /// Another customer of the account has this name.

@@ -178,7 +178,7 @@ impl FromRequest<Web> for Fields {
 impl Part for Fields {}
 
 /// `a=b&c=d`, each part decoded from its form encoding. What cannot be decoded stands as it is.
-fn decoded(query: &str) -> Vec<(String, String)> {
+pub(crate) fn decoded(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

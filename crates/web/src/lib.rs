@@ -40,6 +40,7 @@ mod static_files;
 mod table;
 pub mod tls;
 mod view;
+mod visitors;
 
 pub use app::{App, app};
 pub use hosts::NoSuchFamily;

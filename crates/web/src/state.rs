@@ -15,11 +15,13 @@ use ipnet::IpNet;
 use kernel::{AccountId, SecretText, Source};
 use messaging::Messaging;
 use payments::Payments;
+use payments::subscriptions::Subscriptions;
 
 use crate::client::Proxies;
 use crate::hosts::{Hosts, NoSuchFamily};
 use crate::openapi::Reference;
 use crate::pages::{PageError, Pages};
+use crate::visitors::Visitors;
 
 /// Says whether the product can work: database reachable, migrations current.
 pub type Ready = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
@@ -30,6 +32,8 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Wiring {
     /// Payments.
     pub payments: Payments,
+    /// Subscriptions.
+    pub subscriptions: Subscriptions,
     /// Webhooks.
     pub messaging: Messaging,
     /// Proofs of keys.
@@ -117,6 +121,7 @@ pub(crate) struct Shared {
     pub reference: Reference,
     pub(crate) hosts: Hosts,
     pub(crate) proxies: Proxies,
+    pub(crate) visitors: Visitors,
     draining: AtomicBool,
 }
 
@@ -129,7 +134,15 @@ impl Web {
         let pages = Pages::load(options.templates.clone(), wiring.sandbox.is_some(), options.version)?;
         let hosts = Hosts::new(&options.hosts)?;
         let proxies = Proxies::new(options.trusted_proxies.clone());
-        Ok(Web(Arc::new(Shared { wiring, pages, reference, hosts, proxies, draining: AtomicBool::new(false) })))
+        Ok(Web(Arc::new(Shared {
+            wiring,
+            pages,
+            reference,
+            hosts,
+            proxies,
+            visitors: Visitors::default(),
+            draining: AtomicBool::new(false),
+        })))
     }
 
     /// From now on the product says that it is not ready.

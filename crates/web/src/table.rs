@@ -7,6 +7,7 @@ use crate::{api, dev, health, openapi, pages, static_files};
 pub(crate) fn routes(sandbox: bool) -> Vec<Route> {
     let mut routes = vec![pages::landing::route(), pages::docs::route(), openapi::route(), static_files::route()];
     routes.extend(health::routes());
+    routes.extend(pages::link::routes());
     routes.extend(pages::challenge::routes());
     routes.push(api::v1::acquirer_notification::route());
     routes.extend(api::v1::routes().into_iter().map(Guarded::route));

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use testkit::actors::money;
 use testkit::receiver::{Does, Receiver};
 use testkit::world::{Engine, World, tell};
 
@@ -47,6 +48,15 @@ const DAMAGES: &[(&str, &str)] = &[
     ("I6.a", "UPDATE payment SET captured = amount + 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     ("I6.b", "UPDATE payment SET refunded = captured + 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     ("I6.c", "UPDATE attempt SET kind = 4 WHERE ctid = (SELECT min(ctid) FROM attempt WHERE kind = 3)"),
+    ("I4.l", "UPDATE payment_link SET payments_number = 7 WHERE ctid = (SELECT min(ctid) FROM payment_link)"),
+    (
+        "I4.s",
+        "INSERT INTO subscription_payment SELECT account_id, id, gen_random_uuid(), 1, 0, false, 0 FROM payment WHERE state = 3 LIMIT 1;
+         INSERT INTO subscription_payment SELECT account_id, id, (SELECT subscription_id FROM subscription_payment), 1, 0, false, 0
+           FROM payment WHERE state = 3 AND account_id = (SELECT account_id FROM subscription_payment)
+            AND id <> (SELECT payment_id FROM subscription_payment) LIMIT 1",
+    ),
+    ("I6.d", "UPDATE payout SET amount = amount + 1 WHERE ctid = (SELECT min(ctid) FROM payout)"),
     ("I6.f", "UPDATE payment SET fee = amount + 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     (
         "I7.a",
@@ -147,6 +157,16 @@ fn every_rule_finds_its_damage() {
         let mut declined = merchant.purchase("5 EUR");
         declined["payment_method"]["detail"]["card"]["card_data"]["number"] = json!(world.card("do_not_honor"));
         merchant.pays(declined).await;
+        let link = json!({
+            "account_id": merchant.account_id, "country": "FR", "amount": money("1 EUR"), "payment_method_types": ["CARD"],
+        });
+        merchant.post("/v1/payment-links", link).await.expect(200);
+        let payout = json!({
+            "account_id": merchant.account_id, "merchant_reference": "rent", "country": "FR", "purpose": "RENT",
+            "amount": money("1 EUR"), "beneficiary": { "merchant_beneficiary_id": "a", "country": "FR" },
+            "withdrawal_method": { "type": "BANK_TRANSFER", "provider_id": "sandbox" },
+        });
+        assert_eq!(merchant.post("/v1/payouts", payout).await.expect(201).at("/status"), "SUCCEEDED");
         let customer = merchant.post("/v1/customers", json!({ "merchant_customer_id": "ada" })).await.expect(201).at("/id");
         let card = json!({ "number": "4507990000000002", "expiration_month": 12, "expiration_year": 2099, "security_code": "123",
             "holder_name": "Ada Lovelace" });

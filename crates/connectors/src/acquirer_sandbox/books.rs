@@ -9,7 +9,7 @@ use payments::{ChargeListing, Connector, ListedCharge, Listing};
 use super::behaviour::NAMES;
 use super::cards::Verdict;
 use super::queries::{BEFORE_ALL, CHARGES, LAST_CHARGE};
-use super::rows::ReceivedRow;
+use super::rows::{Operation, ReceivedRow};
 use super::{MIGRATIONS, SCHEMA};
 
 /// The books at some address; nothing is written there.
@@ -32,7 +32,8 @@ impl Books {
         let mut charges = Vec::new();
         let nothing: Option<Arc<str>> = None;
         let (payment, connector): (Option<AttemptId>, Option<Connector>) = (None, None);
-        let args = args![after.unwrap_or(BEFORE_ALL), LAST_CHARGE, Verdict::Succeeded, nothing, payment, connector, limit];
+        let after = after.unwrap_or(BEFORE_ALL);
+        let args = args![after, LAST_CHARGE, Verdict::Succeeded, nothing, payment, connector, limit, Operation::Payout];
         snapshot
             .each(&CHARGES, args, |record| {
                 charges.extend(listed(&record.row::<ReceivedRow>(0)?));

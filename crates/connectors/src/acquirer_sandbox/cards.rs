@@ -68,6 +68,15 @@ impl Verdict {
         if AUTHENTICATED.contains(&digits) {
             return Self::Succeeded;
         }
+        Self::of_ending(digits, description, connector)
+    }
+
+    /// What a payout to this bank account comes to: its last digits decide as a card's do.
+    pub fn of_bank_account(number: Option<&str>, description: &str, connector: Connector) -> Self {
+        Self::of_ending(number.unwrap_or_default(), description, connector)
+    }
+
+    fn of_ending(digits: &str, description: &str, connector: Connector) -> Self {
         let listed = CARDS.iter().find(|(ending, _)| digits.ends_with(ending)).map(|(_, verdict)| *verdict);
         let verdict = listed.or_else(|| Self::of_description(description)).unwrap_or(Self::Succeeded);
         match (verdict, connector) {

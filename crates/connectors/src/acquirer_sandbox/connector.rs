@@ -1,9 +1,11 @@
 //! The platform's side of the line to the sandbox acquirer: delays, lost answers and refused connections happen here.
 
 use db::{Command, Fault};
-use kernel::{Outcome, Timestamp};
+use kernel::{Outcome, PaymentId, Timestamp};
+use payments::payouts::BankAccountNumber;
 use payments::{
-    Acquirer, Answering, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry, NotTaken, Notification, Proof,
+    Acquirer, Answering, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry, NotTaken, Notification, PayoutAsk,
+    PaysOut, Proof,
 };
 
 use super::Sandbox;
@@ -49,6 +51,30 @@ impl SandboxConnector {
             created_at: Timestamp::EPOCH, // the command enters the time
             calls: 1,
             captured: if verdict.approved() && operation == Operation::Purchase { ask.amount.minor() } else { 0 },
+            refunded: 0,
+            voided: 0,
+        }
+    }
+
+    fn payout_row(&self, ask: &PayoutAsk) -> ReceivedRow {
+        let number = ask.bank_account.as_ref().map(BankAccountNumber::expose);
+        ReceivedRow {
+            attempt_id: ask.attempt_id,
+            id: self.sandbox.0.source.uuid(),
+            account_id: ask.account_id,
+            payment_id: Some(PaymentId::from_uuid(ask.payout_id.uuid())),
+            charge: None,
+            connector: self.name,
+            operation: Operation::Payout,
+            merchant_order_id: Some(ask.merchant_reference.clone()),
+            currency: Some(ask.amount.currency()),
+            amount: ask.amount.minor(),
+            last4: ask.bank_account.as_ref().map(|number| number.masked().trim_start_matches('*').into()),
+            verdict: Verdict::of_bank_account(number, &ask.description, self.name),
+            after_challenge: None,
+            created_at: Timestamp::EPOCH, // the command enters the time
+            calls: 1,
+            captured: 0,
             refunded: 0,
             voided: 0,
         }
@@ -162,5 +188,15 @@ impl Acquirer for SandboxConnector {
 
     fn fence<'a>(&'a self, attempt: &'a AttemptRef) -> Answering<'a, Fenced> {
         Box::pin(SandboxConnector::fence(self, attempt))
+    }
+
+    fn paying_out(&self) -> Option<&dyn PaysOut> {
+        Some(self)
+    }
+}
+
+impl PaysOut for SandboxConnector {
+    fn pay_out<'a>(&'a self, ask: &'a PayoutAsk) -> Answering<'a, Outcome> {
+        Box::pin(self.send(ReceiveCharge { row: self.payout_row(ask) }))
     }
 }

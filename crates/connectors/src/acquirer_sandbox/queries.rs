@@ -9,10 +9,10 @@ use super::{ChargeFilter, ChargesPage};
 
 static BY_ATTEMPT: Sql = sql!("SELECT {} FROM received WHERE attempt_id = $1", ReceivedRow);
 
-// Attempt ids are ordered by time. A parameter that is null does not narrow the list; a charge has all of these columns.
+// Attempt ids are ordered by time. A parameter that is null does not narrow the list; charges and payouts have all of these columns.
 pub(crate) static CHARGES: Sql = sql!(
     "SELECT {} FROM received
-      WHERE attempt_id > $1 AND operation <= $2
+      WHERE attempt_id > $1 AND (operation <= $2 OR operation = $8)
         AND COALESCE($3, verdict) = verdict
         AND COALESCE($4, merchant_order_id) = merchant_order_id
         AND COALESCE($5, payment_id) = payment_id
@@ -41,7 +41,7 @@ pub(crate) async fn charges(
     let verdict = (!filter.all).then_some(Verdict::Succeeded);
     let ChargeFilter { merchant_order_id, payment_id, connector, .. } = filter.clone();
     let after = after.unwrap_or(BEFORE_ALL);
-    let args = args![after, LAST_CHARGE, verdict, merchant_order_id, payment_id, connector, limit + 1];
+    let args = args![after, LAST_CHARGE, verdict, merchant_order_id, payment_id, connector, limit + 1, Operation::Payout];
     let mut charges = reader.rows::<ReceivedRow>(&CHARGES, args).await?;
     let more = charges.len() > limit as usize;
     charges.truncate(limit as usize);

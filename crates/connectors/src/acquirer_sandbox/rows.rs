@@ -25,6 +25,8 @@ db::codes! {
         Refund = 5,
         /// Refuse this attempt should it come.
         Fence = 6,
+        /// Send to a bank account.
+        Payout = 7,
     }
 }
 
@@ -38,6 +40,7 @@ impl From<AttemptKind> for Operation {
             AttemptKind::Cancel => Self::Void,
             // A chargeback is something it tells, never something it is asked for.
             AttemptKind::Refund | AttemptKind::Chargeback => Self::Refund,
+            AttemptKind::Payout => Self::Payout,
         }
     }
 }
@@ -53,6 +56,7 @@ impl Operation {
             Self::Void => "VOID",
             Self::Refund => "REFUND",
             Self::Fence => "FENCE",
+            Self::Payout => "PAYOUT",
         }
     }
 }
@@ -66,7 +70,7 @@ db::row! {
                id: Uuid,
                /// The platform's account.
                account_id: AccountId,
-               /// The platform's payment, of a charge.
+               /// The platform's payment, of a charge; its payout, of a payout.
                payment_id: Option<PaymentId>,
                /// The charge it is about, of anything but a charge.
                charge: Option<AttemptId>,
@@ -74,13 +78,13 @@ db::row! {
                connector: Connector,
                /// What was asked for.
                operation: Operation,
-               /// The platform's order, of a charge.
+               /// The platform's order, of a charge; its reference, of a payout.
                merchant_order_id: Option<Arc<str>>,
                /// In which currency; none for a fence.
                currency: Option<Currency>,
                /// How much was asked for, in minor units.
                amount: i64,
-               /// The card's last digits, of a charge.
+               /// The card's or bank account's last digits.
                last4: Option<Arc<str>>,
                /// What it will come to once the payer is authenticated, of a charge that waits for that.
                after_challenge: Option<Verdict>,

@@ -347,7 +347,8 @@ impl Stripe {
                 }
             }
             (AttemptKind::Capture | AttemptKind::Cancel, _) => self.look_at(about.kind, reference).await,
-            (AttemptKind::Chargeback, _) => Inquiry::NoAnswer, // something it tells, never something it was asked for
+            // The one is something it tells, the other it cannot do: it was asked for neither.
+            (AttemptKind::Chargeback | AttemptKind::Payout, _) => Inquiry::NoAnswer,
         }
     }
 
@@ -415,7 +416,9 @@ impl Stripe {
         match attempt.kind {
             AttemptKind::Verify => return Fenced::Promised, // no money can move, however late it arrives
             AttemptKind::Purchase | AttemptKind::Authorise => {}
-            AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund | AttemptKind::Chargeback => return Fenced::Unable,
+            AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund | AttemptKind::Payout | AttemptKind::Chargeback => {
+                return Fenced::Unable;
+            }
         }
         let amount = amounts::sent(attempt.amount);
         let (true, Api::PaymentIntents, Some(amount)) = (self.honours_idempotency, self.api, amount) else {

@@ -107,7 +107,14 @@ impl Stripe {
             (Step::Refund, "v1/refunds".to_owned(), form)
         };
         let (step, path, form) = match (kind, self.api) {
-            (AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Verify | AttemptKind::Chargeback, _) => return None,
+            (
+                AttemptKind::Purchase
+                | AttemptKind::Authorise
+                | AttemptKind::Verify
+                | AttemptKind::Payout
+                | AttemptKind::Chargeback,
+                _,
+            ) => return None,
             (AttemptKind::Capture, Api::PaymentIntents) => {
                 let path = format!("v1/payment_intents/{reference}/capture");
                 (Step::Capture, path, vec![member("amount_to_capture", &minor)])

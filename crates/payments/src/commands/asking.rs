@@ -9,14 +9,19 @@ use kernel::{AccountId, AttemptId, Timestamp};
 
 use crate::attempt::Attempt;
 use crate::origin::Origins;
+use crate::payouts;
 use crate::rows::{AskingRow, AttemptRow, PaymentRow};
-use crate::types::{AttemptState, PaymentState};
+use crate::types::{AttemptKind, AttemptState, PaymentState};
 
 type AskingKey = (AccountId, AttemptId);
 
 fn question_keys(keys: &mut Keys<'_>, attempt: &Attempt, origins: &Origins) {
     origins.of(attempt.origin).keys(attempt, keys);
-    keys.row::<PaymentRow>(attempt.payment_key());
+    if attempt.kind == AttemptKind::Payout {
+        payouts::keys(keys, attempt);
+    } else {
+        keys.row::<PaymentRow>(attempt.payment_key());
+    }
     if let Some(row) = attempt.row_key() {
         keys.row::<AttemptRow>(row);
     }
@@ -29,6 +34,10 @@ fn question_keys(keys: &mut Keys<'_>, attempt: &Attempt, origins: &Origins) {
 /// Notes that an attempt must be asked for from `first_ask_at` on. `false`: it is settled, there is nothing to ask.
 pub(crate) fn question(rows: &mut Rows, attempt: &Attempt, origins: &Origins, first_ask_at: Timestamp, now: Timestamp) -> bool {
     let before = match attempt.row_key() {
+        None if attempt.kind == AttemptKind::Payout => {
+            let Some(before) = payouts::doubt(rows, attempt, now) else { return false };
+            before
+        }
         None => {
             let payment = rows.get_mut::<PaymentRow>(&attempt.payment_key());
             let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_open();

@@ -10,6 +10,7 @@ use super::settle::{Ending, conclude, conclude_keys, settle};
 use super::{Begun, claim};
 use crate::attempt::{Asked, Attempt};
 use crate::error::{AmountRefusal, Refusal};
+use crate::made_for::MadeFor;
 use crate::methods::CardSource;
 use crate::origin::Origins;
 use crate::rows::{CheckoutSessionRow, PaymentRow};
@@ -162,6 +163,7 @@ pub(crate) struct BeginPayment {
     pub(crate) charge: Charge,
     /// What is known without asking anybody: a card that cannot be good.
     pub(crate) known: Option<Ending>,
+    pub(crate) made_for: MadeFor,
     pub(crate) origins: Origins,
 }
 
@@ -183,6 +185,7 @@ impl Command for BeginPayment {
     fn keys(&self, keys: &mut Keys<'_>) {
         idempotency::claim_keys(keys, &self.claim);
         begin_keys(keys, &self.charge);
+        self.made_for.begin_keys(keys, &self.charge);
         if self.known.is_some() {
             conclude_keys(keys, &self.attempt(), &self.origins);
         }
@@ -192,6 +195,7 @@ impl Command for BeginPayment {
         if let Err(known) = claim(rows, &self.claim, now) {
             return Ok(Begun::Taken(known));
         }
+        self.made_for.begin(rows, &self.charge, now)?;
         begin(rows, &self.charge, now)?;
         let Some(ending) = &self.known else { return Ok(Begun::Go(())) };
         let attempt = self.attempt();

@@ -1,6 +1,7 @@
 //! The decisions about payments: each names its rows and decides, purely, inside a group commit.
 
 mod asking;
+mod at_once;
 mod begin;
 mod challenge;
 mod lapse;
@@ -11,6 +12,7 @@ mod session;
 mod settle;
 
 pub(crate) use asking::{Adopt, KeepAsking, NoteMissing, TakeQuestion};
+pub(crate) use at_once::{AtOnce, Decision};
 pub(crate) use begin::BeginPayment;
 pub use begin::{Charge, begin, begin_keys};
 pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, Given, Judged};
@@ -20,7 +22,7 @@ pub(crate) use operate::{BeginOperation, Want};
 pub(crate) use retry::Retry;
 pub(crate) use session::{CreateSession, PatchSession};
 pub use settle::{Ending, Finished};
-pub(crate) use settle::{Settle, conclude, conclude_keys, settle};
+pub(crate) use settle::{Settle, conclude, conclude_keys, post, settle};
 
 use db::{Keys, Rows};
 use idempotency::{Claim, Claimed, Known, Reply};

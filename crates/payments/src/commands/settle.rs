@@ -10,6 +10,7 @@ use crate::challenges::Challenges;
 use crate::earlier::{Earlier, unreachable};
 use crate::methods;
 use crate::origin::{Ended, Origins};
+use crate::payouts;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
 use crate::rules::{CHALLENGE_SECONDS, Operation, Verdict};
 use crate::tokens;
@@ -48,7 +49,7 @@ impl Ending {
         }
     }
 
-    const fn ended(&self) -> Ended {
+    pub(crate) const fn ended(&self) -> Ended {
         match self {
             Self::Approved(_) => Ended::Approved,
             Self::Declined(_) => Ended::Declined,
@@ -63,7 +64,7 @@ impl Ending {
         self.ended().state()
     }
 
-    pub(super) fn response(&self) -> Option<&Response> {
+    pub(crate) fn response(&self) -> Option<&Response> {
         match self {
             Self::Approved(response)
             | Self::Declined(response)
@@ -76,7 +77,7 @@ impl Ending {
 }
 
 impl Ended {
-    const fn state(self) -> AttemptState {
+    pub(crate) const fn state(self) -> AttemptState {
         match self {
             Self::Approved => AttemptState::Succeeded,
             Self::Declined => AttemptState::Declined,
@@ -102,6 +103,7 @@ pub struct Finished {
 /// Enters what is known for certain about an attempt. Repeating it is harmless: `None` says that it was settled before.
 pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
     let ended = match attempt.operation() {
+        None if attempt.kind == AttemptKind::Payout => payouts::settle(rows, attempt, ending, now)?,
         None => settle_first(rows, attempt, ending, origins.challenges(), now)?,
         Some(operation) => settle_later(rows, attempt, operation, ending, now)?,
     };
@@ -156,7 +158,12 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
         match attempt.kind {
             AttemptKind::Purchase => post(rows, attempt, &attempt.capture(), now),
             AttemptKind::Authorise => post(rows, attempt, &attempt.hold(), now),
-            AttemptKind::Verify | AttemptKind::Capture | AttemptKind::Cancel | AttemptKind::Refund | AttemptKind::Chargeback => {}
+            AttemptKind::Verify
+            | AttemptKind::Capture
+            | AttemptKind::Cancel
+            | AttemptKind::Refund
+            | AttemptKind::Payout
+            | AttemptKind::Chargeback => {}
         }
     }
     Some(ended)
@@ -220,11 +227,14 @@ fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending
 
 /// These recipes only move what the intent or the acquirer has made sure of, so a refusal is a defect; the panic keeps the command from
 /// writing anything, and the attempt stays open for all to see.
-fn post<R: Recipe>(rows: &mut Rows, attempt: &Attempt, recipe: &R, now: Timestamp) {
+pub(crate) fn post<R: Recipe>(rows: &mut Rows, attempt: &Attempt, recipe: &R, now: Timestamp) {
     ledger::post(rows, &attempt.cause(), recipe, now).expect("amounts within bounds, from accounts that hold them");
 }
 
 pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Ending, origins: &Origins) {
+    if attempt.kind == AttemptKind::Payout {
+        return payouts::settle_keys(keys, attempt, ending);
+    }
     keys.row::<PaymentRow>(attempt.payment_key());
     if let Some(row) = attempt.row_key() {
         keys.row::<AttemptRow>(row);
@@ -258,7 +268,7 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
                 keys.row::<AttemptRow>(capture);
             }
         }
-        (AttemptKind::Verify | AttemptKind::Chargeback, _)
+        (AttemptKind::Verify | AttemptKind::Payout | AttemptKind::Chargeback, _)
         | (AttemptKind::Purchase | AttemptKind::Authorise | AttemptKind::Capture | AttemptKind::Cancel, false) => {}
     }
 }

@@ -8,7 +8,7 @@ use kernel::{AccountId, Approval, AttemptId, Currency, Decline, Money, Outcome, 
 
 use crate::{
     Acquirer, Answering, AttemptKind, AttemptRef, ChargeAsk, ChargeListing, Connector, Fenced, FollowUpAsk, Inquiry,
-    ListedCharge, Listing, Proof,
+    ListedCharge, Listing, PayoutAsk, PaysOut, Proof,
 };
 
 /// What it does with the next request.
@@ -239,6 +239,19 @@ impl Acquirer for Bank {
             Fenced::Unable
         };
         Box::pin(std::future::ready(answer))
+    }
+
+    fn paying_out(&self) -> Option<&dyn PaysOut> {
+        Some(self)
+    }
+}
+
+impl PaysOut for Bank {
+    fn pay_out<'a>(&'a self, ask: &'a PayoutAsk) -> Answering<'a, Outcome> {
+        let payment = Some((ask.account_id, PaymentId::from_uuid(ask.payout_id.uuid())));
+        let outcome = Outcome::Pending;
+        let entry = Entry { kind: AttemptKind::Payout, minor: ask.amount.minor(), calls: 0, payment, charge: None, outcome };
+        Box::pin(self.request(ask.attempt_id, entry, false))
     }
 }
 

@@ -8,7 +8,7 @@ use super::house::*;
 use crate::*;
 
 /// Changes rows without asking any rule.
-struct Damage<F>(F);
+pub(crate) struct Damage<F>(pub(crate) F);
 
 impl<F: Fn(&mut Rows) + Send + 'static> Command for Damage<F> {
     type Reply = ();

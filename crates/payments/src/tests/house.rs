@@ -103,6 +103,9 @@ impl House {
                 vault::MIGRATION,
                 messaging::MIGRATION,
                 routing::MIGRATION,
+                payouts::MIGRATION,
+                links::MIGRATION,
+                subscriptions::MIGRATION,
                 crate::CHALLENGES_MIGRATION,
                 crate::NOTIFICATIONS_MIGRATION,
             ],
@@ -117,6 +120,10 @@ impl House {
             payment: draw_payment,
             operation: draw_operation,
             session: draw_session,
+            payout: draw_payout,
+            link: draw_link,
+            subscription: draw_subscription,
+            cycle: |_| None,
             customer: |row| named(row.id),
             customer_session: |row| named(row.id),
             token: |facts| named(facts.token.id),
@@ -262,6 +269,19 @@ fn draw_operation(facts: &OperationFacts<'_>) -> Vec<u8> {
 
 fn draw_session(session: &CheckoutSessionRow) -> Vec<u8> {
     format!("{{\"checkout_session\":\"{}\",\"line\":\"{0}\"}}", session.id).into()
+}
+
+fn draw_link(facts: &links::LinkFacts<'_>) -> Vec<u8> {
+    draw(facts.link.id, facts.link.status(facts.now), facts.link.money())
+}
+
+fn draw_subscription(row: &subscriptions::SubscriptionRow) -> Vec<u8> {
+    draw(row.id, row.state.wire(), row.money())
+}
+
+fn draw_payout(payout: &payouts::PayoutRow) -> Vec<u8> {
+    let code = payout.said().map_or("-", |said| said.code).to_owned();
+    draw(payout.id, &format!("{} {code}", payout.state.wire()), payout.money())
 }
 
 fn named<K>(id: kernel::Id<K>) -> Vec<u8> {

@@ -138,19 +138,19 @@ on_both_engines! {
 }
 
 /// A process on a SQLite file that can be killed: its tasks vanish where they stand, nothing is closed in order.
-struct Process {
-    runtime: tokio::runtime::Runtime,
-    house: House,
+pub(crate) struct Process {
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) house: House,
 }
 
 impl Process {
-    fn start(folder: &std::path::Path, bank: &Bank) -> Self {
+    pub(crate) fn start(folder: &std::path::Path, bank: &Bank) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let house = runtime.block_on(House::open(DatabaseUrl::sqlite(folder.join("test.db")), bank.clone()));
         Self { runtime, house }
     }
 
-    fn kill(self) {
+    pub(crate) fn kill(self) {
         drop(self.house);
         self.runtime.shutdown_timeout(Duration::from_secs(5));
     }

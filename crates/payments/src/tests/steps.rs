@@ -42,7 +42,7 @@ fn charge(order: &str, minor: i64) -> Charge {
 pub(super) fn begin_payment(house: &House, order: &str, minor: i64) -> BeginPayment {
     let charge = charge(order, minor);
     let claim = once("/v1/payments", order).claim(charge.payment_id.uuid());
-    BeginPayment { claim, charge, known: None, origins: house.payments.0.origins.clone() }
+    BeginPayment { claim, charge, known: None, made_for: MadeFor::Itself, origins: house.payments.0.origins.clone() }
 }
 
 on_both_engines! {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use db::{Fault, Record, Snapshot, args};
 use kernel::verify::Report;
-use kernel::{AttemptId, sha256};
+use kernel::{AttemptId, PaymentId, sha256};
 
-use super::queries::FIRST_ATTEMPTS;
+use super::queries::{FIRST_ATTEMPTS, PAYOUTS};
 use super::{KNOWN, MATCHED};
 use crate::acquirer::{ChargeListing, ListedCharge};
+use crate::payouts::PayoutRow;
 use crate::rows::PaymentRow;
 use crate::types::{AttemptKind, AttemptState};
 
@@ -85,6 +86,32 @@ struct Doubt {
     approved: bool,
 }
 
+/// What comparing found.
+#[derive(Default)]
+struct Compared {
+    approved: u64,
+    pending: u64,
+    doubts: BTreeMap<AttemptId, Doubt>,
+}
+
+impl Compared {
+    /// Compares one attempt of ours with what the books say about it.
+    fn attempt(&mut self, books: &mut AcquirerBooks<'_>, state: AttemptState, ours: ListedCharge, moving: bool, settled: bool) {
+        let theirs = books.charges.remove(&ours.attempt_id);
+        let is_approved = state == AttemptState::Succeeded;
+        self.approved += u64::from(is_approved);
+        self.pending += u64::from(theirs.is_some() && state.is_open());
+        let agrees = match theirs {
+            None => !is_approved,
+            Some(_) if state.is_open() => !settled,
+            Some(facts) => is_approved && facts == digest(&ours),
+        };
+        if !agrees {
+            self.doubts.insert(ours.attempt_id, Doubt { ours, theirs, moving, approved: is_approved });
+        }
+    }
+}
+
 /// Compares both sides. A charge that is ahead of us because its attempt is under way counts as pending, not as broken.
 pub(super) async fn verify(
     snapshot: &mut Snapshot,
@@ -94,29 +121,27 @@ pub(super) async fn verify(
 ) -> Result<(), Fault> {
     let mut books = books;
     let listed = u64::try_from(books.charges.len()).unwrap_or(u64::MAX);
-    let (mut approved, mut pending, mut doubts) = (0, 0_u64, BTreeMap::new());
+    let mut compared = Compared::default();
     let states = args![AttemptKind::Cancel, AttemptState::Succeeded, AttemptState::Sending, AttemptState::Unknown];
     snapshot
         .each(&FIRST_ATTEMPTS, states, |record| {
             let (row, ours, moving) = ours(&record)?;
-            if !books.listing.covers(row.connector) {
-                return Ok(());
-            }
-            let theirs = books.charges.remove(&row.attempt_id);
-            let is_approved = row.attempt == AttemptState::Succeeded;
-            approved += u64::from(is_approved);
-            pending += u64::from(theirs.is_some() && row.attempt.is_open());
-            let agrees = match theirs {
-                None => !is_approved,
-                Some(_) if row.attempt.is_open() => !settled,
-                Some(facts) => is_approved && facts == digest(&ours),
-            };
-            if !agrees {
-                doubts.insert(row.attempt_id, Doubt { ours, theirs, moving, approved: is_approved });
+            if books.listing.covers(row.connector) {
+                compared.attempt(&mut books, row.attempt, ours, moving, settled);
             }
             Ok(())
         })
         .await?;
+    snapshot
+        .each(&PAYOUTS, args![], |record| {
+            let row: PayoutRow = record.row(0)?;
+            if books.listing.covers(row.connector) {
+                compared.attempt(&mut books, row.state, ours_of_payout(&row), false, settled);
+            }
+            Ok(())
+        })
+        .await?;
+    let Compared { approved, pending, doubts } = compared;
     for attempt in books.charges.keys() {
         report.broken(MATCHED.0, "local attempt of a charge", attempt, "one", "none");
     }
@@ -147,6 +172,19 @@ fn ours(record: &Record) -> Result<(PaymentRow, ListedCharge, bool), Fault> {
         voided,
     };
     Ok((row, charge, open > 0))
+}
+
+fn ours_of_payout(row: &PayoutRow) -> ListedCharge {
+    ListedCharge {
+        connector: row.connector,
+        attempt_id: row.attempt_id,
+        account_id: row.account_id,
+        payment_id: PaymentId::from_uuid(row.id.uuid()),
+        amount: row.money(),
+        captured: 0,
+        refunded: 0,
+        voided: 0,
+    }
 }
 
 /// The books were read before our snapshot: what happened in between shows in them now.

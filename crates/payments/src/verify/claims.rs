@@ -80,9 +80,22 @@ fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
         let shown_as = if refund { record.get(first + 7)? } else { Some(row.subject) };
         return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: !refund }));
     }
-    let session: Option<Uuid> = record.get(first + 8)?;
+    if let Some(state) = record.get::<Option<AttemptState>>(first + 12)? {
+        let money = Money::new(record.get(first + 13)?, record.get::<Currency>(first + 14)?);
+        let shown_as = Some(row.subject);
+        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: true }));
+    }
     let made =
         |id| Effect { state: AttemptState::Succeeded, money: None, shown_as: Some(id), challenged: false, shows_amount: false };
+    if let Some(amount) = record.get::<Option<i64>>(first + 15)? {
+        let money = Money::new(amount, record.get::<Currency>(first + 16)?);
+        return Ok(Some(Effect { money: Some(money), shows_amount: true, ..made(row.subject) }));
+    }
+    // A subscription's amount may have been changed since.
+    if let Some(subscription) = record.get::<Option<Uuid>>(first + 17)? {
+        return Ok(Some(made(subscription)));
+    }
+    let session: Option<Uuid> = record.get(first + 8)?;
     if let Some(id) = session {
         return Ok(Some(made(id)));
     }

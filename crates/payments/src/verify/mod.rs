@@ -18,9 +18,11 @@ use kernel::Timestamp;
 use kernel::verify::Report;
 
 pub use acquirers::{AcquirerBooks, read_books};
+pub(crate) use totals::Checker;
 
 use crate::methods;
 use crate::rows::AskingRow;
+use crate::{links, payouts, subscriptions};
 
 pub(crate) type Rule = (&'static str, &'static str);
 
@@ -62,7 +64,10 @@ pub async fn verify(
     strictness: Strictness,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let under_way = totals::verify(snapshot, strictness.settled, report).await?;
+    let mut under_way = totals::verify(snapshot, strictness.settled, report).await?;
+    payouts::verify::verify(snapshot, strictness.settled, &mut under_way, report).await?;
+    links::verify::verify(snapshot, report).await?;
+    subscriptions::verify::verify(snapshot, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
     told::verify(snapshot, strictness.now, report).await?;

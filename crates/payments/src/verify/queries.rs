@@ -3,6 +3,7 @@
 use db::{Sql, sql};
 use idempotency::ClaimRow;
 
+use crate::payouts::PayoutRow;
 use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 
 pub(super) static QUESTIONS: Sql = sql!("SELECT {} FROM asking", AskingRow);
@@ -62,12 +63,14 @@ pub(super) static LATER_ATTEMPTS: Sql = sql!(
 
 pub(super) static IDS_USED_TWICE: Sql = sql!(
     "SELECT one, CAST(COUNT(*) AS BIGINT) FROM (
-        SELECT id AS one FROM payment UNION ALL SELECT attempt_id FROM payment UNION ALL SELECT id FROM attempt) AS every
+        SELECT id AS one FROM payment UNION ALL SELECT attempt_id FROM payment UNION ALL SELECT id FROM attempt
+        UNION ALL SELECT id FROM payout UNION ALL SELECT attempt_id FROM payout) AS every
       GROUP BY one HAVING COUNT(*) > 1 ORDER BY one"
 );
 
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
-    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id, p_origin
+    "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id, p_origin,
+            o_state, o_amount, o_currency, l_amount, l_currency, u_id
        FROM claim
        LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency,
                          origin AS p_origin FROM payment) AS p ON p_account = account_id AND p_id = subject
@@ -82,6 +85,12 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
        LEFT JOIN (SELECT account_id AS c_account, payment_id AS c_id FROM challenge) AS c
          ON c_account = account_id AND c_id = subject
        LEFT JOIN (SELECT account_id AS w_account, id AS w_id FROM webhook) AS w ON w_account = account_id AND w_id = subject
+       LEFT JOIN (SELECT account_id AS o_account, id AS o_id, state AS o_state, amount AS o_amount, currency AS o_currency
+                    FROM payout) AS o ON o_account = account_id AND o_id = subject
+       LEFT JOIN (SELECT account_id AS l_account, id AS l_id, amount AS l_amount, currency AS l_currency
+                    FROM payment_link) AS l ON l_account = account_id AND l_id = subject
+       LEFT JOIN (SELECT account_id AS u_account, id AS u_id FROM subscription) AS u
+         ON u_account = account_id AND u_id = subject
       ORDER BY account_id, scope",
     ClaimRow
 );
@@ -91,6 +100,8 @@ pub(super) static EFFECTS_WITHOUT_CLAIM: Sql = sql!(
     "SELECT account_id, id FROM payment WHERE origin = $1 AND attempt <> $2 AND created_at > $3
       UNION ALL
      SELECT account_id, id FROM attempt WHERE origin = $1 AND state <> $2 AND created_at > $3
+      UNION ALL
+     SELECT account_id, id FROM payout WHERE state <> $2 AND created_at > $3
      EXCEPT
      SELECT account_id, subject FROM claim"
 );
@@ -108,6 +119,8 @@ pub(super) static FIRST_ATTEMPTS: Sql = sql!(
       ORDER BY account_id, id",
     PaymentRow
 );
+
+pub(super) static PAYOUTS: Sql = sql!("SELECT {} FROM payout ORDER BY account_id, id", PayoutRow);
 
 // Every settled attempt of the API beside every receiver of its account, and how often the receiver was told of its present state.
 // $1 the API; $2 … $4 the settled states, $5 … $7 their words; $8 … $10 the modes and $11 … $13 the kinds they begin as; $14 active,

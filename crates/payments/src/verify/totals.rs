@@ -92,26 +92,26 @@ pub(super) async fn verify(snapshot: &mut Snapshot, settled: bool, report: &mut 
 }
 
 /// One row and what it must agree with.
-struct Checker<'a> {
-    place: String,
-    report: &'a mut Report,
+pub(crate) struct Checker<'a> {
+    pub(crate) place: String,
+    pub(crate) report: &'a mut Report,
 }
 
 impl Checker<'_> {
-    fn same<T: PartialEq + Display>(&mut self, rule: Rule, what: &str, expected: T, found: T) {
+    pub(crate) fn same<T: PartialEq + Display>(&mut self, rule: Rule, what: &str, expected: T, found: T) {
         if expected != found {
             self.report.broken(rule.0, what, &self.place, expected, found);
         }
     }
 
-    fn within(&mut self, rule: Rule, what: &str, most: i64, found: i64) {
+    pub(crate) fn within(&mut self, rule: Rule, what: &str, most: i64, found: i64) {
         if found > most {
             self.report.broken(rule.0, what, &self.place, format!("at most {most}"), found);
         }
     }
 
     /// An open attempt must be a question once it is unknown, and must not be there at all once everything is settled.
-    fn open(&mut self, state: AttemptState, question: Option<uuid::Uuid>, settled: bool) {
+    pub(crate) fn open(&mut self, state: AttemptState, question: Option<uuid::Uuid>, settled: bool) {
         if settled && state.is_open() {
             self.report.broken(QUIET.0, "attempt under way", &self.place, "none", format!("{state:?}"));
         }

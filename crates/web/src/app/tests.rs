@@ -6,6 +6,7 @@ use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::{Idempotency, ReplySealer};
 use kernel::{Country, Currency, MasterKey, Source};
 use messaging::{Messaging, Outbox, SystemLookup, UrlGuard, WebhookSecrets};
+use payments::subscriptions::{BillingPort, StoredCard, Subscriptions};
 use payments::{Acquirers, Connector, Origins, Parts, Patience, Payments};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -22,9 +23,29 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::vault::MIGRATION,
     messaging::MIGRATION,
     payments::routing::MIGRATION,
+    payments::payouts::MIGRATION,
+    payments::links::MIGRATION,
+    payments::subscriptions::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
 ];
+
+/// No card is stored.
+struct NoVault;
+
+impl BillingPort for NoVault {
+    fn terms(&self, _account: kernel::AccountId) -> payments::Answering<'_, Result<Option<payments::Terms>, db::Fault>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn card<'a>(
+        &'a self,
+        _account: kernel::AccountId,
+        _vaulted_token: &'a str,
+    ) -> payments::Answering<'a, Result<StoredCard, db::Fault>> {
+        Box::pin(std::future::ready(Ok(StoredCard::Unknown)))
+    }
+}
 
 struct World {
     app: App,
@@ -114,6 +135,7 @@ impl World {
         });
         let messaging = messaging(&store, &master, &source, &idempotency, outbox);
         let app = app(Wiring {
+            subscriptions: Subscriptions::new(payments.clone(), Arc::new(NoVault)),
             payments,
             messaging,
             keyring: access.keyring().clone(),

@@ -9,6 +9,7 @@ pub(crate) mod docs;
 pub(crate) mod error;
 pub(crate) mod landing;
 mod language;
+pub(crate) mod link;
 mod money;
 
 use std::path::{Path, PathBuf};

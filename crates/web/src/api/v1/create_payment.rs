@@ -296,6 +296,7 @@ impl CreatePaymentBody {
             metadata: self.metadata.as_ref().map(raw),
             stored_credentials: card.and_then(|card| card.stored_credentials.as_ref()).map(raw),
             three_d_secure: card.and_then(|card| card.three_d_secure.as_ref()).map(raw),
+            ..PaymentDetails::default()
         })
     }
 }

@@ -8,56 +8,119 @@ use serde_json::value::RawValue;
 
 /// Of a payment.
 #[derive(Serialize, Deserialize, Default)]
-pub(super) struct PaymentDetails<'a> {
+pub(crate) struct PaymentDetails<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) merchant_reference: Option<Cow<'a, str>>,
+    pub(crate) merchant_reference: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) callback_url: Option<Cow<'a, str>>,
+    pub(crate) callback_url: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) soft_descriptor: Option<Cow<'a, str>>,
+    pub(crate) soft_descriptor: Option<Cow<'a, str>>,
     /// 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) installments: Option<u8>,
+    pub(crate) installments: Option<u8>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) vault_on_success: bool,
+    pub(crate) vault_on_success: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) customer_payer: Option<Cow<'a, RawValue>>,
+    pub(crate) customer_payer: Option<Cow<'a, RawValue>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) additional_data: Option<Cow<'a, RawValue>>,
+    pub(crate) additional_data: Option<Cow<'a, RawValue>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) metadata: Option<Cow<'a, RawValue>>,
+    pub(crate) metadata: Option<Cow<'a, RawValue>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) stored_credentials: Option<Cow<'a, RawValue>>,
+    pub(crate) stored_credentials: Option<Cow<'a, RawValue>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) three_d_secure: Option<Cow<'a, RawValue>>,
+    pub(crate) three_d_secure: Option<Cow<'a, RawValue>>,
+    /// The link it was made through.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) payment_link_id: Option<Cow<'a, str>>,
+    /// The subscription it was made for.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) subscription_code: Option<Cow<'a, str>>,
 }
 
 /// Of a capture, cancel or refund.
 #[derive(Serialize, Deserialize, Default)]
-pub(super) struct OperationDetails<'a> {
+pub(crate) struct OperationDetails<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) merchant_reference: Option<Cow<'a, str>>,
+    pub(crate) merchant_reference: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) description: Option<Cow<'a, str>>,
+    pub(crate) description: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<Cow<'a, str>>,
+    pub(crate) reason: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) additional_data: Option<Cow<'a, RawValue>>,
+    pub(crate) additional_data: Option<Cow<'a, RawValue>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) simplified_mode: bool,
+    pub(crate) simplified_mode: bool,
 }
 
 /// Of a checkout session.
 #[derive(Serialize, Deserialize, Default)]
-pub(super) struct SessionDetails<'a> {
+pub(crate) struct SessionDetails<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) callback_url: Option<Cow<'a, str>>,
+    pub(crate) callback_url: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) metadata: Option<Cow<'a, RawValue>>,
+    pub(crate) metadata: Option<Cow<'a, RawValue>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) installments: Option<Cow<'a, RawValue>>,
+    pub(crate) installments: Option<Cow<'a, RawValue>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) checkout_id: Option<Cow<'a, str>>,
+    pub(crate) checkout_id: Option<Cow<'a, str>>,
+}
+
+/// Of a payment link.
+#[derive(Serialize, Deserialize, Default)]
+pub(crate) struct LinkDetails<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) customer_payer: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) additional_data: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metadata: Option<Cow<'a, RawValue>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) vault_on_success: bool,
+}
+
+impl LinkDetails<'_> {
+    /// The customer it is for.
+    pub(crate) fn customer(&self) -> Option<Arc<str>> {
+        #[derive(Deserialize)]
+        struct Named<'a> {
+            #[serde(borrow, default)]
+            id: Option<Cow<'a, str>>,
+        }
+        let payer = self.customer_payer.as_ref()?;
+        let named: Named<'_> = serde_json::from_str(payer.get()).ok()?;
+        named.id.filter(|id| !id.is_empty()).map(Arc::from)
+    }
+}
+
+/// Of a subscription.
+#[derive(Serialize, Deserialize, Default)]
+pub(crate) struct SubscriptionDetails<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) merchant_reference: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) soft_descriptor: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) customer_payer: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metadata: Option<Cow<'a, RawValue>>,
+}
+
+/// Of a payout. The number in `withdrawal_method` is masked.
+#[derive(Serialize, Deserialize, Default)]
+pub(crate) struct PayoutDetails<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) purpose: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) beneficiary: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) withdrawal_method: Option<Cow<'a, RawValue>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metadata: Option<Cow<'a, RawValue>>,
 }
 
 /// Of a one-time token.
@@ -70,13 +133,13 @@ pub(super) struct TokenDetails<'a> {
 }
 
 /// As it is stored; nothing when there is nothing to keep.
-pub(super) fn packed(details: &impl Serialize) -> Option<Arc<[u8]>> {
+pub(crate) fn packed(details: &impl Serialize) -> Option<Arc<[u8]>> {
     let text = serde_json::to_vec(details).expect("strings, numbers and JSON always serialise");
     Some(text).filter(|text| text != b"{}").map(Arc::from)
 }
 
 /// As it was stored.
-pub(super) fn unpacked<'a, D: Deserialize<'a> + Default>(stored: Option<&'a [u8]>) -> D {
+pub(crate) fn unpacked<'a, D: Deserialize<'a> + Default>(stored: Option<&'a [u8]>) -> D {
     let read = stored.map(serde_json::from_slice);
     read.and_then(|read| read.inspect_err(|error| tracing::error!(%error, "stored details cannot be read")).ok())
         .unwrap_or_default()

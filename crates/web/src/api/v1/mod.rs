@@ -3,7 +3,9 @@
 pub(crate) mod acquirer_notification;
 mod cancel;
 mod cancel_or_refund;
+mod cancel_payment_link;
 mod capture;
+mod change_subscription;
 mod checkout_payment;
 mod checkout_payment_methods;
 mod confirm_payment_method;
@@ -12,24 +14,35 @@ mod create_checkout_token;
 mod create_customer;
 mod create_customer_session;
 mod create_payment;
+mod create_payment_link;
+mod create_payout;
+mod create_subscription;
 mod create_token;
 mod delete_customer;
 mod details;
 mod enrol_in_session;
 mod enrol_payment_method;
 mod find_customer;
+mod find_payout;
+mod get_balances;
 mod get_checkout_session;
 mod get_customer;
 mod get_payment;
+mod get_payment_link;
 mod get_payment_method;
+mod get_payout;
 mod get_routing_rules;
+mod get_subscription;
 mod list_payment_methods;
 mod list_payments;
+mod list_subscription_payments;
+mod list_subscriptions;
 mod parts;
 mod patch_checkout_session;
 mod patch_customer;
 mod refund;
 mod replace_routing_rules;
+mod step_subscription;
 mod unenrol_payment_method;
 mod views;
 mod webhooks;
@@ -38,6 +51,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use payments::{Answer, PaymentsError};
 
+pub(crate) use details::{LinkDetails, PaymentDetails, packed, unpacked};
 pub(crate) use views::faces;
 pub(crate) use webhooks::faces as webhook_faces;
 
@@ -50,6 +64,9 @@ use crate::state::Web;
 /// Sections of the reference.
 const PAYMENTS: &str = "Payments";
 const CHECKOUT: &str = "Checkout sessions";
+const LINKS: &str = "Payment links";
+const SUBSCRIPTIONS: &str = "Subscriptions";
+const PAYOUTS: &str = "Payouts and balances";
 const WEBHOOKS: &str = "Webhooks";
 const CUSTOMERS: &str = "Customers";
 const TOKENS: &str = "One-time tokens";
@@ -77,6 +94,22 @@ pub(crate) fn routes() -> Vec<Guarded> {
         cancel_or_refund::of_transaction(),
         create_checkout_session::route(),
         get_checkout_session::route(),
+        create_payout::route(),
+        get_payout::route(),
+        find_payout::route(),
+        get_balances::route(),
+        create_payment_link::route(),
+        get_payment_link::route(),
+        cancel_payment_link::route(),
+        create_subscription::route(),
+        get_subscription::route(),
+        change_subscription::route(),
+        step_subscription::pause(),
+        step_subscription::resume(),
+        step_subscription::cancel(),
+        step_subscription::retry(),
+        list_subscriptions::route(),
+        list_subscription_payments::route(),
         get_routing_rules::route(),
         replace_routing_rules::route(),
         patch_checkout_session::route(),
@@ -121,6 +154,21 @@ fn operation_reply() -> Content {
 /// What a reply with a checkout session is made of.
 fn session_reply() -> Content {
     Content::Json(component::<views::SessionView<'_>>)
+}
+
+/// What a reply with a payout is made of.
+fn payout_reply() -> Content {
+    Content::Json(component::<views::PayoutView<'_>>)
+}
+
+/// What a reply with a payment link is made of.
+fn link_reply() -> Content {
+    Content::Json(component::<views::LinkView<'_>>)
+}
+
+/// What a reply with a subscription is made of.
+fn subscription_reply() -> Content {
+    Content::Json(component::<views::SubscriptionView<'_>>)
 }
 
 /// What a reply with a customer is made of.

@@ -10,7 +10,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use super::details::raw;
 use crate::envelope::Code;
 use crate::json::Value;
-use crate::object::{Components, Digits, Echo, Field, Items, Land, Prose, Reader, Text, Whole, object, string, words};
+use crate::object::{Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Text, Whole, object, string, words};
 
 /// Largest document that is echoed unchanged, in bytes.
 pub(super) const ECHO_BYTES_MAX: usize = 64 * 1024;
@@ -198,6 +198,70 @@ impl Field for Day {
 
     fn property() -> RefOr<Schema> {
         string().pattern(Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")).build().into()
+    }
+}
+
+/// A point in time in RFC 3339; a day alone is its beginning in UTC.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment(pub(super) Timestamp);
+
+impl Moment {
+    /// The time of a text.
+    pub(super) fn of(text: &str) -> Option<Timestamp> {
+        text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()
+    }
+}
+
+impl Field for Moment {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let time = Moment::of(reader.text(value)?);
+        if time.is_none() {
+            reader.wrong(Code::InvalidDate, "must be a time like 2026-01-31T09:08:07Z");
+        }
+        time.map(Moment)
+    }
+
+    fn property() -> RefOr<Schema> {
+        string().examples(["2030-01-31T09:00:00Z"]).build().into()
+    }
+}
+
+object! {
+    /// When something counts.
+    pub(super) struct Availability {
+        /// From when on; at once when absent.
+        start_at: Option<Moment>,
+        /// From when on not any more; never when absent.
+        finish_at: Option<Moment>,
+    }
+}
+
+impl Availability {
+    /// Beginning and end.
+    pub(super) fn times(availability: Option<&Availability>) -> (Option<Timestamp>, Option<Timestamp>) {
+        let time = |moment: Option<Moment>| moment.map(|Moment(time)| time);
+        availability.map_or((None, None), |both| (time(both.start_at), time(both.finish_at)))
+    }
+}
+
+object! {
+    /// An operation without fields; the body may be left out.
+    pub(super) struct EmptyBody {
+        /// Accepted and not kept.
+        reason: Option<Text<0, 255>>,
+    }
+}
+
+impl Body for EmptyBody {
+    type Ask = ();
+    const MAY_BE_EMPTY: bool = true;
+
+    fn name() -> &'static str {
+        "EmptyBody"
+    }
+
+    fn judge(self, _reader: &mut Reader) -> Option<()> {
+        Some(())
     }
 }
 

@@ -2,35 +2,59 @@
 //!
 //! Everything here is pure: recovery draws the reply that a request would have had, without the request.
 
+mod balances;
 mod card;
 mod customer;
+mod link;
 mod method;
 mod operation;
 mod payment;
+mod payout;
 mod routing;
 pub(super) mod sample;
 mod session;
+mod subscription;
 mod token;
 mod transaction;
 
 use payments::customers::{CustomerRow, CustomerSessionRow};
+use payments::links::LinkFacts;
 use payments::methods::Stored;
+use payments::payouts::PayoutRow;
 use payments::routing::RoutingRules;
+use payments::subscriptions::SubscriptionRow;
 use payments::{
-    Challenges, CheckoutSessionRow, Connector, Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts,
+    Balance, Challenges, CheckoutSessionRow, Connector, Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts,
 };
 
+pub(super) use balances::BalancesView;
 pub(super) use customer::{CustomerSessionView, CustomerView};
+pub(super) use link::LinkView;
 pub(super) use method::{CheckoutMethodView, StoredMethodView, StoredMethodsView};
 pub(super) use operation::OperationView;
 pub(super) use payment::PaymentView;
+pub(super) use payout::PayoutView;
 pub(super) use routing::RulesView;
 pub(super) use session::SessionView;
+pub(super) use subscription::{CyclePaymentsView, SubscriptionView, SubscriptionsView};
 pub(super) use token::TokenView;
 
 /// How replies that are recorded are drawn.
 pub(crate) fn faces(challenges: Challenges) -> Faces {
-    Faces { payment, operation, session, customer, customer_session, token, method, challenges }
+    Faces {
+        payment,
+        operation,
+        session,
+        payout,
+        link,
+        subscription,
+        cycle: subscription::cycle,
+        customer,
+        customer_session,
+        token,
+        method,
+        challenges,
+    }
 }
 
 /// A payment.
@@ -51,6 +75,26 @@ fn operation(facts: &OperationFacts<'_>) -> Vec<u8> {
 /// A checkout session.
 pub(super) fn session(session: &CheckoutSessionRow) -> Vec<u8> {
     SessionView::drawn(session)
+}
+
+/// A payout.
+pub(super) fn payout(payout: &PayoutRow) -> Vec<u8> {
+    PayoutView::drawn(payout)
+}
+
+/// A payment link.
+pub(super) fn link(facts: &LinkFacts<'_>) -> Vec<u8> {
+    LinkView::drawn(facts)
+}
+
+/// A subscription.
+pub(super) fn subscription(row: &SubscriptionRow) -> Vec<u8> {
+    SubscriptionView::drawn(row)
+}
+
+/// What an account has.
+pub(super) fn balances(balances: &[Balance]) -> Vec<u8> {
+    BalancesView::drawn(balances)
 }
 
 /// A customer.
@@ -112,6 +156,10 @@ mod tests {
         insta::assert_snapshot!("payment", shown(&sample::payment_reply()));
         insta::assert_snapshot!("operation", shown(&sample::operation_reply()));
         insta::assert_snapshot!("session", shown(&sample::session_reply()));
+        insta::assert_snapshot!("payout", shown(&sample::payout_reply()));
+        insta::assert_snapshot!("link", shown(&sample::link_reply()));
+        insta::assert_snapshot!("subscription", shown(&sample::subscription_reply()));
+        insta::assert_snapshot!("balances", shown(&sample::balances_reply()));
         insta::assert_snapshot!("customer", shown(&sample::customer_reply()));
         insta::assert_snapshot!("customer_session", shown(&sample::customer_session_reply()));
         insta::assert_snapshot!("token", shown(&sample::token_reply()));

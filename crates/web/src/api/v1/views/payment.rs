@@ -38,8 +38,8 @@ view! {
         workflow: Word,
         metadata: Option<&'a RawValue>,
         fraud_screening: Nothing,
-        payment_link_id: Nothing,
-        subscription_code: Nothing,
+        payment_link_id: Option<&'a str>,
+        subscription_code: Option<&'a str>,
         routing_rules: RoutingView,
         simplified_mode: bool,
     }
@@ -181,8 +181,8 @@ impl<'a> PaymentView<'a> {
             workflow: Word(payment.workflow.wire()),
             metadata: details.metadata.as_deref(),
             fraud_screening: Nothing,
-            payment_link_id: Nothing,
-            subscription_code: Nothing,
+            payment_link_id: details.payment_link_id.as_deref(),
+            subscription_code: details.subscription_code.as_deref(),
             routing_rules: RoutingView {
                 smart_routing: false,
                 monitors: false,

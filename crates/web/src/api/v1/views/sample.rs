@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use kernel::{
     AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, CustomerId, CustomerSessionId,
-    MasterKey, Outcome, PaymentId, PaymentMethodId, SecurityCode, Timestamp, TokenId,
+    MasterKey, Money, Outcome, PaymentId, PaymentMethodId, PayoutId, SecurityCode, Timestamp, TokenId,
 };
 use payments::customers::{CustomerRow, CustomerSessionRow};
 use payments::methods::{MethodStatus, PaymentMethodRow};
+use payments::payouts::PayoutRow;
 use payments::tokens::TokenRow;
 use payments::{
-    AttemptKind, AttemptRow, AttemptState, CardAsk, CardFace, Challenges, CheckoutSessionRow, Connector, MethodFacts, Mode,
-    OperationFacts, OriginKind, PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, TokenFacts, Workflow,
+    AttemptKind, AttemptRow, AttemptState, Balance, CardAsk, CardFace, Challenges, CheckoutSessionRow, Connector, MethodFacts,
+    Mode, OperationFacts, OriginKind, PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, TokenFacts, Workflow,
 };
 
-use crate::api::v1::details::{OperationDetails, packed};
+use crate::api::v1::details::{OperationDetails, PayoutDetails, packed, raw};
 
 /// The time of the sample: 2026-01-31T09:08:07.123456Z.
 const AT: Timestamp = Timestamp::from_micros(1_769_850_487_123_456);
@@ -240,4 +241,112 @@ pub(in crate::api::v1) fn operation_reply() -> Vec<u8> {
 /// The reply to the request that opened the session.
 pub(in crate::api::v1) fn session_reply() -> Vec<u8> {
     super::session(&open_session())
+}
+
+/// A payout of 250 EUR that arrived.
+fn payout() -> PayoutRow {
+    let details = PayoutDetails {
+        purpose: Some(Cow::Borrowed("RENT")),
+        description: Some(Cow::Borrowed("May")),
+        beneficiary: Some(raw(&serde_json::json!({
+            "merchant_beneficiary_id": "landlord", "country": "FR", "national_entity": "INDIVIDUAL", "first_name": "Ada",
+            "last_name": "Martin", "legal_name": null, "email": null, "document": null, "phone": null, "address": null
+        }))),
+        withdrawal_method: Some(raw(&serde_json::json!({
+            "type": "BANK_TRANSFER", "provider_id": "sandbox",
+            "detail": {"bank_transfer": {"code": "30006", "account": {"number": "****0189", "type": null}}}
+        }))),
+        metadata: None,
+    };
+    PayoutRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: PayoutId::from_bytes(id(5)),
+        attempt_id: AttemptId::from_bytes(id(6)),
+        merchant_reference: Arc::from("rent-2026-05"),
+        country: Country::parse("FR").expect("France"),
+        currency: Currency::EUR,
+        amount: 25_000,
+        fee: 0,
+        connector: Connector::Sandbox,
+        details: packed(&details),
+        created_at: AT,
+        state: AttemptState::Succeeded,
+        response: approval(),
+        updated_at: AT,
+    }
+}
+
+/// The reply to the request that made the payout.
+pub(in crate::api::v1) fn payout_reply() -> Vec<u8> {
+    super::payout(&payout())
+}
+
+/// What an account has.
+pub(in crate::api::v1) fn balances_reply() -> Vec<u8> {
+    let eur = |minor| Money::new(minor, Currency::EUR);
+    super::balances(&[Balance { available: eur(118_099), authorized: eur(2_500), reserved: eur(0), fees: eur(1_901) }])
+}
+
+/// A link for one use.
+pub(in crate::api::v1) fn link_reply() -> Vec<u8> {
+    let link = payments::links::LinkRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: kernel::PaymentLinkId::from_bytes(id(7)),
+        country: Country::parse("FR").expect("France"),
+        currency: Currency::EUR,
+        amount: 1_999,
+        description: Some(Arc::from("Two chairs")),
+        merchant_order_id: None,
+        capture: true,
+        one_time_use: true,
+        callback_url: None,
+        start_at: None,
+        finish_at: None,
+        details: None,
+        created_at: AT,
+        state: payments::links::LinkState::Created,
+        payments_number: 0,
+        paying: None,
+        updated_at: AT,
+    };
+    super::link(&payments::links::LinkFacts { link: &link, payments: &[], base_url: "https://pay.example", now: AT })
+}
+
+/// A subscription that was just made.
+pub(in crate::api::v1) fn subscription_reply() -> Vec<u8> {
+    use payments::subscriptions::{FrequencyUnit, SubscriptionRow, SubscriptionState};
+    super::subscription(&SubscriptionRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: kernel::SubscriptionId::from_bytes(id(8)),
+        country: Country::parse("FR").expect("France"),
+        start_at: AT,
+        unit: FrequencyUnit::Month,
+        every: 1,
+        trial_cycles: 1,
+        trial_amount: 0,
+        trial_currency: Currency::EUR,
+        customer_id: None,
+        created_at: AT,
+        name: Arc::from("Magazine"),
+        currency: Currency::EUR,
+        amount: 900,
+        vaulted_token: Arc::from("01936b1a-0000-7000-8000-00000000c001"),
+        total: Some(12),
+        finish_at: None,
+        retry_on_decline: true,
+        retry_amount: 3,
+        stop_on_hard_decline: false,
+        cancel_on_exhausted: false,
+        details: None,
+        state: SubscriptionState::Trialing,
+        cycle: 1,
+        tries: 0,
+        retries_used: 0,
+        declined_at: None,
+        next_at: Some(AT),
+        forced: false,
+        wake_at: Some(AT),
+        paying: None,
+        updated_at: AT,
+    })
 }

@@ -32,7 +32,7 @@ view! {
 
 view! {
     /// An amount.
-    struct AmountView as "AmountReply" {
+    pub(super) struct AmountView as "AmountReply" {
         currency: Word,
         value: Decimal,
     }
@@ -65,6 +65,6 @@ impl SessionView<'_> {
     }
 }
 
-fn amount(money: Money) -> AmountView {
+pub(super) fn amount(money: Money) -> AmountView {
     AmountView { currency: Word(money.currency().code()), value: Decimal(money) }
 }

@@ -1,0 +1,51 @@
+//! Subscriptions through the front door: what can be asked as long as no card is stored.
+
+use serde_json::{Value, json};
+use testkit::actors::{Actor, money};
+use testkit::on_both_engines;
+
+fn body(merchant: &Actor) -> Value {
+    json!({
+        "account_id": merchant.account_id, "name": "Magazine", "country": "FR", "amount": money("9 EUR"),
+        "payment_method": { "type": "CARD", "vaulted_token": "0199a8b4-1f7e-7c3a-8000-0123456789ab" },
+    })
+}
+
+on_both_engines! {
+    async fn bodies_and_pages_are_judged(world) {
+        let merchant = world.merchant();
+        merchant.ask("POST", "/v1/subscriptions").json(&body(&merchant)).send().await.refused(400, "PAYMENT_METHOD_NOT_FOUND");
+        for (member, value, code) in [
+            ("name", json!("ab"), "INVALID_PARAMETERS"),
+            ("amount", money("0 EUR"), "INVALID_AMOUNT"),
+            ("payment_method", json!({ "type": "PIX", "vaulted_token": "x" }), "INVALID_PARAMETERS"),
+            ("payment_method", json!({ "type": "CARD" }), "MISSING_PARAMETERS"),
+            ("frequency", json!({ "type": "HOUR" }), "INVALID_PARAMETERS"),
+            ("frequency", json!({ "type": "DAY", "value": 366 }), "INVALID_PARAMETERS"),
+            ("billing_cycles", json!({ "total": 0 }), "INVALID_PARAMETERS"),
+            ("retries", json!({ "amount": 7 }), "INVALID_PARAMETERS"),
+            ("trial_period", json!({ "billing_cycles": 1, "amount": { "currency": "USD", "value": 1 } }), "INVALID_AMOUNT"),
+            ("availability", json!({ "start_at": "soon" }), "INVALID_DATE"),
+        ] {
+            let mut body = body(&merchant);
+            body[member] = value;
+            merchant.post("/v1/subscriptions", body).await.refused(400, code);
+        }
+        let empty = json!({ "items": [], "pagination": { "page": 1, "size": 20, "total": 0, "total_pages": 0 } });
+        assert_eq!(merchant.get("/v1/subscriptions").await.expect(200).json(), empty);
+        assert_eq!(merchant.get("/v1/subscriptions?status=ACTIVE,PAUSED&created_at_from=2026-01-01").await.expect(200).json(), empty);
+        for query in ["page=0", "size=0", "size=101", "page=x", "page=-1"] {
+            merchant.get(&format!("/v1/subscriptions?{query}")).await.refused(400, "BAD_REQUEST");
+        }
+        merchant.get("/v1/subscriptions?status=FUN").await.refused(400, "INVALID_PARAMETERS");
+        let unknown = "/v1/subscriptions/0199a8b4-1f7e-7c3a-8000-0123456789ab";
+        merchant.get(unknown).await.refused(400, "SUBSCRIPTION_NOT_FOUND");
+        merchant.get(&format!("{unknown}/payments")).await.refused(400, "SUBSCRIPTION_NOT_FOUND");
+        merchant.get(&format!("{unknown}/payments?limit=10&offset=5")).await.refused(400, "BAD_REQUEST");
+        merchant.ask("PATCH", unknown).json(&json!({ "name": "Other" })).send().await.refused(400, "SUBSCRIPTION_NOT_FOUND");
+        for step in ["pause", "resume", "cancel", "retry"] {
+            merchant.ask("POST", &format!("{unknown}/{step}")).send().await.refused(400, "SUBSCRIPTION_NOT_FOUND");
+        }
+        world.verify_settled().await;
+    }
+}
