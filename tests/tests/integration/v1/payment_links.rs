@@ -63,8 +63,8 @@ on_both_engines! {
         assert_eq!(world.charges("order-1").await.len(), 1);
 
         let form = open(&payer, &path(&made)).await;
-        let at = path(&made);
-        let (one, two) = tokio::join!(send(&payer, &at, &form, GOOD), send(&payer, &at, &form, GOOD));
+        let page = path(&made);
+        let (one, two) = tokio::join!(send(&payer, &page, &form, GOOD), send(&payer, &page, &form, GOOD));
         assert!(one.expect(200).text().contains("The payment went through"));
         assert!(two.expect(200).text().contains("The payment went through"));
         payer.get(&path(&made)).await.expect(410);
@@ -86,8 +86,8 @@ on_both_engines! {
         let made = link(&merchant, json!({ "merchant_order_id": "order-2", "callback_url": "https://shop.example/thanks?x=1" })).await;
         let (one, two) = (open(&payer, &path(&made)).await, open(&payer, &path(&made)).await);
         world.slow_acquirer(500).await;
-        let at = path(&made);
-        let (one, two) = tokio::join!(send(&payer, &at, &one, GOOD), send(&payer, &at, &two, GOOD));
+        let page = path(&made);
+        let (one, two) = tokio::join!(send(&payer, &page, &one, GOOD), send(&payer, &page, &two, GOOD));
         let paid: Vec<_> = [&one, &two].into_iter().filter(|answer| answer.status == 303).collect();
         assert_eq!(paid.len(), 1, "{} {}", one.status, two.status);
         assert_eq!(paid[0].header("location"), Some("https://shop.example/thanks?x=1"));
@@ -128,8 +128,8 @@ on_both_engines! {
         world.verify().await;
         world.acquirer("normal").await;
         world.advance_seconds(700).await;
-        let at = path(&made);
-        let answer = world.eventually(|| send(&payer, &at, &form, GOOD), |answer| answer.status == 200).await;
+        let page = path(&made);
+        let answer = world.eventually(|| send(&payer, &page, &form, GOOD), |answer| answer.status == 200).await;
         assert!(answer.text().contains("The payment went through"));
         assert_eq!(world.charges("order-4").await.len(), 1);
         world.acquirer("down").await;

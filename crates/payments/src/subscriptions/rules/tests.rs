@@ -170,7 +170,7 @@ proptest! {
             now = now.plus_days(days);
             charged.extend(charge_all(&mut progress, &plan, now));
         }
-        let due = (1..).take_while(|cycle| plan.due(*cycle) <= now).collect::<Vec<_>>();
+        let due = (1..100_000).take_while(|cycle| plan.due(*cycle) <= now).collect::<Vec<_>>();
         prop_assert_eq!(charged, due);
     }
 
