@@ -100,9 +100,6 @@ pub enum Refusal {
     /// The subscription changed while a change of it was being made.
     #[error("the subscription is being changed; ask again")]
     Outdated,
-    /// The stored payment method cannot be charged.
-    #[error("payment_method.vaulted_token: the payment method cannot be charged")]
-    PaymentMethodStatusInvalid,
     /// A date does not fit.
     #[error("{0}")]
     InvalidDate(&'static str),

@@ -50,7 +50,6 @@ fn problem_of_refusal(web: &Web, refusal: Refusal) -> Problem {
         Refusal::LinkNotFound => return Problem::new(Code::NotFound, refusal.to_string()).with_status(StatusCode::BAD_REQUEST),
         Refusal::SubscriptionNotFound => Code::SubscriptionNotFound,
         Refusal::InvalidState | Refusal::Outdated => Code::InvalidState,
-        Refusal::PaymentMethodStatusInvalid => Code::PaymentMethodStatusInvalid,
         Refusal::InvalidDate(_) => Code::InvalidDate,
         Refusal::InvalidAmount(_) => Code::InvalidAmount,
         Refusal::NotSent => Code::ProviderUnavailable,

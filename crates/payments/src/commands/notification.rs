@@ -138,9 +138,9 @@ impl TakeChargeback {
         payment.state = if won { payment.standing().state_by_totals() } else { PaymentState::ChargedBack };
         payment.updated_at = now;
         if won {
-            self.post(rows, &self.won(), now)
+            self.post(rows, &self.won(), now);
         } else {
-            self.post(rows, &self.lost(), now)
+            self.post(rows, &self.lost(), now);
         }
         self.tell(rows, now);
         NotificationState::Done

@@ -142,7 +142,7 @@ impl Subscriptions {
     async fn judge_card(&self, account: AccountId, token: &str) -> Result<(), PaymentsError> {
         match self.port.card(account, token).await? {
             StoredCard::Chargeable => Ok(()),
-            StoredCard::Unusable => Err(Refusal::PaymentMethodStatusInvalid.into()),
+            StoredCard::Unusable => Err(Refusal::PaymentMethodStatus.into()),
             StoredCard::Unknown => Err(Refusal::PaymentMethodNotFound.into()),
         }
     }

@@ -185,7 +185,7 @@ on_both_engines! {
     }
 
     async fn cards_that_cannot_be_charged_are_refused_at_first_and_count_as_declines_later(house) {
-        for (token, expected) in [("unknown", Refusal::PaymentMethodNotFound), ("declined", Refusal::PaymentMethodStatusInvalid)] {
+        for (token, expected) in [("unknown", Refusal::PaymentMethodNotFound), ("declined", Refusal::PaymentMethodStatus)] {
             let ask = CreateSubscription { vaulted_token: token.into(), ..monthly(900) };
             assert_eq!(refusal(house.subscriptions().create(MERCHANT, ask, None).await), expected);
         }

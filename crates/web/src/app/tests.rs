@@ -89,6 +89,18 @@ impl Reply {
     }
 }
 
+fn options() -> Options {
+    Options {
+        base_url: "http://localhost".to_owned(),
+        version: "0.0.0",
+        hosts: Vec::new(),
+        trusted_proxies: Vec::new(),
+        in_flight_status: 409,
+        templates: None,
+        only_tls: false,
+    }
+}
+
 impl World {
     async fn new() -> World {
         let folder = tempfile::tempdir().expect("a folder");
@@ -146,15 +158,7 @@ impl World {
             ready: Arc::new(|| Box::pin(async { true })),
             metrics: Arc::new(|| "up 1\n".to_owned()),
             sandbox: Some(SandboxWiring { acquirer, showcase: None }),
-            options: Options {
-                base_url: "http://localhost".to_owned(),
-                version: "0.0.0",
-                hosts: Vec::new(),
-                trusted_proxies: Vec::new(),
-                in_flight_status: 409,
-                templates: None,
-                only_tls: false,
-            },
+            options: options(),
         });
         World {
             app: app.expect("wired"),
