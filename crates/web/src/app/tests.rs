@@ -89,7 +89,7 @@ impl Reply {
     }
 }
 
-fn options() -> Options {
+fn edge_options() -> Options {
     Options {
         base_url: "http://localhost".to_owned(),
         version: "0.0.0",
@@ -158,7 +158,7 @@ impl World {
             ready: Arc::new(|| Box::pin(async { true })),
             metrics: Arc::new(|| "up 1\n".to_owned()),
             sandbox: Some(SandboxWiring { acquirer, showcase: None }),
-            options: options(),
+            options: edge_options(),
         });
         World {
             app: app.expect("wired"),
