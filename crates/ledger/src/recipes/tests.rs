@@ -141,6 +141,26 @@ proptest! {
     }
 
     #[test]
+    fn a_dispute_ends_as_it_says(owned in 1..1_000_i64, amount in 1..AMOUNT_MINOR_MAX / 2, fee in 0..1_000_i64, won: bool) {
+        let mut books = Books::funded(owned);
+        let before = books.nets();
+        books.book(&ChargebackOpen { merchant: MERCHANT, amount: eur(amount) })?;
+        prop_assert_eq!(books.net(MERCHANT, AccountKind::Available), owned - amount);
+        prop_assert_eq!(books.net(MERCHANT, AccountKind::Disputed), amount);
+        if won {
+            books.book(&ChargebackWon { merchant: MERCHANT, amount: eur(amount) })?;
+            prop_assert_eq!(books.nets(), before);
+        } else {
+            let due = books.net(sandbox(), AccountKind::Due);
+            books.book(&ChargebackLost { merchant: MERCHANT, connector: sandbox(), amount: eur(amount), fee_minor: fee })?;
+            prop_assert_eq!(books.net(MERCHANT, AccountKind::Disputed), 0);
+            prop_assert_eq!(books.net(MERCHANT, AccountKind::Available), owned - amount - fee);
+            prop_assert_eq!(books.net(sandbox(), AccountKind::Due), due + amount);
+        }
+        prop_assert_eq!(books.sum(), 0);
+    }
+
+    #[test]
     fn a_refund_may_overdraw_to_the_limit_and_not_one_unit_more(owned in 0..1_000_i64, limit in 0..1_000_i64, amount in 1..3_000_i64) {
         let mut books = if owned == 0 { Books::default() } else { Books::funded(owned) };
         let start = RefundStart { merchant: MERCHANT, split: Split::all_available(MERCHANT, eur(amount)), negative_limit: limit };

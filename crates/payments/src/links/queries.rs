@@ -28,7 +28,7 @@ pub(super) static LINKS_WITH_PAYMENTS: Sql = sql!(
        LEFT JOIN (
             SELECT made.account_id AS m_account, made.link_id AS m_link,
                    CAST(SUM(CASE WHEN payment.attempt = $1 THEN 1 ELSE 0 END) AS BIGINT) AS m_paid,
-                   CAST(SUM(CASE WHEN payment.attempt IN ($2, $3) THEN 1 ELSE 0 END) AS BIGINT) AS m_open,
+                   CAST(SUM(CASE WHEN payment.attempt IN ($2, $3, $4) THEN 1 ELSE 0 END) AS BIGINT) AS m_open,
                    CAST(SUM(CASE WHEN payment.amount <> payment_link.amount OR payment.currency <> payment_link.currency
                                  THEN 1 ELSE 0 END) AS BIGINT) AS m_other
               FROM payment_link_payment AS made

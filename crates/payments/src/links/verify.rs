@@ -14,7 +14,7 @@ pub(crate) const PAID_ONCE: Rule = ("I4.l", "a link counts its payments, and one
 /// Checks every link, and that every payment made through one names it.
 pub(crate) async fn verify(snapshot: &mut Snapshot, report: &mut Report) -> Result<(), Fault> {
     let mut links = 0;
-    let states = args![AttemptState::Succeeded, AttemptState::Sending, AttemptState::Unknown];
+    let states = args![AttemptState::Succeeded, AttemptState::Sending, AttemptState::Unknown, AttemptState::AwaitingPayer];
     snapshot
         .each(&LINKS_WITH_PAYMENTS, states, |record| {
             links += 1;

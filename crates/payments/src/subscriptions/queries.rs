@@ -57,7 +57,7 @@ pub(super) static SUBSCRIPTIONS_WITH_OPEN: Sql = sql!(
             SELECT made.account_id AS o_account, made.subscription_id AS o_subscription, made.payment_id AS o_payment
               FROM subscription_payment AS made
               JOIN payment ON payment.account_id = made.account_id AND payment.id = made.payment_id
-             WHERE payment.attempt IN ($1, $2)) AS o
+             WHERE payment.attempt IN ($1, $2, $3)) AS o
          ON o_account = account_id AND o_subscription = id
       ORDER BY account_id, id",
     SubscriptionRow
@@ -177,4 +177,4 @@ pub(crate) async fn payments(
 }
 
 /// The states of payments under way.
-pub(super) const OPEN: [AttemptState; 2] = [AttemptState::Sending, AttemptState::Unknown];
+pub(super) const OPEN: [AttemptState; 3] = [AttemptState::Sending, AttemptState::Unknown, AttemptState::AwaitingPayer];

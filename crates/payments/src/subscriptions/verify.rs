@@ -21,9 +21,9 @@ pub(crate) async fn verify(snapshot: &mut Snapshot, report: &mut Report) -> Resu
             Ok(())
         })
         .await?;
-    let [sending, unknown] = OPEN;
+    let [sending, unknown, awaiting] = OPEN;
     snapshot
-        .each(&SUBSCRIPTIONS_WITH_OPEN, args![sending, unknown], |record| {
+        .each(&SUBSCRIPTIONS_WITH_OPEN, args![sending, unknown, awaiting], |record| {
             subscriptions += 1;
             let row: SubscriptionRow = record.row(0)?;
             let open: Option<Uuid> = record.get(<SubscriptionRow as db::Table>::META.columns.len())?;
