@@ -6,7 +6,9 @@ use db::{Command, Keys, Rows, name_counter, take_number};
 use kernel::{AccessKeyId, AccountId, Timestamp};
 
 use crate::error::AccessRefusal;
-use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccessVersionRow, AccountRow};
+use crate::rows::{
+    ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccessVersionRow, AccountRow, PLATFORM_KEY_SLOTS, PlatformKeyRow,
+};
 use crate::rules::account_number;
 
 /// The counter that account numbers are made from.
@@ -145,4 +147,97 @@ fn mark_changed(rows: &mut Rows, id: AccessKeyId) -> Arc<str> {
     let key = rows.must_mut::<AccessKeyRow>(&(id,));
     key.changed_in = version;
     key.token.clone()
+}
+
+/// Keeps a platform key that was just made, unless there is one. Gives the one there is.
+pub(crate) struct KeepPlatformKey {
+    pub(crate) master_check: Arc<[u8]>,
+    pub(crate) wrapped: Arc<[u8]>,
+}
+
+impl Command for KeepPlatformKey {
+    type Reply = Vec<PlatformKeyRow>;
+    type Refusal = AccessRefusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        name_platform_keys(keys);
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Vec<PlatformKeyRow>, AccessRefusal> {
+        let present = platform_keys(rows);
+        if !present.is_empty() {
+            return Ok(present);
+        }
+        let (master_check, wrapped) = (self.master_check.clone(), self.wrapped.clone());
+        let row = PlatformKeyRow { slot: PLATFORM_KEY_SLOTS[0], master_check, wrapped, wrapped_at: now };
+        rows.insert(row.clone());
+        Ok(vec![row])
+    }
+}
+
+/// Wraps the platform key under a further master key, beside the present one. A further one that was begun before and is
+/// neither of the two is given up: whoever asks shows that the present one opens.
+pub(crate) struct WrapPlatformKey {
+    pub(crate) present_check: Arc<[u8]>,
+    pub(crate) next_check: Arc<[u8]>,
+    pub(crate) wrapped: Arc<[u8]>,
+}
+
+impl Command for WrapPlatformKey {
+    type Reply = ();
+    type Refusal = AccessRefusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        name_platform_keys(keys);
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), AccessRefusal> {
+        let keys = platform_keys(rows);
+        if keys.iter().any(|key| key.master_check == self.next_check) {
+            return Ok(());
+        }
+        let present = keys.iter().find(|key| key.master_check == self.present_check);
+        let present = present.ok_or(AccessRefusal::OtherMasterKey)?.slot;
+        let [one, two] = PLATFORM_KEY_SLOTS;
+        let slot = if present == one { two } else { one };
+        rows.delete::<PlatformKeyRow>(&(slot,));
+        let (master_check, wrapped) = (self.next_check.clone(), self.wrapped.clone());
+        rows.insert(PlatformKeyRow { slot, master_check, wrapped, wrapped_at: now });
+        Ok(())
+    }
+}
+
+/// Leaves the platform key wrapped under this master key alone. Gives whether it was wrapped under another one as well.
+pub(crate) struct KeepOneMasterKey {
+    pub(crate) check: Arc<[u8]>,
+}
+
+impl Command for KeepOneMasterKey {
+    type Reply = bool;
+    type Refusal = AccessRefusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        name_platform_keys(keys);
+    }
+
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Result<bool, AccessRefusal> {
+        let (kept, others): (Vec<_>, Vec<_>) = platform_keys(rows).into_iter().partition(|key| key.master_check == self.check);
+        if kept.is_empty() {
+            return Err(AccessRefusal::OtherMasterKey);
+        }
+        for other in &others {
+            rows.delete::<PlatformKeyRow>(&(other.slot,));
+        }
+        Ok(!others.is_empty())
+    }
+}
+
+fn name_platform_keys(keys: &mut Keys<'_>) {
+    for slot in PLATFORM_KEY_SLOTS {
+        keys.row::<PlatformKeyRow>((slot,));
+    }
+}
+
+fn platform_keys(rows: &mut Rows) -> Vec<PlatformKeyRow> {
+    PLATFORM_KEY_SLOTS.into_iter().filter_map(|slot| rows.get::<PlatformKeyRow>(&(slot,)).cloned()).collect()
 }

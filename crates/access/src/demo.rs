@@ -38,7 +38,7 @@ impl AccessService {
     /// Makes what is missing of the demo's accounts and keys and gives all of it, secrets included. Sandbox only.
     ///
     /// # Errors
-    /// When the store fails, or the secrets were sealed under another master key.
+    /// When the store fails, or a secret does not open.
     pub async fn demo(&self) -> Result<DemoAccess, AccessError> {
         Ok(DemoAccess {
             account: self.demo_account("Demo", "merchant@example.com", &KEYS).await?,

@@ -59,6 +59,9 @@ pub enum AccessRefusal {
     /// The expiry lies in the past.
     #[error("the expiry must lie in the future")]
     ExpiryInThePast,
+    /// The platform key is wrapped under another master key.
+    #[error("this is not the master key of the database, or not any more")]
+    OtherMasterKey,
     /// Not a list of addresses.
     #[error(transparent)]
     AllowedAddresses(#[from] AllowListError),
@@ -80,7 +83,7 @@ pub enum AccessError {
     /// The store failed.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// A sealed value does not open: the master key is another one, or the row was tampered with.
+    /// A sealed value does not open: its row was tampered with.
     #[error("a sealed value in table {table} does not open: {why}")]
     Sealed {
         /// Where it lies.

@@ -27,6 +27,7 @@ mod error;
 mod failures;
 mod keyring;
 mod known;
+mod platform_key;
 mod queries;
 mod rate;
 mod rows;
@@ -45,7 +46,8 @@ pub use error::{AccessError, AccessRefusal, Refused};
 pub use failures::FAILED_PROOFS_PER_MINUTE;
 pub use keyring::{Keyring, KeyringOptions, STALE_AFTER_MICROS};
 pub use known::Caller;
-pub use queries::{environment, negative_limits, recognises_master_key};
+pub use platform_key::{MasterKeyChange, Opening, PlatformKeys, platform_key_in};
+pub use queries::{environment, negative_limits};
 pub use rate::{Rate, WINDOW_SECONDS};
 pub use rules::{Capability, Permission};
 pub use secrets::AccessSecrets;
@@ -54,10 +56,18 @@ pub use token::Environment;
 pub use types::{Account, IssuedKey};
 pub use verify::verify;
 
-/// The tables of this crate.
+/// Accounts, keys and their secrets.
 pub const MIGRATION: db::Migration = db::Migration {
     number: 2,
     topic: "access",
     sqlite: include_str!("../../../migrations/0002_access/sqlite.sql"),
     postgres: include_str!("../../../migrations/0002_access/postgres.sql"),
+};
+
+/// The table of the wrapped platform key.
+pub const PLATFORM_KEY_MIGRATION: db::Migration = db::Migration {
+    number: 20,
+    topic: "platform_key",
+    sqlite: include_str!("../../../migrations/0020_platform_key/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0020_platform_key/postgres.sql"),
 };

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use db::{Fault, Reader, Snapshot, Sql, Table, args, sql};
 use kernel::{AccessKeyId, AccountId};
 
-use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccountRow};
-use crate::secrets::AccessSecrets;
+use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccountRow, PlatformKeyRow};
 use crate::token::Environment;
 
 static ACCOUNT: Sql = sql!("SELECT {} FROM account WHERE id = $1", AccountRow);
@@ -25,6 +24,7 @@ static KEYS_OF_ACCOUNT: Sql = sql!(
     AccessSecretRow
 );
 static OLDEST_ACCOUNT: Sql = sql!("SELECT {} FROM account ORDER BY id LIMIT 1", AccountRow);
+static PLATFORM_KEYS: Sql = sql!("SELECT {} FROM platform_key ORDER BY wrapped_at, slot", PlatformKeyRow);
 static ENVIRONMENT_IN_USE: Sql = sql!("SELECT environment FROM access_key ORDER BY id LIMIT 1");
 static VERSION: Sql = sql!("SELECT version FROM access_version WHERE id = $1");
 static CHANGED_SINCE: Sql = sql!("SELECT token FROM access_key WHERE changed_in > $1");
@@ -93,15 +93,26 @@ pub async fn environment(snapshot: &Snapshot) -> Result<Option<Environment>, Fau
     snapshot.one(&ENVIRONMENT_IN_USE, args![]).await?.map(|record| record.get(0)).transpose()
 }
 
-/// Whether what is sealed in a database was sealed under this master key; tried on the oldest account. A database without
-/// accounts recognises every key.
-///
-/// # Errors
-/// When the snapshot cannot be read.
-pub async fn recognises_master_key(snapshot: &Snapshot, secrets: &AccessSecrets) -> Result<bool, Fault> {
-    let oldest = snapshot.one(&OLDEST_ACCOUNT, args![]).await?;
-    let oldest = oldest.map(|record| record.row::<AccountRow>(0)).transpose()?;
-    Ok(oldest.is_none_or(|row| secrets.open_fingerprint_key(&row.sealed_fingerprint_key, row.id).is_ok()))
+/// The account that was made first, seen in a snapshot.
+pub(crate) async fn oldest_account_in(snapshot: &Snapshot) -> Result<Option<AccountRow>, Fault> {
+    snapshot.one(&OLDEST_ACCOUNT, args![]).await?.map(|record| record.row(0)).transpose()
+}
+
+/// The wrapped platform key, the one wrapped last at the end.
+pub(crate) async fn platform_keys(reader: &Reader) -> Result<Vec<PlatformKeyRow>, Fault> {
+    reader.rows(&PLATFORM_KEYS, args![]).await
+}
+
+/// The wrapped platform key as a snapshot shows it, the one wrapped last at the end.
+pub(crate) async fn platform_keys_in(snapshot: &Snapshot) -> Result<Vec<PlatformKeyRow>, Fault> {
+    let mut rows = Vec::new();
+    snapshot
+        .each(&PLATFORM_KEYS, args![], |record| {
+            rows.push(record.row(0)?);
+            Ok(())
+        })
+        .await?;
+    Ok(rows)
 }
 
 /// How far below zero refunds may take each account's money, in minor units: what `verify` of the ledger asks for.

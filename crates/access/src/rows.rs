@@ -135,3 +135,25 @@ db::row! {
         }
     }
 }
+
+/// The two places a wrapped platform key can stand in.
+pub(crate) const PLATFORM_KEY_SLOTS: [i64; 2] = [0, 1];
+
+db::row! {
+    /// The platform key, wrapped under one master key. There is one, or two while the master key is changed.
+    pub(crate) struct PlatformKeyRow: "platform_key" {
+        key {
+            /// One of [`PLATFORM_KEY_SLOTS`].
+            slot: i64
+        }
+        once {}
+        state {
+            /// Which master key it is wrapped under: its check value, 8 bytes.
+            master_check: Arc<[u8]>,
+            /// The platform key, wrapped.
+            wrapped: Arc<[u8]>,
+            /// When it was wrapped, platform time.
+            wrapped_at: Timestamp,
+        }
+    }
+}

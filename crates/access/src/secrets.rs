@@ -1,8 +1,8 @@
-//! What is done with secrets under the installation's master key: hashing, sealing, opening.
+//! What is done with secrets under the installation's platform key: hashing, sealing, opening.
 
 use std::sync::Arc;
 
-use kernel::{AccessKeyId, AccountId, KeyedHash, MasterKey, SealError, Sealer, SecretText, Source};
+use kernel::{AccessKeyId, AccountId, KeyedHash, PlatformKey, SealError, Sealer, SecretText, Source};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -15,11 +15,11 @@ pub struct AccessSecrets {
 }
 
 impl AccessSecrets {
-    /// With keys derived from the master key.
-    pub fn new(master: &MasterKey, source: &Source) -> AccessSecrets {
+    /// With keys derived from the platform key.
+    pub fn new(platform: &PlatformKey, source: &Source) -> AccessSecrets {
         AccessSecrets {
-            hash: KeyedHash::new(&master.derive("guichet/access/secret hash")),
-            sealer: Sealer::new(master, "guichet/access/seal", source),
+            hash: KeyedHash::new(&platform.derive("guichet/access/secret hash")),
+            sealer: Sealer::new(platform, "guichet/access/seal", source),
             source: source.clone(),
         }
     }
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_secret_opens_in_its_row_only() {
         let (source, _) = Source::seeded(3, Timestamp::EPOCH);
-        let secrets = AccessSecrets::new(&MasterKey::from_bytes([1; 32]), &source);
+        let secrets = AccessSecrets::new(&PlatformKey::from_bytes([1; 32]), &source);
         let place = SecretPlace { account: AccountId::new(&source), key: AccessKeyId::new(&source), secret: source.uuid() };
         let sealed = secrets.seal_secret(&SecretText::new("sandbox_sk_x".to_owned()), place);
         assert_eq!(secrets.open_secret(&sealed, place).expect("its own row").expose(), "sandbox_sk_x");
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn fingerprint_keys_belong_to_one_account() {
         let (source, _) = Source::seeded(4, Timestamp::EPOCH);
-        let secrets = AccessSecrets::new(&MasterKey::from_bytes([1; 32]), &source);
+        let secrets = AccessSecrets::new(&PlatformKey::from_bytes([1; 32]), &source);
         let (one, two) = (AccountId::new(&source), AccountId::new(&source));
         let sealed = secrets.new_fingerprint_key(one);
         assert!(secrets.open_fingerprint_key(&sealed, one).is_ok());

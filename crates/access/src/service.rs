@@ -131,16 +131,6 @@ impl AccessService {
         queries::environment_in_use(store.reader()).await
     }
 
-    /// Whether what is sealed in the database was sealed under the master key at hand; tried on the oldest account. A
-    /// database without accounts recognises every key.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn recognises_master_key(&self) -> Result<bool, Fault> {
-        let oldest = queries::oldest_account(&self.reader).await?;
-        Ok(oldest.is_none_or(|row| opened(&self.secrets, row).is_ok()))
-    }
-
     /// What requests prove their keys by.
     pub fn keyring(&self) -> &Keyring {
         &self.keyring

@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use db::{Command, DatabaseUrl, Keys, Rows, Store, StoreOptions};
 use kernel::verify::Report;
-use kernel::{AccessKeyId, AccountId, Country, Currency, ManualClock, MasterKey, Source, Timestamp};
+use kernel::{AccessKeyId, AccountId, Country, Currency, ManualClock, MasterKey, PlatformKey, Source, Timestamp};
 
-use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccessVersionRow, AccountRow};
+use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccessVersionRow, AccountRow, PlatformKeyRow};
 use crate::token::new_token;
 use crate::{
     AccessError, AccessRefusal, AccessSecrets, AccessService, AllowList, Caller, Capability, Environment, IssuedKey,
-    KeyringOptions, NewAccount, NewKey, Permission, Refused, STALE_AFTER_MICROS, verify,
+    KeyringOptions, MasterKeyChange, NewAccount, NewKey, Opening, Permission, PlatformKeys, Refused, STALE_AFTER_MICROS,
+    platform_key_in, verify,
 };
 
 const HOME: &str = "127.0.0.1";
@@ -45,20 +46,32 @@ macro_rules! on_both_engines {
 pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) service: AccessService,
+    platform_keys: PlatformKeys,
     secrets: AccessSecrets,
     clock: ManualClock,
 }
 
 impl House {
     pub(crate) async fn open(url: DatabaseUrl) -> House {
-        let migrations = &[crate::MIGRATION];
+        let migrations = &[crate::MIGRATION, crate::PLATFORM_KEY_MIGRATION];
         let options =
             StoreOptions { url, schema: None, migrations, access: db::Access::Serve, migrate: true, source: Source::system() };
         let store = Store::open(options).await.expect("the store opens");
         let (source, clock) = Source::seeded(11, Timestamp::from_seconds(1_800_000_000));
-        let secrets = AccessSecrets::new(&MasterKey::from_bytes([7; 32]), &source);
+        let platform_keys = PlatformKeys::new(&store, &source);
+        let platform = opened(platform_keys.open_or_make(&MASTER).await.expect("the store works"));
+        let secrets = AccessSecrets::new(&platform, &source);
         let service = AccessService::new(&store, secrets.clone(), options_with(Some(60)));
-        House { store, service, secrets, clock }
+        House { store, service, platform_keys, secrets, clock }
+    }
+
+    /// What a master key makes of the platform key, to a process that starts and to one that only looks.
+    async fn opening(&self, master: &MasterKey) -> Opening {
+        let snapshot = self.store.snapshot().await.expect("a snapshot");
+        let seen = platform_key_in(&snapshot, master, self.secrets.source()).await.expect("readable");
+        let started = self.platform_keys.open_or_make(master).await.expect("the store works");
+        assert_eq!(std::mem::discriminant(&seen), std::mem::discriminant(&started));
+        started
     }
 
     /// The same database seen by another process.
@@ -83,8 +96,19 @@ impl House {
     async fn broken(&self) -> Vec<&'static str> {
         let snapshot = self.store.snapshot().await.expect("a snapshot");
         let mut report = Report::new();
-        verify(&snapshot, Some(&self.secrets), &mut report).await.expect("verifies");
+        let platform = platform_key_in(&snapshot, &MASTER, self.secrets.source()).await.expect("readable");
+        verify(&snapshot, Some(&platform), &mut report).await.expect("verifies");
         report.findings().filter(|finding| !finding.ok).map(|finding| finding.id).collect()
+    }
+}
+
+/// The master key of the house.
+static MASTER: LazyLock<MasterKey> = LazyLock::new(|| MasterKey::from_bytes([7; 32]));
+
+fn opened(opening: Opening) -> PlatformKey {
+    match opening {
+        Opening::Opened(key) => key,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -259,9 +283,68 @@ on_both_engines! {
             assert_eq!((one.id, &one.token, one.secret.expose()), (other.id, &other.token, other.secret.expose()));
             proves(&house.service, one).await.expect("a demo key");
         }
-        let strangers = AccessSecrets::new(&MasterKey::from_bytes([8; 32]), house.secrets.source());
+        let strangers = AccessSecrets::new(&PlatformKey::from_bytes([8; 32]), house.secrets.source());
         let stranger = AccessService::new(&house.store, strangers, options_with(None));
         assert!(matches!(stranger.demo().await, Err(AccessError::Sealed { .. })));
+    }
+
+    /// A process that started before the change keeps the platform key in memory and needs nothing.
+    async fn the_master_key_is_changed_and_what_was_sealed_still_opens(house) {
+        let key = house.key(full()).await;
+        let (next, lost) = (MasterKey::from_bytes([8; 32]), MasterKey::from_bytes([9; 32]));
+        let keys = &house.platform_keys;
+        let platform = opened(house.opening(&MASTER).await);
+        assert!(matches!(house.opening(&next).await, Opening::OtherMasterKey));
+        assert_eq!(keys.change(&MASTER).await.expect("readable"), MasterKeyChange::None);
+        assert!(matches!(
+            keys.wrap_for(&lost, &next, &platform).await,
+            Err(AccessError::Refused(AccessRefusal::OtherMasterKey))
+        ));
+
+        // A first attempt whose key was lost is given up for the second; a repetition changes nothing.
+        for key in [&lost, &next, &next] {
+            keys.wrap_for(key, &MASTER, &platform).await.expect("the store works");
+        }
+        assert!(matches!(house.opening(&lost).await, Opening::OtherMasterKey));
+        let under_both = [&MASTER, &next].map(|master| house.opening(master));
+        for opening in under_both {
+            assert_eq!(*opened(opening.await).derive("x"), *platform.derive("x"));
+        }
+        assert_eq!(keys.change(&MASTER).await.expect("readable"), MasterKeyChange::ToAnother);
+        assert_eq!(keys.change(&next).await.expect("readable"), MasterKeyChange::ToThis);
+
+        assert!(keys.keep_only(&next).await.expect("the store works"));
+        assert!(!keys.keep_only(&next).await.expect("the store works"), "it is done already");
+        assert!(matches!(keys.keep_only(&MASTER).await, Err(AccessError::Refused(AccessRefusal::OtherMasterKey))));
+        assert!(matches!(house.opening(&MASTER).await, Opening::OtherMasterKey));
+        let after = opened(house.opening(&next).await);
+        let restarted = AccessSecrets::new(&after, house.secrets.source());
+        proves(&AccessService::new(&house.store, restarted, options_with(None)), &key).await.expect("the same secret");
+        proves(&house.service, &key).await.expect("the same secret");
+    }
+
+    /// Before there was a platform key, everything was sealed under the master key itself.
+    async fn an_early_database_takes_its_master_key_as_platform_key(house) {
+        let early = AccessSecrets::new(&MASTER.as_platform_key(), house.secrets.source());
+        let key = {
+            let service = AccessService::new(&house.store, early.clone(), options_with(None));
+            let new = NewAccount::new("Demo", "early@example.com", Country::parse("FR").expect("a country"), Currency::EUR);
+            let account = service.create_account(new).await.expect("an account").id;
+            service.create_key(account, full()).await.expect("a key")
+        };
+        let Ok(()) = house.store.writer().run(DamagePlatformKey(|_| None)).await.expect("the store works");
+        assert!(matches!(house.opening(&MasterKey::from_bytes([8; 32])).await, Opening::OtherMasterKey));
+        let platform = opened(house.opening(&MASTER).await);
+        let service = AccessService::new(&house.store, AccessSecrets::new(&platform, house.secrets.source()), options_with(None));
+        proves(&service, &key).await.expect("the early secret");
+        assert_eq!(house.broken().await, Vec::<&str>::new());
+    }
+
+    async fn a_platform_key_that_was_changed_is_found(house) {
+        let changed = |row: PlatformKeyRow| Some(PlatformKeyRow { wrapped: [1; 61].as_slice().into(), ..row });
+        let Ok(()) = house.store.writer().run(DamagePlatformKey(changed)).await.expect("the store works");
+        assert!(matches!(house.opening(&MASTER).await, Opening::Damaged));
+        assert_eq!(house.broken().await, ["I8.d"]);
     }
 
     async fn what_does_not_exist_is_refused(house) {
@@ -350,6 +433,26 @@ impl Command for DamageRows {
         let secrets = secrets.iter().map(|secret| rows.must::<AccessSecretRow>(secret).clone()).collect();
         (self.damage)(rows);
         Ok((account, key, secrets))
+    }
+}
+
+/// Changes the wrapped platform key, or takes it away.
+struct DamagePlatformKey(fn(PlatformKeyRow) -> Option<PlatformKeyRow>);
+
+impl Command for DamagePlatformKey {
+    type Reply = ();
+    type Refusal = std::convert::Infallible;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PlatformKeyRow>((0,));
+    }
+
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Result<(), Self::Refusal> {
+        let row = rows.delete::<PlatformKeyRow>(&(0,)).expect("it is there");
+        if let Some(row) = (self.0)(row) {
+            rows.insert(row);
+        }
+        Ok(())
     }
 }
 

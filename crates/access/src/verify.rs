@@ -3,9 +3,10 @@
 use db::{Fault, Record, Snapshot, Table, args};
 use kernel::seal::SEAL_OVERHEAD_BYTES;
 use kernel::verify::Report;
-use kernel::{AccountId, contains_card_number};
+use kernel::{AccountId, Source, contains_card_number};
 
 use crate::address::AllowList;
+use crate::platform_key::Opening;
 use crate::queries::{EVERY_ACCOUNT, EVERY_KEY, EVERY_SECRET};
 use crate::rows::{AccessKeyRow, AccessSecretRow, AccountRow};
 use crate::rules::ACCOUNT_NUMBER_MIN;
@@ -18,18 +19,31 @@ const NO_CARDS: (&str, &str) = ("I8.a", "no card number in clear");
 const NO_SECRETS: (&str, &str) = ("I8.b", "no secret in clear");
 const OPENS: (&str, &str) = ("I8.d", "sealed rows open");
 
-/// Checks accounts, keys and secrets. Without `secrets` (no master key at hand) sealed values are not opened.
+/// Checks the platform key, accounts, keys and secrets. Without a platform key (no master key at hand) sealed values are
+/// not opened.
 ///
 /// # Errors
 /// When the snapshot cannot be read.
-pub async fn verify(snapshot: &Snapshot, secrets: Option<&AccessSecrets>, report: &mut Report) -> Result<(), Fault> {
+pub async fn verify(snapshot: &Snapshot, platform: Option<&Opening>, report: &mut Report) -> Result<(), Fault> {
     for (id, name) in [UNIQUE, NAMED, NO_CARDS, NO_SECRETS, OPENS] {
         report.checked(id, name, 0);
     }
-    if secrets.is_none() {
-        report.skipped(OPENS.0, OPENS.1, "no master key");
-    }
-    let mut audit = Audit { secrets, report, last_number: 0 };
+    let secrets = match platform {
+        Some(Opening::Opened(key)) => {
+            report.checked(OPENS.0, OPENS.1, 1);
+            Some(AccessSecrets::new(key, &Source::system()))
+        }
+        Some(Opening::Damaged) => {
+            report.checked(OPENS.0, OPENS.1, 1);
+            report.broken(OPENS.0, "platform key", "table platform_key", "it opens", "it was changed");
+            None
+        }
+        Some(Opening::Absent | Opening::OtherMasterKey) | None => {
+            report.skipped(OPENS.0, OPENS.1, "no master key");
+            None
+        }
+    };
+    let mut audit = Audit { secrets: secrets.as_ref(), report, last_number: 0 };
     snapshot.each(&EVERY_ACCOUNT, args![], |record| audit.account(&record)).await?;
     snapshot.each(&EVERY_KEY, args![], |record| audit.key(&record)).await?;
     snapshot.each(&EVERY_SECRET, args![], |record| audit.secret(&record)).await

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions};
+use access::{AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions, Opening, PlatformKeys};
 use connectors::acquirer_sandbox::{self, Sandbox};
 use connectors::acquirer_stripe::Stripe;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::{Idempotency, ReplySealer};
-use kernel::{MasterKey, SecretText, Source, Timestamp};
+use kernel::{MasterKey, PlatformKey, SecretText, Source, Timestamp};
 use messaging::{Courier, Messaging, Outbox, Sender, SystemLookup, UrlGuard, WebhookSecrets};
 use payments::subscriptions::Subscriptions;
 use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments, Vault};
@@ -46,6 +46,7 @@ pub struct House {
     messaging: Messaging,
     courier: Arc<Courier>,
     sandbox: Option<Sandbox>,
+    notification_secret: SecretText,
     source: Source,
 }
 
@@ -61,12 +62,14 @@ impl House {
         }
         make_data_dir(config)?;
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
-        let access = open_access(config, &store, master, source).await?;
-        let sandbox = if config.sandbox { Some(open_sandbox(config, master, source).await?) } else { None };
-        let replies = ReplySealer::new(master, source);
+        let platform = &open_platform_key(&config.database, &store, master, source).await?;
+        let access = open_access(config, &store, platform, source).await?;
+        let notification_secret = notification_secret(platform);
+        let sandbox = if config.sandbox { Some(open_sandbox(config, &notification_secret, source).await?) } else { None };
+        let replies = ReplySealer::new(platform, source);
         let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
         let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
-        let faces = web::faces(Challenges::new(master));
+        let faces = web::faces(Challenges::new(platform));
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
@@ -75,7 +78,7 @@ impl House {
             origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
-            vault: Vault::new(store.clone(), master, source),
+            vault: Vault::new(store.clone(), platform, source),
         });
         let billing = Billing::new(access.keyring().clone(), payments.clone());
         let subscriptions = Subscriptions::new(payments.clone(), Arc::new(billing));
@@ -84,7 +87,7 @@ impl House {
         let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
         let messaging = Messaging::new(messaging::Parts {
             store: store.clone(),
-            secrets: WebhookSecrets::new(master, source),
+            secrets: WebhookSecrets::new(platform, source),
             replies,
             idempotency: idempotency.clone(),
             outbox,
@@ -92,12 +95,17 @@ impl House {
             faces: web::webhook_faces(),
         });
         let courier = Courier::new(messaging.clone(), sender);
-        Ok(House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source: source.clone() })
+        Ok(House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, notification_secret, source: source.clone() })
     }
 
     /// Accounts and keys.
     pub fn access(&self) -> &AccessService {
         &self.access
+    }
+
+    /// What the sandbox acquirer signs its notifications with.
+    pub fn notification_secret(&self) -> &SecretText {
+        &self.notification_secret
     }
 
     /// The platform's time.
@@ -110,7 +118,7 @@ impl House {
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
-        let House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source } = self;
+        let House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source, .. } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -211,6 +219,10 @@ pub struct Office {
     pub access: AccessService,
     /// Stored cards.
     pub vault: Vault,
+    /// The key that everything sealed depends on.
+    pub platform: PlatformKey,
+    /// Where it is kept, wrapped under the master key.
+    pub platform_keys: PlatformKeys,
 }
 
 impl Office {
@@ -221,9 +233,11 @@ impl Office {
     pub async fn open(config: &Config, source: &Source) -> Result<Office, Trouble> {
         let master = master_key::demand(config, source)?;
         let store = Arc::new(open_store(config, Access::OneShot, Schema::MustBeCurrent, source).await?);
-        let access = open_access(config, &store, &master, source).await?;
-        let vault = Vault::new(store.clone(), &master, source);
-        Ok(Office { store, database: config.database.clone(), access, vault })
+        let platform = open_platform_key(&config.database, &store, &master, source).await?;
+        let access = open_access(config, &store, &platform, source).await?;
+        let vault = Vault::new(store.clone(), &platform, source);
+        let platform_keys = PlatformKeys::new(&store, source);
+        Ok(Office { store, database: config.database.clone(), access, vault, platform, platform_keys })
     }
 
     /// Gives the database back.
@@ -241,15 +255,37 @@ impl Office {
         match error {
             AccessError::Refused(refusal) => Trouble::new(what).because(refusal).as_answer(),
             AccessError::Fault(fault) => Trouble::of_store(&fault, &self.database),
-            sealed @ AccessError::Sealed { .. } => other_master_key(&self.database).because(sealed),
+            sealed @ AccessError::Sealed { .. } => damaged(&self.database).because(sealed),
         }
     }
 }
 
-fn other_master_key(database: &DatabaseUrl) -> Trouble {
+/// Opens the key that everything sealed depends on; the first who serves a database makes it.
+async fn open_platform_key(
+    database: &DatabaseUrl,
+    store: &Store,
+    master: &MasterKey,
+    source: &Source,
+) -> Result<PlatformKey, Trouble> {
+    match PlatformKeys::new(store, source).open_or_make(master).await {
+        Ok(Opening::Opened(key)) => Ok(key),
+        Ok(Opening::Absent | Opening::OtherMasterKey) => Err(other_master_key(database)),
+        Ok(Opening::Damaged) => Err(damaged(database).because("the platform key was changed")),
+        Err(AccessError::Fault(fault)) => Err(Trouble::of_store(&fault, database)),
+        Err(error) => Err(damaged(database).because(error)),
+    }
+}
+
+/// The master key at hand opens nothing of this database.
+pub fn other_master_key(database: &DatabaseUrl) -> Trouble {
     Trouble::new(format!("this is not the master key of {database}"))
         .because("secrets in it were sealed under another one")
-        .remedy("name the key it was made with, by --master-key-file or GUICHET_MASTER_KEY")
+        .remedy("name the key it was made with, or the one it was changed to, by --master-key-file or GUICHET_MASTER_KEY")
+}
+
+fn damaged(database: &DatabaseUrl) -> Trouble {
+    Trouble::new(format!("what is sealed in {database} does not open"))
+        .remedy("run `guichet verify` to see how much of it, and restore a backup")
 }
 
 /// Makes the data directory, closed to other users.
@@ -273,8 +309,8 @@ async fn open_store(config: &Config, access: Access, schema: Schema, source: &So
     Store::open(options).await.map_err(|fault| Trouble::of_store(&fault, &config.database))
 }
 
-/// Accounts and keys, after a look at whether master key and environment are those of the database.
-async fn open_access(config: &Config, store: &Store, master: &MasterKey, source: &Source) -> Result<AccessService, Trouble> {
+/// Accounts and keys, after a look at whether the environment is that of the database.
+async fn open_access(config: &Config, store: &Store, platform: &PlatformKey, source: &Source) -> Result<AccessService, Trouble> {
     let of_store = |fault| Trouble::of_store(&fault, &config.database);
     let asked = if config.sandbox { Environment::Sandbox } else { Environment::Production };
     let environment = match AccessService::environment_in_use(store).await.map_err(of_store)? {
@@ -292,14 +328,13 @@ async fn open_access(config: &Config, store: &Store, master: &MasterKey, source:
                 .remedy("name another --database or --data-dir, or add or leave out --sandbox"));
         }
     };
-    let secrets = AccessSecrets::new(master, source);
+    let secrets = AccessSecrets::new(platform, source);
     let options = KeyringOptions {
         environment,
         requests_per_minute: config.rate_per_minute,
         failed_proofs_per_minute: (config.purpose != Purpose::Demo).then_some(FAILED_PROOFS_PER_MINUTE),
     };
-    let service = AccessService::new(store, secrets, options);
-    if service.recognises_master_key().await.map_err(of_store)? { Ok(service) } else { Err(other_master_key(&config.database)) }
+    Ok(AccessService::new(store, secrets, options))
 }
 
 /// Who can be charged with: the sandbox under both its names, Stripe where it has a key, or nobody.
@@ -318,15 +353,14 @@ fn acquirers(sandbox: Option<&Sandbox>, stripe: Option<Arc<Stripe>>) -> Acquirer
 }
 
 /// The sandbox acquirer keeps its own books, as a bank would: in a file beside the database, or in a schema of its own.
-async fn open_sandbox(config: &Config, master: &MasterKey, source: &Source) -> Result<Sandbox, Trouble> {
+async fn open_sandbox(config: &Config, secret: &SecretText, source: &Source) -> Result<Sandbox, Trouble> {
     let url = sandbox_url(config);
-    let secret = notification_secret(master);
-    Sandbox::open(url.clone(), source.clone(), &secret).await.map_err(|fault| Trouble::of_store(&fault, &url))
+    Sandbox::open(url.clone(), source.clone(), secret).await.map_err(|fault| Trouble::of_store(&fault, &url))
 }
 
 /// What the sandbox acquirer signs its notifications with.
-pub fn notification_secret(master: &MasterKey) -> SecretText {
-    acquirer_sandbox::secret_of(&master.derive("guichet/sandbox/notification secret"))
+fn notification_secret(platform: &PlatformKey) -> SecretText {
+    acquirer_sandbox::secret_of(&platform.derive("guichet/sandbox/notification secret"))
 }
 
 /// Where the sandbox acquirer keeps its books.

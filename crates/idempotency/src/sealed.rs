@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::{MasterKey, Sealer, Source};
+use kernel::{PlatformKey, Sealer, Source};
 
 use crate::codec;
 use crate::error::CodecError;
@@ -13,9 +13,9 @@ use crate::types::Scope;
 pub struct ReplySealer(Sealer);
 
 impl ReplySealer {
-    /// With a key derived from the master key.
-    pub fn new(master: &MasterKey, source: &Source) -> Self {
-        Self(Sealer::new(master, "guichet/idempotency/reply", source))
+    /// With a key derived from the platform key.
+    pub fn new(platform: &PlatformKey, source: &Source) -> Self {
+        Self(Sealer::new(platform, "guichet/idempotency/reply", source))
     }
 
     /// Seals a packed reply for the claim it belongs to.
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_sealed_reply_opens_for_its_claim_only() {
         let (source, _) = Source::seeded(1, Timestamp::EPOCH);
-        let sealer = ReplySealer::new(&MasterKey::from_bytes([1; 32]), &source);
+        let sealer = ReplySealer::new(&PlatformKey::from_bytes([1; 32]), &source);
         let scope = Scope { account_id: AccountId::new(&source), hash: [3; 16] };
         let body = "whsec_hush whsec_hush whsec_hush";
         let reply = Reply { status: 201, content_type: "text/plain".into(), location: None, body: body.into() };

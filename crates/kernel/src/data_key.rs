@@ -1,6 +1,6 @@
-//! Data keys: each tenant's records are sealed under a key of its own, and that key is stored wrapped under the master key.
+//! Data keys: each tenant's records are sealed under a key of its own, and that key is stored wrapped under the platform key.
 //!
-//! A record can then be given a new key without touching the master key, and a tenant's key opens nobody else's records.
+//! A record can then be given a new key without touching the platform key, and a tenant's key opens nobody else's records.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::id::AccountId;
-use crate::seal::{MasterKey, SealError, Sealer};
+use crate::seal::{PlatformKey, SealError, Sealer};
 use crate::source::Source;
 
 /// Wraps and unwraps the data keys of one purpose. Cheap to clone.
@@ -20,9 +20,9 @@ pub struct KeyWrap {
 }
 
 impl KeyWrap {
-    /// With a wrapping key derived from the master key for `label`.
-    pub fn new(master: &MasterKey, label: &'static str, source: &Source) -> KeyWrap {
-        KeyWrap { sealer: Sealer::new(master, label, source), source: source.clone(), label }
+    /// With a wrapping key derived from the platform key for `label`.
+    pub fn new(platform: &PlatformKey, label: &'static str, source: &Source) -> KeyWrap {
+        KeyWrap { sealer: Sealer::new(platform, label, source), source: source.clone(), label }
     }
 
     /// A new data key, wrapped for its row.
@@ -34,7 +34,7 @@ impl KeyWrap {
     /// Opens a data key that was wrapped for this account and version.
     ///
     /// # Errors
-    /// [`SealError`] when it is another's, was changed, or was wrapped under another master key.
+    /// [`SealError`] when it is another's, was changed, or was wrapped under another platform key.
     pub fn open(&self, wrapped: &[u8], account: AccountId, version: i64) -> Result<DataKey, SealError> {
         let plain = self.sealer.open(wrapped, &self.place(account, version))?;
         let key: &[u8; 32] = plain.as_slice().try_into().map_err(|_| SealError::NotGenuine)?;
@@ -98,12 +98,12 @@ mod tests {
     #[test]
     fn a_record_opens_under_its_tenants_key_in_its_place_only() {
         let (source, _) = Source::seeded(11, Timestamp::EPOCH);
-        let wrap = KeyWrap::new(&MasterKey::from_bytes([1; 32]), "test/wrap", &source);
+        let wrap = KeyWrap::new(&PlatformKey::from_bytes([1; 32]), "test/wrap", &source);
         let (one, two) = (AccountId::new(&source), AccountId::new(&source));
         let wrapped = wrap.fresh(one, 1);
         assert_eq!(wrap.open(&wrapped, two, 1).err(), Some(SealError::NotGenuine));
         assert_eq!(wrap.open(&wrapped, one, 2).err(), Some(SealError::NotGenuine));
-        let stranger = KeyWrap::new(&MasterKey::from_bytes([2; 32]), "test/wrap", &source);
+        let stranger = KeyWrap::new(&PlatformKey::from_bytes([2; 32]), "test/wrap", &source);
         assert_eq!(stranger.open(&wrapped, one, 1).err(), Some(SealError::NotGenuine));
 
         let key = wrap.open(&wrapped, one, 1).expect("its own");

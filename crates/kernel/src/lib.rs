@@ -20,6 +20,7 @@ pub mod currency;
 pub mod data_key;
 pub mod id;
 pub mod keyed_hash;
+pub mod master_key;
 pub mod money;
 pub mod outcome;
 pub mod seal;
@@ -39,9 +40,10 @@ pub use id::{
     PaymentLinkId, PaymentMethodId, PayoutId, SubscriptionId, TokenId, WebhookId, kind,
 };
 pub use keyed_hash::{KeyedHash, equal_in_constant_time, sha256};
+pub use master_key::{MasterKey, MasterKeyError};
 pub use money::{AMOUNT_MINOR_MAX, Money, MoneyError};
 pub use outcome::{Approval, Decline, Outcome};
-pub use seal::{MasterKey, MasterKeyError, SealError, Sealer};
+pub use seal::{PlatformKey, SealError, Sealer};
 pub use secret::{Secret, SecretText};
 pub use share::{FeeRate, SplitError, split};
 pub use source::{Clock, ManualClock, Random, Source};

@@ -1,10 +1,8 @@
-//! Sealing: authenticated encryption of stored fields under the installation's master key.
+//! Sealing: authenticated encryption of stored fields under keys derived from the installation's platform key.
 
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -12,69 +10,46 @@ use crate::keyed_hash::KeyedHash;
 use crate::secret::Secret;
 use crate::source::Source;
 
-/// Bytes of a master key.
-pub const MASTER_KEY_BYTES: usize = 32;
+/// Bytes of a platform key.
+pub const PLATFORM_KEY_BYTES: usize = 32;
 /// How many bytes longer a sealed value is than the plain one: key version, nonce, tag.
 pub const SEAL_OVERHEAD_BYTES: usize = 1 + NONCE_LEN + TAG_BYTES;
 const TAG_BYTES: usize = 16;
-/// The version of the one master key there is; written before each sealed value, so that keys can be rotated.
+/// Written before each sealed value: the layout and the key there is today, so that another can follow.
 const KEY_VERSION: u8 = 1;
 
-/// The key from which all others are derived. Lost, everything sealed is lost; leaked, nothing sealed is secret.
+/// The key from which all others of an installation are derived. It is made once, is kept only wrapped under the
+/// [`MasterKey`](crate::MasterKey), and stays the same when that one is changed.
 #[derive(Clone)]
-pub struct MasterKey(Secret<[u8; MASTER_KEY_BYTES]>);
+pub struct PlatformKey(Secret<[u8; PLATFORM_KEY_BYTES]>);
 
-/// The text is not a master key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a master key is 32 bytes, as 64 hexadecimal digits or 44 characters of base64")]
-pub struct MasterKeyError;
-
-impl MasterKey {
+impl PlatformKey {
     /// A new random key.
-    pub fn generate(source: &Source) -> MasterKey {
-        MasterKey(Secret::new(source.bytes()))
+    pub fn generate(source: &Source) -> PlatformKey {
+        PlatformKey(Secret::new(source.bytes()))
     }
 
     /// Takes 32 bytes.
-    pub fn from_bytes(bytes: [u8; MASTER_KEY_BYTES]) -> MasterKey {
-        MasterKey(Secret::new(bytes))
+    pub fn from_bytes(bytes: [u8; PLATFORM_KEY_BYTES]) -> PlatformKey {
+        PlatformKey(Secret::new(bytes))
     }
 
-    /// Reads a key as it stands in a file or an environment variable; white space around it is ignored.
+    /// The bytes, to be wrapped.
+    pub(crate) fn bytes(&self) -> &[u8; PLATFORM_KEY_BYTES] {
+        self.0.expose()
+    }
+
+    /// A key of its own for one purpose: HMAC-SHA-256 of the label under the platform key.
     ///
-    /// # Errors
-    /// [`MasterKeyError`] when it is neither 64 hexadecimal digits nor 44 characters of padded base64.
-    pub fn parse(text: &str) -> Result<MasterKey, MasterKeyError> {
-        let text = text.trim();
-        let decoded = if text.len() == 2 * MASTER_KEY_BYTES { hex::decode(text).ok() } else { STANDARD.decode(text).ok() };
-        let bytes = Zeroizing::new(decoded.ok_or(MasterKeyError)?);
-        bytes.as_slice().try_into().map(MasterKey::from_bytes).map_err(|_| MasterKeyError)
-    }
-
-    /// The key as text for the file it is kept in; [`MasterKey::parse`] reads it back.
-    pub fn to_text(&self) -> Secret<String> {
-        Secret::new(STANDARD.encode(self.0.expose()))
-    }
-
-    /// A key of its own for one purpose: HMAC-SHA-256 of the label under the master key.
-    ///
-    /// Nothing about the master key or another purpose's key follows from it.
+    /// Nothing about the platform key or another purpose's key follows from it.
     pub fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(KeyedHash::new(self.0.expose()).hash(label.as_bytes()))
     }
-
-    /// A value that tells whether this is the key something was sealed with, and nothing about the key. It is stored
-    /// in clear beside the data and compared when a process starts.
-    pub fn check_value(&self) -> [u8; 8] {
-        let mut check = [0; 8];
-        check.copy_from_slice(&self.derive("guichet/check")[..8]);
-        check
-    }
 }
 
-impl fmt::Debug for MasterKey {
+impl fmt::Debug for PlatformKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MasterKey(***)")
+        f.write_str("PlatformKey(***)")
     }
 }
 
@@ -85,7 +60,7 @@ pub enum SealError {
     #[error("not a sealed value")]
     Malformed,
     /// Sealed under a key that is not here.
-    #[error("sealed under master key version {0}, which is not loaded")]
+    #[error("sealed under key version {0}, which is not loaded")]
     UnknownKey(u8),
     /// Changed, moved to another place, or sealed under another key.
     #[error("the sealed value is not genuine")]
@@ -105,8 +80,8 @@ pub struct Sealer {
 
 impl Sealer {
     /// A sealer with a key of its own, derived for `label`.
-    pub fn new(master: &MasterKey, label: &str, source: &Source) -> Sealer {
-        Sealer::of_key(&master.derive(label), source)
+    pub fn new(platform: &PlatformKey, label: &str, source: &Source) -> Sealer {
+        Sealer::of_key(&platform.derive(label), source)
     }
 
     /// A sealer with this key.
@@ -165,7 +140,7 @@ mod tests {
     use crate::time::Timestamp;
 
     fn sealer(key: u8, label: &str) -> Sealer {
-        Sealer::new(&MasterKey::from_bytes([key; 32]), label, &Source::seeded(9, Timestamp::EPOCH).0)
+        Sealer::new(&PlatformKey::from_bytes([key; 32]), label, &Source::seeded(9, Timestamp::EPOCH).0)
     }
 
     proptest! {
@@ -207,17 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn a_master_key_is_read_in_both_spellings_and_shows_nothing() {
-        let key = MasterKey::from_bytes([0xab; 32]);
-        let base64 = key.to_text();
-        for text in [base64.expose().clone(), format!("  {}\n", base64.expose()), "ab".repeat(32), "AB".repeat(32)] {
-            assert_eq!(MasterKey::parse(&text).expect("a key").check_value(), key.check_value());
-        }
-        for text in ["", "ab", &"ab".repeat(31), &"ab".repeat(33), &"zz".repeat(32), "YWJj"] {
-            assert_eq!(MasterKey::parse(text).err(), Some(MasterKeyError), "{text}");
-        }
-        assert_eq!(format!("{key:?} {:?}", sealer(1, "x")), "MasterKey(***) Sealer(***)");
-        assert_ne!(key.check_value(), MasterKey::from_bytes([0xac; 32]).check_value());
+    fn a_platform_key_shows_nothing() {
+        let key = PlatformKey::from_bytes([0xab; 32]);
+        assert_eq!(format!("{key:?} {:?}", sealer(1, "x")), "PlatformKey(***) Sealer(***)");
         assert_ne!(*key.derive("a"), *key.derive("b"));
     }
 }

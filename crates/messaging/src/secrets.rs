@@ -1,8 +1,8 @@
-//! What receivers and we share with each other, sealed under the installation's master key for its row and column.
+//! What receivers and we share with each other, sealed under the installation's platform key for its row and column.
 
 use std::sync::Arc;
 
-use kernel::{AccountId, MasterKey, SealError, Sealer, SecretText, Source, WebhookId};
+use kernel::{AccountId, PlatformKey, SealError, Sealer, SecretText, Source, WebhookId};
 
 use crate::signing;
 
@@ -37,9 +37,9 @@ pub struct WebhookSecrets {
 }
 
 impl WebhookSecrets {
-    /// With a key derived from the master key.
-    pub fn new(master: &MasterKey, source: &Source) -> Self {
-        Self { sealer: Sealer::new(master, "guichet/messaging/webhook", source), source: source.clone() }
+    /// With a key derived from the platform key.
+    pub fn new(platform: &PlatformKey, source: &Source) -> Self {
+        Self { sealer: Sealer::new(platform, "guichet/messaging/webhook", source), source: source.clone() }
     }
 
     /// Where ids and randomness come from.
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_secret_opens_in_its_row_and_column_only() {
         let (source, _) = Source::seeded(2, Timestamp::EPOCH);
-        let secrets = WebhookSecrets::new(&MasterKey::from_bytes([1; 32]), &source);
+        let secrets = WebhookSecrets::new(&PlatformKey::from_bytes([1; 32]), &source);
         let (account, webhook) = (AccountId::new(&source), WebhookId::new(&source));
         let sealed = secrets.seal(&SecretText::new("hush".to_owned()), account, webhook, Column::Secret);
         assert_eq!(secrets.open(&sealed, account, webhook, Column::Secret).expect("its place").expose(), "hush");

@@ -1,13 +1,13 @@
 //! 3-D Secure: the payer proves on a page of ours that the card is his, and the charge goes on.
 //!
-//! The address he is sent to ends in a token of 128 bits that is derived from the attempt under the master key, so that nothing but its
+//! The address he is sent to ends in a token of 128 bits that is derived from the attempt under the platform key, so that nothing but its
 //! hash is stored and every later look at the payment shows the same address.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use db::Fault;
-use kernel::{AccountId, AttemptId, KeyedHash, MasterKey, Money, PaymentId, Timestamp};
+use kernel::{AccountId, AttemptId, KeyedHash, PlatformKey, Money, PaymentId, Timestamp};
 
 use crate::acquirer::Proof;
 use crate::attempt::Attempt;
@@ -28,10 +28,10 @@ struct Keys {
 }
 
 impl Challenges {
-    /// With keys derived from the master key.
-    pub fn new(master: &MasterKey) -> Self {
-        let token = KeyedHash::new(&master.derive("guichet/payments/challenge token"));
-        let lookup = KeyedHash::new(&master.derive("guichet/payments/challenge lookup"));
+    /// With keys derived from the platform key.
+    pub fn new(platform: &PlatformKey) -> Self {
+        let token = KeyedHash::new(&platform.derive("guichet/payments/challenge token"));
+        let lookup = KeyedHash::new(&platform.derive("guichet/payments/challenge lookup"));
         Self(Arc::new(Keys { token, lookup, base_url: OnceLock::new() }))
     }
 

@@ -93,9 +93,9 @@ impl House {
             customer_session: |_| Vec::new(),
             token: |_| Vec::new(),
             method: |_| Vec::new(),
-            challenges: Challenges::new(&kernel::MasterKey::from_bytes([7; 32])),
+            challenges: Challenges::new(&kernel::PlatformKey::from_bytes([7; 32])),
         };
-        let vault = payments::Vault::new(store.clone(), &kernel::MasterKey::from_bytes([5; 32]), &source);
+        let vault = payments::Vault::new(store.clone(), &kernel::PlatformKey::from_bytes([5; 32]), &source);
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,

@@ -7,7 +7,7 @@ use crate::banner::banner;
 use crate::config::Config;
 use crate::credentials::{Credentials, DemoAccount};
 use crate::trouble::Trouble;
-use crate::wiring::{House, Schema, Server, notification_secret};
+use crate::wiring::{House, Schema, Server};
 use crate::{logging, master_key, showroom, signals, terminal};
 
 /// A running demo.
@@ -49,7 +49,7 @@ pub async fn start(config: &Config, source: &Source) -> Result<Demo, Trouble> {
         account,
         other_account,
         card_year,
-        notification_secret: notification_secret(&master),
+        notification_secret: house.notification_secret().clone(),
     };
     let key = credentials.full_key();
     let showcase = Showcase { account_id: credentials.account.id, token: key.token.clone(), secret: key.secret.clone() };

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use access::{AccessSecrets, Environment};
+use access::{Environment, Opening};
 use db::{Fault, SchemaState};
 use kernel::{MasterKey, Source};
 use serde_json::{Value, json};
@@ -151,11 +151,11 @@ async fn content(config: &Config, key: Option<MasterKey>) -> Result<Vec<Finding>
     let snapshot = db::snapshot_of(&config.database, None, MIGRATIONS).await?;
     let mut findings = Vec::new();
     if let Some(key) = key {
-        let secrets = AccessSecrets::new(&key, &Source::system());
-        findings.push(if access::recognises_master_key(&snapshot, &secrets).await? {
-            finding(Weight::Good, "the master key opens what is sealed in the database")
-        } else {
-            finding(Weight::Bad, "this is not the master key that the database was made with")
+        findings.push(match access::platform_key_in(&snapshot, &key, &Source::system()).await? {
+            Opening::Opened(_) => finding(Weight::Good, "the master key opens what is sealed in the database"),
+            Opening::Absent => finding(Weight::Good, "nothing is sealed in the database yet; this becomes its master key"),
+            Opening::OtherMasterKey => finding(Weight::Bad, "this is not the master key of the database"),
+            Opening::Damaged => finding(Weight::Bad, "what is sealed in the database does not open: restore a backup"),
         });
     }
     for (version, records, accounts) in payments::vault::versions(&snapshot).await? {

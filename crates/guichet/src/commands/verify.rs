@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use access::{AccessSecrets, Environment};
+use access::{Environment, Opening};
 use connectors::acquirer_sandbox::Books;
 use db::{Fault, Snapshot};
 use idempotency::ReplySealer;
@@ -18,7 +18,7 @@ use crate::cli::Verify;
 use crate::config::{Config, Purpose};
 use crate::schema::MIGRATIONS;
 use crate::trouble::{EXIT_NO, Trouble};
-use crate::wiring::sandbox_url;
+use crate::wiring::{other_master_key, sandbox_url};
 use crate::{commands, logging, master_key, queries, terminal};
 
 /// What was found, and about what.
@@ -52,10 +52,20 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let source = Source::system();
     let of_store = |fault| Trouble::of_store(&fault, &config.database);
     let master = master_key::find(config, &source)?;
-    let sealer = master.as_ref().map(|master| ReplySealer::new(master, &source));
-    let webhooks = master.as_ref().map(|master| WebhookSecrets::new(master, &source));
-    let secrets = master.as_ref().map(|master| AccessSecrets::new(master, &source));
-    let environment = access::environment(&snapshot(config).await.map_err(of_store)?).await.map_err(of_store)?;
+    let first = snapshot(config).await.map_err(of_store)?;
+    let platform = match &master {
+        Some(master) => Some(access::platform_key_in(&first, master, &source).await.map_err(of_store)?),
+        None => None,
+    };
+    let key = match &platform {
+        Some(Opening::OtherMasterKey) => return Err(other_master_key(&config.database)),
+        Some(Opening::Opened(key)) => Some(key),
+        Some(Opening::Absent | Opening::Damaged) | None => None,
+    };
+    let sealer = key.map(|key| ReplySealer::new(key, &source));
+    let webhooks = key.map(|key| WebhookSecrets::new(key, &source));
+    let environment = access::environment(&first).await.map_err(of_store)?;
+    drop(first);
     // The acquirer first, then our own side: in this order neither can look behind by mere timing.
     let books = Books::at(sandbox_url(config));
     let books = read_sandbox(&books, environment).await;
@@ -63,8 +73,8 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let snapshot_at = source.now();
     let mut report = Report::new();
     messaging::verify::verify(&snapshot, webhooks.as_ref(), settled, &mut report).await.map_err(of_store)?;
-    payments::vault::verify(&snapshot, master.as_ref(), &mut report).await.map_err(of_store)?;
-    all(&mut snapshot, books, secrets.as_ref(), sealer, settled, snapshot_at, &mut report).await.map_err(of_store)?;
+    payments::vault::verify(&snapshot, key, &mut report).await.map_err(of_store)?;
+    all(&mut snapshot, books, platform.as_ref(), sealer, settled, snapshot_at, &mut report).await.map_err(of_store)?;
     let engine = config.database.engine();
     Ok(Checked { report: chosen(report, only)?, engine, snapshot_at, took: started.elapsed() })
 }
@@ -84,13 +94,13 @@ async fn read_sandbox(books: &Books, environment: Option<Environment>) -> Result
 async fn all(
     snapshot: &mut Snapshot,
     books: Result<AcquirerBooks<'_>, String>,
-    secrets: Option<&AccessSecrets>,
+    platform: Option<&Opening>,
     sealer: Option<ReplySealer>,
     settled: bool,
     real_time: Timestamp,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    access::verify(snapshot, secrets, report).await?;
+    access::verify(snapshot, platform, report).await?;
     let limits = access::negative_limits(snapshot).await?;
     let limit = |owner: ledger::Owner| limits.get(&AccountId::from_uuid(owner.uuid())).copied().unwrap_or(0);
     ledger::verify::verify(snapshot, limit, report).await?;

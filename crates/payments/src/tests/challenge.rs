@@ -119,7 +119,7 @@ async fn a_token_of_another_installation_finds_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let house = House::open(DatabaseUrl::sqlite(folder.path().join("test.db")), Bank::new()).await;
     let (payment, token) = house.challenged("k", 500).await;
-    let other = Challenges::new(&kernel::MasterKey::from_bytes([8; 32]));
+    let other = Challenges::new(&kernel::PlatformKey::from_bytes([8; 32]));
     for wrong in [other.token(payment.attempt_id), token.to_ascii_uppercase() + "x", String::new(), "é".repeat(16)] {
         assert!(house.payments.challenge(&wrong).await.expect("the store works").is_none(), "{wrong}");
     }

@@ -8,7 +8,7 @@ use idempotency::verify::AtWork;
 use idempotency::{BodyHash, Idempotency, IdempotencyKey, Scope};
 use kernel::verify::Report;
 use kernel::{
-    AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, MasterKey, Money, PaymentId, SecurityCode, Source,
+    AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, PlatformKey, Money, PaymentId, SecurityCode, Source,
 };
 use ledger::{AccountKind, LedgerAccountRow, Owner};
 
@@ -128,9 +128,9 @@ impl House {
             customer_session: |row| named(row.id),
             token: |facts| named(facts.token.id),
             method: |facts| draw_method(facts),
-            challenges: Challenges::new(&MasterKey::from_bytes([7; 32])),
+            challenges: Challenges::new(&PlatformKey::from_bytes([7; 32])),
         };
-        let vault = Vault::new(store.clone(), &MasterKey::from_bytes([5; 32]), &source);
+        let vault = Vault::new(store.clone(), &PlatformKey::from_bytes([5; 32]), &source);
         let payments = Payments::new(Parts {
             store: store.clone(),
             source,
@@ -217,7 +217,7 @@ impl House {
         let mut snapshot = self.store.snapshot().await.expect("a snapshot");
         let mut report = Report::new();
         let strictness = Strictness { settled, now: self.store.clock().now() };
-        vault::verify(&snapshot, Some(&MasterKey::from_bytes([5; 32])), &mut report).await.expect("verifies");
+        vault::verify(&snapshot, Some(&PlatformKey::from_bytes([5; 32])), &mut report).await.expect("verifies");
         verify::verify(&mut snapshot, books, strictness, &mut report).await.expect("verifies");
         let asked_for = verify::asked_for(&mut snapshot).await.expect("verifies");
         let at_work = AtWork { processes: [self.store.writer().boot()].into(), asked_for, settled, sealer: None };

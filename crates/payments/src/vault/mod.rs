@@ -1,6 +1,6 @@
 //! The card vault: sealed card numbers and, for minutes, security codes.
 //!
-//! Each account has data keys of its own, wrapped under the master key ([`kernel::KeyWrap`]); a record is sealed under one version of
+//! Each account has data keys of its own, wrapped under the platform key ([`kernel::KeyWrap`]); a record is sealed under one version of
 //! them and bound to account, record and version. Sealing happens outside of decisions, so a decision that stores a sealed value looks
 //! whether it was sealed with the present version ([`store`]); that makes changing keys safe while the product runs.
 //!

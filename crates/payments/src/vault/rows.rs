@@ -25,7 +25,7 @@ db::row! {
               version: i64 }
         once { /// When it was made.
                made_at: Timestamp }
-        state { /// The key, wrapped under the master key.
+        state { /// The key, wrapped under the platform key.
                 wrapped: Arc<[u8]> }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use db::{Fault, Store};
 use idempotency::{Reply, Scope};
-use kernel::{AccountId, CardNumber, DataKey, KeyWrap, MasterKey, SealError, Sealer, SecurityCode, Source};
+use kernel::{AccountId, CardNumber, DataKey, KeyWrap, PlatformKey, SealError, Sealer, SecurityCode, Source};
 use uuid::Uuid;
 
 use super::commands::{AddKey, FinishRotation, Reseal, RetireKey, StartRotation};
@@ -69,10 +69,10 @@ struct Inner {
 }
 
 impl Vault {
-    /// The vault in `store`, its keys wrapped under `master`.
-    pub fn new(store: Arc<Store>, master: &MasterKey, source: &Source) -> Vault {
-        let replies = Sealer::new(master, "guichet/vault/replies", source);
-        Vault(Arc::new(Inner { store, replies, wrap: wrapping(master, source), source: source.clone(), known: Mutex::default() }))
+    /// The vault in `store`, its keys wrapped under a key derived from `platform`.
+    pub fn new(store: Arc<Store>, platform: &PlatformKey, source: &Source) -> Vault {
+        let replies = Sealer::new(platform, "guichet/vault/replies", source);
+        Vault(Arc::new(Inner { store, replies, wrap: wrapping(platform, source), source: source.clone(), known: Mutex::default() }))
     }
 
     /// A reply that carries a token, as it is recorded for repeats of the request in this scope.
@@ -250,8 +250,8 @@ fn place_of_reply(scope: &Scope) -> Vec<u8> {
 }
 
 /// How data keys of the vault are wrapped.
-pub(super) fn wrapping(master: &MasterKey, source: &Source) -> KeyWrap {
-    KeyWrap::new(master, "guichet/vault/data keys", source)
+pub(super) fn wrapping(platform: &PlatformKey, source: &Source) -> KeyWrap {
+    KeyWrap::new(platform, "guichet/vault/data keys", source)
 }
 
 impl std::fmt::Debug for Vault {

@@ -3,7 +3,7 @@
 use db::{Fault, Snapshot, Table, args};
 use kernel::seal::SEAL_OVERHEAD_BYTES;
 use kernel::verify::Report;
-use kernel::{CardNumber, DataKey, MasterKey, SecurityCode, Source};
+use kernel::{CardNumber, DataKey, PlatformKey, SecurityCode, Source};
 
 use super::queries::{EVERY_ACCOUNT, EVERY_KEY, EVERY_RECORD};
 use super::rows::{VaultAccountRow, VaultKeyRow, VaultRecordRow};
@@ -13,15 +13,15 @@ use crate::verify::{NAMED, Rule};
 const NO_CARDS: Rule = ("I8.a", "no card number in clear");
 const OPENS: Rule = ("I8.d", "sealed rows open");
 
-/// Checks keys and records. Without the master key nothing is opened.
+/// Checks keys and records. Without the platform key nothing is opened.
 ///
 /// # Errors
 /// [`Fault`] when the snapshot cannot be read.
-pub async fn verify(snapshot: &Snapshot, master: Option<&MasterKey>, report: &mut Report) -> Result<(), Fault> {
+pub async fn verify(snapshot: &Snapshot, platform: Option<&PlatformKey>, report: &mut Report) -> Result<(), Fault> {
     for rule in [NAMED, NO_CARDS, OPENS] {
         report.checked(rule.0, rule.1, 0);
     }
-    let wrap = master.map(|master| wrapping(master, &Source::system()));
+    let wrap = platform.map(|key| wrapping(key, &Source::system()));
     snapshot
         .each(&EVERY_ACCOUNT, args![], |record| {
             let row: VaultAccountRow = record.row(0)?;

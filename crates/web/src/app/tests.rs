@@ -4,7 +4,7 @@ use access::{AccessSecrets, AccessService, Environment, KeyringOptions, NewAccou
 use connectors::acquirer_sandbox::Sandbox;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::{Idempotency, ReplySealer};
-use kernel::{Country, Currency, MasterKey, Source};
+use kernel::{Country, Currency, PlatformKey, Source};
 use messaging::{Messaging, Outbox, SystemLookup, UrlGuard, WebhookSecrets};
 use payments::subscriptions::{BillingPort, StoredCard, Subscriptions};
 use payments::{Acquirers, Connector, Origins, Parts, Patience, Payments};
@@ -56,11 +56,11 @@ struct World {
     _folder: tempfile::TempDir,
 }
 
-fn messaging(store: &Arc<Store>, master: &MasterKey, source: &Source, idempotency: &Idempotency, outbox: Outbox) -> Messaging {
+fn messaging(store: &Arc<Store>, platform: &PlatformKey, source: &Source, idempotency: &Idempotency, outbox: Outbox) -> Messaging {
     Messaging::new(messaging::Parts {
         store: store.clone(),
-        secrets: WebhookSecrets::new(master, source),
-        replies: ReplySealer::new(master, source),
+        secrets: WebhookSecrets::new(platform, source),
+        replies: ReplySealer::new(platform, source),
         idempotency: idempotency.clone(),
         outbox,
         guard: UrlGuard::new(true, Arc::new(SystemLookup)),
@@ -115,8 +115,8 @@ impl World {
             source: source.clone(),
         };
         let store = Arc::new(Store::open(options).await.expect("a store"));
-        let master = MasterKey::generate(&source);
-        let secrets = AccessSecrets::new(&master, &source);
+        let platform = PlatformKey::generate(&source);
+        let secrets = AccessSecrets::new(&platform, &source);
         let options =
             KeyringOptions { environment: Environment::Sandbox, requests_per_minute: 6_000, failed_proofs_per_minute: None };
         let access = AccessService::new(&store, secrets, options);
@@ -132,9 +132,9 @@ impl World {
         )
         .await
         .expect("an acquirer");
-        let idempotency = Idempotency::new(store.reader().clone()).sealing(ReplySealer::new(&master, &source));
+        let idempotency = Idempotency::new(store.reader().clone()).sealing(ReplySealer::new(&platform, &source));
         let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
-        let faces = crate::faces(payments::Challenges::new(&master));
+        let faces = crate::faces(payments::Challenges::new(&platform));
         let payments = Payments::new(Parts {
             store: store.clone(),
             source: source.clone(),
@@ -143,9 +143,9 @@ impl World {
             origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
-            vault: payments::Vault::new(store.clone(), &master, &source),
+            vault: payments::Vault::new(store.clone(), &platform, &source),
         });
-        let messaging = messaging(&store, &master, &source, &idempotency, outbox);
+        let messaging = messaging(&store, &platform, &source, &idempotency, outbox);
         let app = app(Wiring {
             subscriptions: Subscriptions::new(payments.clone(), Arc::new(NoVault)),
             payments,

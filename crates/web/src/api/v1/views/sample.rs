@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kernel::{
     AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, CustomerId, CustomerSessionId,
-    MasterKey, Money, Outcome, PaymentId, PaymentMethodId, PayoutId, SecurityCode, Timestamp, TokenId,
+    PlatformKey, Money, Outcome, PaymentId, PaymentMethodId, PayoutId, SecurityCode, Timestamp, TokenId,
 };
 use payments::customers::{CustomerRow, CustomerSessionRow};
 use payments::methods::{MethodStatus, PaymentMethodRow};
@@ -135,7 +135,7 @@ pub(super) fn open_session() -> CheckoutSessionRow {
 
 /// Where payers of samples are sent.
 pub(super) fn challenges() -> Challenges {
-    let challenges = Challenges::new(&MasterKey::from_bytes([0; 32]));
+    let challenges = Challenges::new(&PlatformKey::from_bytes([0; 32]));
     challenges.reached_at("https://guichet.example");
     challenges
 }
