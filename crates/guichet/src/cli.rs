@@ -75,13 +75,18 @@ pub struct AccountCreate {
 /// `guichet vault …`
 #[derive(Debug, Subcommand)]
 pub enum VaultCommand {
-    /// Give every account a new data key and seal its cards anew, beside running servers; broken off, it goes on where it was
+    /// Change the master key, give every account a new data key and seal its cards anew, beside running servers; broken off,
+    /// it goes on where it was
     Rotate(VaultRotate),
 }
 
 /// `guichet vault rotate`
 #[derive(Debug, Args)]
 pub struct VaultRotate {
+    /// Write the new master key to FILE, or take the one in it, and let the present one go on opening the database until
+    /// this command runs with the new one [default: the file of the present one is replaced]
+    #[arg(long, value_name = "FILE")]
+    pub new_master_key_file: Option<PathBuf>,
     /// Answer as one JSON object
     #[arg(long)]
     pub json: bool,

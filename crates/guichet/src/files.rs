@@ -21,6 +21,12 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&draft, path).inspect_err(|_| drop(fs::remove_file(&draft)))
 }
 
+/// Gives a file beside `path` its name. When this returns, no power failure brings the old one back.
+pub fn rename(from: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(from, path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
 /// Writes the file unless it exists; of several processes that try at once exactly one succeeds.
 ///
 /// Gives whether this call made it.
@@ -39,9 +45,13 @@ pub fn make_once(path: &Path, content: &[u8]) -> io::Result<bool> {
     }
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A complete, synced file beside `path`, readable by its owner only.
 fn draft(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     make_folder(folder)?;
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
     let draft = folder.join(format!(".{}.{}", name.to_string_lossy(), std::process::id()));

@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod files;
 pub mod logging;
 pub mod master_key;
+pub mod master_key_change;
 pub mod no_acquirer;
 pub mod queries;
 pub mod schema;
@@ -84,7 +85,9 @@ async fn execute(command: Command) -> Result<ExitCode, Trouble> {
             let config = tool(command.flags().clone())?;
             key::answer(&command, &config).await?
         }
-        Command::Vault(VaultCommand::Rotate(command)) => vault::rotate(&tool(command.flags)?, command.json).await?,
+        Command::Vault(VaultCommand::Rotate(command)) => {
+            vault::rotate(&tool(command.flags)?, command.new_master_key_file.as_deref(), command.json).await?
+        }
         Command::Openapi => openapi::document(),
         Command::Backup(command) => backup::run(&tool(command.flags)?, &command.file).await?,
     };

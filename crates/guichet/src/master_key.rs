@@ -41,12 +41,14 @@ pub fn demand(config: &Config, source: &Source) -> Result<MasterKey, Trouble> {
     })
 }
 
-fn make_or_read(path: &Path, source: &Source) -> Result<MasterKey, Trouble> {
+/// The key in this file, which is made with a new key when it does not exist.
+///
+/// # Errors
+/// A file that cannot be written, read or understood.
+pub fn make_or_read(path: &Path, source: &Source) -> Result<MasterKey, Trouble> {
     let fresh = MasterKey::generate(source);
     files::make_once(path, format!("{}\n", fresh.to_text().expose()).as_bytes()).map_err(|error| {
-        Trouble::new(format!("cannot write {}", path.display()))
-            .because(error)
-            .remedy("name a folder you may write to with --data-dir")
+        Trouble::new(format!("cannot write {}", path.display())).because(error).remedy("name a file in a folder you may write to")
     })?;
     // Whoever was first made the key; everybody reads that one.
     read(path)

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions, Opening, PlatformKeys};
+use access::{
+    AccessError, AccessSecrets, AccessService, Environment, FAILED_PROOFS_PER_MINUTE, KeyringOptions, Opening, PlatformKeys,
+};
 use connectors::acquirer_sandbox::{self, Sandbox};
 use connectors::acquirer_stripe::Stripe;
 use db::{Access, DatabaseUrl, Store, StoreOptions};
@@ -95,7 +97,18 @@ impl House {
             faces: web::webhook_faces(),
         });
         let courier = Courier::new(messaging.clone(), sender);
-        Ok(House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, notification_secret, source: source.clone() })
+        Ok(House {
+            store,
+            access,
+            idempotency,
+            payments,
+            subscriptions,
+            messaging,
+            courier,
+            sandbox,
+            notification_secret,
+            source: source.clone(),
+        })
     }
 
     /// Accounts and keys.

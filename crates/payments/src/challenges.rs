@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use db::Fault;
-use kernel::{AccountId, AttemptId, KeyedHash, PlatformKey, Money, PaymentId, Timestamp};
+use kernel::{AccountId, AttemptId, KeyedHash, Money, PaymentId, PlatformKey, Timestamp};
 
 use crate::acquirer::Proof;
 use crate::attempt::Attempt;

@@ -1,5 +1,6 @@
 //! What an operator does: migrate, first credentials, keys, verify, doctor, backup, the API's description.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -205,6 +206,103 @@ async fn doctor_tells_a_sandbox_and_a_foreign_master_key() {
     assert_eq!(doctor(&[], &["--sandbox"]).code, Some(0));
     let foreign = doctor(&[MASTER_KEY], &["--sandbox"]);
     assert!(foreign.code == Some(1) && foreign.out.contains("not the master key"), "{}", foreign.out);
+}
+
+/// The key a demo keeps beside its data, and the one before it if there is one.
+fn master_keys(folder: &Path) -> (String, Vec<String>) {
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a key file");
+    let entries = std::fs::read_dir(folder.join("data")).expect("the data directory");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let earlier = paths.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("master.key.")));
+    (read(&folder.join("data/master.key")), earlier.map(|path| read(&path)).collect())
+}
+
+#[tokio::test]
+async fn the_master_key_is_changed_beside_a_running_server_and_stored_cards_still_pay() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = demo(folder.path()).await;
+    let (first, _) = master_keys(folder.path());
+    let merchant = serving.merchant();
+    let customer = json!({ "merchant_customer_id": "keeps-a-card", "email": "payer@example.com", "country": "FR" });
+    let customer = merchant.post("/v1/customers", customer).await.expect(201).at("/id");
+    let mut body = merchant.purchase("5 EUR");
+    body["customer_payer"] = json!({ "id": customer });
+    body["payment_method"]["vault_on_success"] = json!(true);
+    let vaulted = merchant.post("/v1/payments", body).await.expect(201).at("/payment_method/vaulted_token");
+    let rotated = parsed(&on_data(folder.path(), &["vault", "rotate", "--json"]));
+    assert_eq!((&rotated["master_key"]["state"], &rotated["damaged"]), (&json!("changed"), &json!(0)), "{rotated}");
+    assert!(rotated["records"].as_u64() >= Some(1), "{rotated}");
+    let (second, earlier) = master_keys(folder.path());
+    assert!(second != first && earlier == [first.clone()]);
+    let mode = std::fs::metadata(folder.path().join("data/master.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let pay_again = async |serving: &Serving| {
+        let merchant = serving.merchant();
+        let mut body = merchant.purchase("2 EUR");
+        body["payment_method"] = json!({ "vaulted_token": vaulted });
+        body["customer_payer"] = json!({ "id": customer });
+        merchant.post("/v1/payments", body).await.expect(201);
+        let sound = on_data(folder.path(), &["verify"]);
+        assert_eq!(sound.code, Some(0), "{}{}", sound.out, sound.err);
+    };
+    pay_again(&serving).await;
+    assert_eq!(serving.stop().await.code(), Some(0));
+    let serving = demo(folder.path()).await;
+    pay_again(&serving).await;
+
+    std::fs::write(folder.path().join("first.key"), first).unwrap();
+    for command in ["verify", "doctor"] {
+        let foreign = on_data(folder.path(), &[command, "--master-key-file", "first.key"]);
+        assert!(foreign.code != Some(0) && format!("{}{}", foreign.out, foreign.err).contains("not the master key"), "{command}");
+    }
+    assert_eq!(serving.stop().await.code(), Some(0));
+    let flags = ["demo", "--listen", "127.0.0.1:0", "--data-dir", "data", "--master-key-file", "first.key"];
+    let refused = guichet(folder.path(), &flags);
+    assert!(refused.code == Some(2) && refused.err.contains("not the master key"), "{}", refused.err);
+}
+
+#[tokio::test]
+async fn a_change_of_the_master_key_goes_on_wherever_it_was_broken_off() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(demo(folder.path()).await.stop().await.code(), Some(0));
+    let rotate = |arguments: &[&str]| {
+        let all: Vec<&str> = ["vault", "rotate", "--json"].iter().chain(arguments).copied().collect();
+        parsed(&on_data(folder.path(), &all))["master_key"]["state"].clone()
+    };
+    let opens = |arguments: &[&str]| {
+        let all: Vec<&str> = ["verify"].iter().chain(arguments).copied().collect();
+        on_data(folder.path(), &all).code == Some(0)
+    };
+    let (first, _) = master_keys(folder.path());
+
+    // Before anything was stored: the draft of the new key is taken.
+    std::fs::write(folder.path().join("data/master.key.new"), MASTER_KEY.1).unwrap();
+    assert_eq!(rotate(&[]), "changed");
+    assert_eq!(master_keys(folder.path()), (MASTER_KEY.1.to_owned(), vec![first]));
+    // When both keys opened the database and the file was not yet replaced.
+    assert_eq!(rotate(&["--new-master-key-file", "data/master.key.new"]), "begun");
+    assert!(opens(&[]) && opens(&["--master-key-file", "data/master.key.new"]));
+    let (_, keys) = master_keys(folder.path());
+    assert_eq!(rotate(&[]), "changed");
+    let (third, _) = master_keys(folder.path());
+    assert!(keys.contains(&third));
+    // When the file was replaced and the earlier key still opened the database.
+    assert_eq!(rotate(&["--new-master-key-file", "fourth.key"]), "begun");
+    let stuck = on_data(folder.path(), &["vault", "rotate"]);
+    assert!(stuck.code == Some(2) && stuck.err.contains("already being changed"), "{}", stuck.err);
+    let same = on_data(folder.path(), &["vault", "rotate", "--new-master-key-file", "data/master.key"]);
+    assert!(same.code == Some(2) && same.err.contains("present master key"), "{}", same.err);
+    assert_eq!(rotate(&["--master-key-file", "fourth.key"]), "ended");
+    assert!(opens(&["--master-key-file", "fourth.key"]) && !opens(&[]));
+
+    let placed = run(
+        Path::new(PROGRAM),
+        folder.path(),
+        &["vault", "rotate", "--data-dir", "data"],
+        &[("GUICHET_MASTER_KEY", std::fs::read_to_string(folder.path().join("fourth.key")).unwrap().trim())],
+    );
+    assert!(placed.code == Some(2) && placed.err.contains("--new-master-key-file"), "{}", placed.err);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use idempotency::verify::AtWork;
 use idempotency::{BodyHash, Idempotency, IdempotencyKey, Scope};
 use kernel::verify::Report;
 use kernel::{
-    AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, PlatformKey, Money, PaymentId, SecurityCode, Source,
+    AccountId, AttemptId, CardExpiry, CardNumber, Country, Currency, FeeRate, Money, PaymentId, PlatformKey, SecurityCode, Source,
 };
 use ledger::{AccountKind, LedgerAccountRow, Owner};
 

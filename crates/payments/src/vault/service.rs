@@ -72,7 +72,13 @@ impl Vault {
     /// The vault in `store`, its keys wrapped under a key derived from `platform`.
     pub fn new(store: Arc<Store>, platform: &PlatformKey, source: &Source) -> Vault {
         let replies = Sealer::new(platform, "guichet/vault/replies", source);
-        Vault(Arc::new(Inner { store, replies, wrap: wrapping(platform, source), source: source.clone(), known: Mutex::default() }))
+        Vault(Arc::new(Inner {
+            store,
+            replies,
+            wrap: wrapping(platform, source),
+            source: source.clone(),
+            known: Mutex::default(),
+        }))
     }
 
     /// A reply that carries a token, as it is recorded for repeats of the request in this scope.

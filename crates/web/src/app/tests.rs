@@ -56,7 +56,13 @@ struct World {
     _folder: tempfile::TempDir,
 }
 
-fn messaging(store: &Arc<Store>, platform: &PlatformKey, source: &Source, idempotency: &Idempotency, outbox: Outbox) -> Messaging {
+fn messaging(
+    store: &Arc<Store>,
+    platform: &PlatformKey,
+    source: &Source,
+    idempotency: &Idempotency,
+    outbox: Outbox,
+) -> Messaging {
     Messaging::new(messaging::Parts {
         store: store.clone(),
         secrets: WebhookSecrets::new(platform, source),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kernel::{
     AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, CustomerId, CustomerSessionId,
-    PlatformKey, Money, Outcome, PaymentId, PaymentMethodId, PayoutId, SecurityCode, Timestamp, TokenId,
+    Money, Outcome, PaymentId, PaymentMethodId, PayoutId, PlatformKey, SecurityCode, Timestamp, TokenId,
 };
 use payments::customers::{CustomerRow, CustomerSessionRow};
 use payments::methods::{MethodStatus, PaymentMethodRow};
