@@ -23,6 +23,9 @@ pub enum AmountRefusal {
     /// The merchant's balance may not fall that low.
     #[error("amount.value: the balance does not cover this refund")]
     BelowFloor,
+    /// The trial of a subscription is paid in another currency.
+    #[error("amount.currency: must be {}, as the trial's", .0.code())]
+    NotTheTrials(Currency),
     /// A checkout session fixed another amount.
     #[error("amount: the checkout session is for {0}")]
     NotTheSessions(Money),
@@ -110,7 +113,9 @@ pub enum Refusal {
     #[error("the acquirer cannot be reached")]
     NotSent,
     /// The acquirer did not answer; it is being asked, and the key stays in progress.
-    #[error("the acquirer has not answered yet; repeat the request with the same idempotency key")]
+    #[error(
+        "the acquirer has not answered yet and goes on being asked; repeat the request with the same idempotency key if it had one, else read what it made"
+    )]
     OutcomeUnknown,
 }
 

@@ -39,6 +39,7 @@ const NOT_BY_TENANT: [(&str, &str); 12] = [
     ("access_key", "found by token before the tenant is known"),
     ("access_secret", "belongs to a key, found by its hash before the tenant is known"),
     ("access_version", "one row"),
+    ("platform_key", "two rows at most"),
     ("webhook_version", "one row"),
     ("ledger_account", "its owner is the tenant, a connector or the platform"),
     ("notification", "what acquirers send names its payment by claim only: who it is about is found out afterwards"),

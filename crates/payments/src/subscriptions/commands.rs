@@ -10,7 +10,7 @@ use super::rows::{SubscriptionPaymentRow, SubscriptionRow};
 use super::rules::{Due, Plan, Progress};
 use super::types::{ChangeSubscription, CreateSubscription, Cycle, Step, SubscriptionState};
 use crate::commands::{Charge, Decision};
-use crate::error::Refusal;
+use crate::error::{AmountRefusal, Refusal};
 use crate::facts::Faces;
 use crate::origin::JSON;
 
@@ -131,6 +131,9 @@ impl Decision for Change {
         if change.finish_at != row.finish_at {
             judge_finish(change.finish_at, row.start_at, now)?;
         }
+        if row.trial_cycles > 0 && change.amount.currency() != row.trial_currency {
+            return Err(AmountRefusal::NotTheTrials(row.trial_currency).into());
+        }
         row.name = change.name;
         (row.amount, row.currency) = (change.amount.minor(), change.amount.currency());
         row.vaulted_token = change.vaulted_token;
@@ -211,7 +214,7 @@ impl Command for Take {
     }
 }
 
-/// A cycle that could not even be sent to an acquirer, because there is no card to charge: a decline that trying again cannot mend.
+/// A cycle that could not even be sent to an acquirer, because there is no card to charge.
 #[derive(Debug)]
 pub(crate) struct CannotCharge {
     pub(crate) account_id: AccountId,
@@ -229,7 +232,7 @@ impl Command for CannotCharge {
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
         if let Some(row) = expecting(rows, self.account_id, &self.cycle) {
             let (plan, mut progress) = (row.plan(), row.progress());
-            progress.declined(&plan, true, now);
+            progress.cannot_be_charged(&plan, now);
             row.adopt(&progress, now);
         }
         Ok(())

@@ -179,6 +179,16 @@ impl Progress {
         }
     }
 
+    /// There is no card to charge. That is as a hard decline where declines are tried again; elsewhere the subscription is paused
+    /// instead of passing one cycle after the other that nobody sees a payment of.
+    pub fn cannot_be_charged(&mut self, plan: &Plan, now: Timestamp) {
+        if plan.retries.on_decline && plan.retries.amount > 0 {
+            self.declined(plan, true, now)
+        } else {
+            self.end(SubscriptionState::Paused)
+        }
+    }
+
     /// A step that is asked for by name.
     ///
     /// # Errors

@@ -2,13 +2,21 @@
 
 use serde_json::{Value, json};
 use testkit::actors::{Actor, money};
+use testkit::exchange::Exchange;
 use testkit::on_both_engines;
+
+use super::customers::customer;
+use super::payment_methods::{card, enrol};
 
 fn body(merchant: &Actor) -> Value {
     json!({
         "account_id": merchant.account_id, "name": "Magazine", "country": "FR", "amount": money("9 EUR"),
         "payment_method": { "type": "CARD", "vaulted_token": "0199a8b4-1f7e-7c3a-8000-0123456789ab" },
     })
+}
+
+fn cycle(read: &Exchange) -> Value {
+    read.json()["billing_cycles"]["current"].clone()
 }
 
 on_both_engines! {
@@ -46,6 +54,35 @@ on_both_engines! {
         for step in ["pause", "resume", "cancel", "retry"] {
             merchant.ask("POST", &format!("{unknown}/{step}")).send().await.refused(400, "SUBSCRIPTION_NOT_FOUND");
         }
+        world.verify_settled().await;
+    }
+
+    async fn a_subscription_keeps_its_currency_ends_at_its_total_and_waits_without_a_card(world) {
+        let merchant = world.merchant();
+        let customer = customer(&merchant, "ada").await;
+        let method = enrol(&merchant, &customer, card("4507990000000002"), json!({})).await.expect(201);
+        let mut body = body(&merchant);
+        body["payment_method"]["vaulted_token"] = json!(method.at("/vaulted_token"));
+        body["frequency"] = json!({ "type": "DAY", "value": 1 });
+        body["trial_period"] = json!({ "billing_cycles": 1, "amount": money("1 EUR") });
+        let lasting = merchant.post("/v1/subscriptions", body.clone()).await.expect(200).at("/id");
+        body["billing_cycles"] = json!({ "total": 2 });
+        let short = merchant.post("/v1/subscriptions", body).await.expect(200).at("/id");
+        let [lasting, short] = [lasting, short].map(|id| format!("/v1/subscriptions/{id}"));
+        let other = json!({ "amount": money("5 USD") });
+        merchant.ask("PATCH", &lasting).json(&other).send().await.refused(400, "INVALID_AMOUNT");
+
+        world.eventually(|| merchant.get(&lasting), |read| cycle(read) == 2).await;
+        world.eventually(|| merchant.get(&short), |read| cycle(read) == 2).await;
+        world.advance_seconds(86_400).await;
+        let completed = world.eventually(|| merchant.get(&short), |read| read.at("/status") == "COMPLETED").await;
+        assert_eq!(completed.json()["billing_cycles"], json!({ "total": 2, "current": 2, "next_at": null }));
+
+        world.eventually(|| merchant.get(&lasting), |read| cycle(read) == 3).await;
+        merchant.post(&format!("/v1/customers/payment-methods/{}/unenroll", method.at("/id")), json!({})).await.expect(200);
+        world.advance_seconds(86_400).await;
+        let paused = world.eventually(|| merchant.get(&lasting), |read| read.at("/status") == "PAUSED").await;
+        assert_eq!(cycle(&paused), 3);
         world.verify_settled().await;
     }
 }

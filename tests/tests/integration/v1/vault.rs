@@ -91,7 +91,11 @@ fn a_rotation_that_was_broken_off_goes_on_where_it_was() {
     });
 }
 
+/// Rotates, and gives the numbers of it: the master key is changed each time.
 async fn rotate(config: &guichet::config::Config) -> Value {
-    let answer = vault::rotate(config, true).await.unwrap_or_else(|trouble| panic!("{trouble}"));
-    serde_json::from_str(&answer).expect("JSON")
+    let answer = vault::rotate(config, None, true).await.unwrap_or_else(|trouble| panic!("{trouble}"));
+    let mut answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let master_key = answer.as_object_mut().and_then(|members| members.remove("master_key")).expect("what became of it");
+    assert_eq!(master_key["state"], "changed");
+    answer
 }

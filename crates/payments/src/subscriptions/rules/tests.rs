@@ -99,6 +99,22 @@ fn a_hard_decline_ends_the_tries_and_without_tries_the_cycle_is_skipped() {
 }
 
 #[test]
+fn without_a_card_a_subscription_waits_instead_of_passing_its_cycles() {
+    let monthly = plan(FrequencyUnit::Month, 1);
+    let mut trying = monthly;
+    (trying.retries.stop_on_hard_decline, trying.retries.cancel_on_exhausted) = (false, true);
+    let mut skipping = monthly;
+    skipping.retries.on_decline = false;
+    for (plan, state) in
+        [(skipping, SubscriptionState::Paused), (monthly, SubscriptionState::Paused), (trying, SubscriptionState::PastDue)]
+    {
+        let mut progress = Progress::begun(&plan, START);
+        progress.cannot_be_charged(&plan, START);
+        assert_eq!((progress.state, progress.cycle), (state, 1));
+    }
+}
+
+#[test]
 fn a_forced_try_does_not_use_the_schedule_up() {
     let monthly = plan(FrequencyUnit::Month, 1);
     let mut progress = Progress::begun(&monthly, START);

@@ -178,7 +178,11 @@ impl SubscriptionView<'_> {
             status: Word(row.state.wire()),
             amount: amount(row.money()),
             frequency: FrequencyView { kind: Word(row.unit.wire()), value: row.every },
-            billing_cycles: CyclesView { total: row.total, current: row.cycle, next_at: row.shown_next() },
+            billing_cycles: CyclesView {
+                total: row.total,
+                current: row.total.map_or(row.cycle, |total| row.cycle.min(total)),
+                next_at: row.shown_next(),
+            },
             customer_payer: details.customer_payer.as_deref(),
             payment_method: MethodOfSubscription { kind: Word("CARD"), vaulted_token: &row.vaulted_token },
             trial_period: (row.trial_cycles > 0).then_some(trial),
