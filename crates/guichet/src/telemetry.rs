@@ -29,6 +29,7 @@ fn recorder() -> Option<&'static PrometheusHandle> {
         let handle = builder.install_recorder().ok()?;
         metrics::gauge!("guichet_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
         metrics::describe_gauge!("guichet_info", "The program that answers");
+        idempotency::meter::describe();
         Some(handle)
     });
     made.as_ref()

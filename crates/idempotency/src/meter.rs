@@ -11,7 +11,7 @@ const SWEPT: &str = "guichet_idempotency_swept_total";
 const UNKNOWN: &str = "guichet_idempotency_unknown_claims";
 const UNKNOWN_AGE: &str = "guichet_idempotency_oldest_unknown_seconds";
 
-/// Tells the metrics recorder what the numbers mean; once, at start-up.
+/// Tells the metrics recorder what the numbers mean, and shows those that are zero; once, at start-up.
 pub fn describe() {
     describe_counter!(CLAIMS, Unit::Count, "Requests that claimed a new idempotency key");
     describe_counter!(REPLAYS, Unit::Count, "Requests answered with a recorded reply");
@@ -21,6 +21,9 @@ pub fn describe() {
     describe_counter!(SWEPT, Unit::Count, "Claims deleted after their retention");
     describe_gauge!(UNKNOWN, Unit::Count, "Claims whose outcome is unknown and being asked for");
     describe_gauge!(UNKNOWN_AGE, Unit::Seconds, "Age of the oldest claim whose outcome is unknown");
+    for name in [CLAIMS, REPLAYS, CONFLICTS, TAKE_OVERS, BODY_MISMATCHES, SWEPT] {
+        counter!(name).increment(0);
+    }
 }
 
 /// A new key was claimed, and that is committed.

@@ -11,6 +11,9 @@ use thiserror::Error;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency(Iso);
 
+/// Currencies the list we build on still has, which ISO 4217 withdrew (list three, up to the euro in Bulgaria on 1 January 2026).
+const WITHDRAWN: [Iso; 5] = [Iso::BGN, Iso::CUC, Iso::HRK, Iso::SLL, Iso::ZWL];
+
 /// The text is not the upper-case code of a currency with minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not a currency code of ISO 4217")]
@@ -32,9 +35,9 @@ impl Currency {
     /// US dollar.
     pub const USD: Currency = Currency(Iso::USD);
 
-    /// The currency with this three-letter code, upper case only.
+    /// The currency with this three-letter code, upper case only. One that is not paid with any more is none.
     pub fn parse(code: &str) -> Option<Currency> {
-        Iso::from_code(code).and_then(Currency::of)
+        Iso::from_code(code).filter(|iso| !WITHDRAWN.contains(iso)).and_then(Currency::of)
     }
 
     /// The currency with this three-digit code of ISO 4217.
@@ -61,9 +64,9 @@ impl Currency {
         self.0.exponent().and_then(|exponent| u8::try_from(exponent).ok()).expect("checked when the value was made")
     }
 
-    /// All currencies, by code.
+    /// All currencies that are paid with, by code.
     pub fn all() -> impl Iterator<Item = Currency> {
-        <Iso as iso_currency::IntoEnumIterator>::iter().filter_map(Currency::of)
+        <Iso as iso_currency::IntoEnumIterator>::iter().filter(|iso| !WITHDRAWN.contains(iso)).filter_map(Currency::of)
     }
 }
 
@@ -96,6 +99,14 @@ impl Serialize for Currency {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_paid_with_any_more_is_not_asked_for_and_still_read() {
+        for iso in WITHDRAWN {
+            assert_eq!(Currency::parse(iso.code()), None);
+            assert_eq!(Currency::from_numeric(iso.numeric()).map(Currency::code), Some(iso.code()));
+        }
+    }
 
     #[test]
     fn codes_exponents_and_numbers() {

@@ -347,10 +347,7 @@ impl Messaging {
         let Some(Once { claim }) = once else { return Ok(Entered { done: None, working: None }) };
         let claim = Claim { subject: subject.uuid(), ..claim };
         let working = self.0.idempotency.begin(claim.scope, self.0.store.clock().now());
-        let working = working.map_err(|InProcess { unknown }| {
-            meter::conflict();
-            Refusal::InProcess { unknown }
-        })?;
+        let working = working.map_err(|InProcess { unknown }| Refusal::InProcess { unknown })?;
         let done = Done { claim, sealer: self.0.replies.clone() };
         Ok(Entered { done: Some(done), working: Some(working) })
     }

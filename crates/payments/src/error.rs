@@ -74,13 +74,13 @@ pub enum Refusal {
     #[error("the service cannot take this request right now")]
     KeysChanged,
     /// The one-time token does not exist, is used up or belongs to somebody else.
-    #[error("payment_method.token: the token is not valid")]
+    #[error("the one-time token is not valid: it is used, too old or not yours")]
     InvalidToken,
     /// The operation cannot be asked of this kind of transaction.
     #[error("the transaction is of a type that does not allow this operation")]
     InvalidTransactionType,
-    /// The payment or transaction is in a state that does not allow the operation.
-    #[error("the payment's status does not allow this operation")]
+    /// The payment, transaction, method or link is in a state that does not allow the operation.
+    #[error("the present status does not allow this operation")]
     InvalidStatus,
     /// The merchant has used this name for another payout.
     #[error("merchant_reference: a payout with this reference exists already")]

@@ -607,6 +607,5 @@ pub(crate) fn taken(known: Known) -> Result<Answer, PaymentsError> {
 }
 
 fn in_process(InProcess { unknown }: InProcess) -> Refusal {
-    meter::conflict();
     Refusal::InProcess { unknown }
 }

@@ -110,8 +110,9 @@ impl<C: Class> FromRequestParts<Web> for Caller<C> {
             return Err(Problem::new(Code::AuthorizationRequired, "the access key does not allow this operation"));
         }
         let id = proved.account_id();
-        if ACCOUNT_CODES.iter().flat_map(|name| parts.headers.get_all(name)).any(|value| !names(value.as_bytes(), id)) {
-            return Err(Problem::new(Code::InvalidAccountId, "X-Account-Code: must be the account of the access key"));
+        let foreign = |header: &&HeaderName| parts.headers.get_all(*header).iter().any(|value| !names(value.as_bytes(), id));
+        if let Some(header) = ACCOUNT_CODES.iter().find(foreign) {
+            return Err(Problem::new(Code::InvalidAccountId, format!("{header}: must be the account of the access key")));
         }
         Ok(Caller { exchange, class: PhantomData })
     }

@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use idempotency::{BodyHash, IdempotencyKey, InProcess, Known, Recorded, Reply, Scope};
+use idempotency::{BodyHash, IdempotencyKey, InProcess, Known, Recorded, Reply, Scope, meter};
 
 use crate::body;
 use crate::envelope::{Code, Problem};
@@ -134,6 +134,7 @@ pub(crate) async fn refused(web: &Web, once: Option<payments::Once>, problem: Pr
 
 /// The refusal of a request whose first one is under way.
 pub(crate) fn in_process(web: &Web, first: InProcess) -> Problem {
+    meter::conflict();
     let status = StatusCode::from_u16(web.wiring.options.in_flight_status).unwrap_or(StatusCode::CONFLICT);
     Problem::new(Code::RequestInProcess, "a request with this idempotency key is still being processed")
         .with_status(status)

@@ -15,6 +15,27 @@ on_both_engines! {
         assert!(!metrics.text().contains(&merchant.key().token), "no ids in metrics");
     }
 
+    /// The counters are the process's, so other stories may count beside this one.
+    async fn what_keys_do_is_counted(world) {
+        let merchant = world.merchant();
+        let count = async |name: &str| {
+            let text = world.anonymous().get("/metrics").await.expect(200).text().to_owned();
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("guichet_idempotency_{name}_total ")));
+            line.and_then(|number| number.parse::<u64>().ok()).unwrap_or_else(|| panic!("{name} is not in {text}"))
+        };
+        assert!(count("take_overs").await < 1_000, "it is there from the start");
+        let (claims, replays, conflicts) = (count("claims").await, count("replays").await, count("conflicts").await);
+        world.slow_acquirer(400).await;
+        let body = merchant.purchase("5 EUR");
+        let all = (0..4).map(|_| merchant.post_once("/v1/payments", "counted", &body));
+        let answers = futures_util::future::join_all(all).await;
+        let refused = answers.iter().filter(|answer| answer.status == 409).count();
+        assert!(refused >= 1, "the acquirer is slow");
+        merchant.post_once("/v1/payments", "counted", &body).await.expect(201);
+        assert!(count("claims").await > claims && count("replays").await > replays);
+        assert!(count("conflicts").await >= conflicts + refused as u64);
+    }
+
     async fn request_ids_are_kept_when_they_are_clean(world) {
         let anyone = world.anonymous();
         let longest = "r".repeat(64);

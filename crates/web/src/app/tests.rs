@@ -363,7 +363,11 @@ async fn wrong_input_is_a_refusal_that_names_the_field() {
             "INVALID_PARAMETERS",
             "payment_method: must have exactly one of token, vaulted_token and detail.card.card_data",
         ),
-        (with(&["payment_method"], json!({"token": "x"})), "INVALID_TOKEN", "payment_method.token: the token is not valid"),
+        (
+            with(&["payment_method"], json!({"token": "x"})),
+            "INVALID_TOKEN",
+            "the one-time token is not valid: it is used, too old or not yours",
+        ),
         (with(&["customer_payer"], json!({"id": "x"})), "CUSTOMER_NOT_FOUND", "customer not found"),
     ] {
         let reply = world.post("/v1/payments", "key-2", body.to_string()).await;

@@ -24,7 +24,7 @@ on_both_engines! {
         let token = made.at("/token");
         assert_eq!(made.header("content-type"), Some("application/json; charset=utf-8"));
         let foreign = pay(&world.intruder(), "DIRECT", None, json!({ "token": token })).await.refused(400, "INVALID_TOKEN");
-        assert_eq!(foreign.at("/messages/0"), "payment_method.token: the token is not valid");
+        assert_eq!(foreign.at("/messages/0"), "the one-time token is not valid: it is used, too old or not yours");
 
         let paid = pay(&merchant, "SDK_CHECKOUT", Some(&session), json!({ "token": token })).await.expect(201);
         assert_eq!((paid.payment_state(), paid.at("/payment_method/token")), ("SUCCEEDED/APPROVED".into(), token.clone()));
