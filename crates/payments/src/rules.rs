@@ -230,7 +230,7 @@ impl Standing {
         if self.captured == self.amount.minor() {
             self.hold_until = None;
         }
-        self.state = self.state_by_totals();
+        self.follow();
         self.check();
     }
 
@@ -242,18 +242,28 @@ impl Standing {
     /// Ends a hold that ran out.
     pub fn lapse(&mut self) {
         self.hold_until = None;
-        self.state = self.state_by_totals();
+        self.follow();
         self.check();
     }
 
-    /// How much of it a payer's bank takes back: `amount`, or everything that is left; `None` when it cannot be disputed now, or not that
-    /// much.
-    pub fn plan_dispute(&self, amount: Option<Money>) -> Option<i64> {
-        let paid = allows(self.state, Operation::Refund);
-        let left = self.refundable();
-        let amount = amount.unwrap_or(Money::new(left, self.amount.currency()));
-        let fits = amount.currency() == self.amount.currency() && amount.is_positive() && amount.minor() <= left;
-        (paid && fits).then(|| amount.minor())
+    /// Brings the state into line with the totals, except that a dispute stands until it is over, and a lost one for good: what was
+    /// under way when the payer's bank took its money back opens no second way to give that money away.
+    fn follow(&mut self) {
+        if !matches!(self.state, PaymentState::Disputed | PaymentState::ChargedBack) {
+            self.state = self.state_by_totals();
+        }
+    }
+
+    /// Whether a payer's bank can take it back now.
+    pub fn can_be_disputed(&self) -> bool {
+        allows(self.state, Operation::Refund) || self.state == PaymentState::Refunded
+    }
+
+    /// How much of it a payer's bank takes back; `None` when it cannot be disputed now, or not that much. Banks dispute what was paid,
+    /// whatever was given back of it since: that is for the merchant to show.
+    pub fn plan_dispute(&self, amount: Money) -> Option<i64> {
+        let fits = amount.currency() == self.amount.currency() && amount.is_positive() && amount.minor() <= self.captured;
+        (self.can_be_disputed() && fits).then(|| amount.minor())
     }
 
     /// Where a payment that went through stands, by its totals alone.

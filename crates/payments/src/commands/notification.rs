@@ -92,10 +92,9 @@ impl TakeChargeback {
     fn open(&self, rows: &mut Rows, now: Timestamp) -> NotificationState {
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let standing = payment.standing();
-        let Some(minor) = standing.plan_dispute(Some(self.attempt.amount)) else {
+        let Some(minor) = standing.plan_dispute(self.attempt.amount) else {
             // A repeat, or too late: only one that would fit but for its amount needs somebody to look.
-            let paid = standing.plan_dispute(None).is_some();
-            return if paid { NotificationState::Quarantined } else { NotificationState::Ignored };
+            return if standing.can_be_disputed() { NotificationState::Quarantined } else { NotificationState::Ignored };
         };
         payment.state = PaymentState::Disputed;
         payment.updated_at = now;

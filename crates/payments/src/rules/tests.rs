@@ -101,6 +101,10 @@ enum Step {
     Wait(i64),
     /// The sweep comes by.
     Sweep,
+    /// The payer's bank takes so many hundredths of the payment back.
+    Dispute(i64),
+    /// The dispute is over: won, or not.
+    Judged(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -110,6 +114,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any::<bool>().prop_map(Step::Settle),
         1 => (0..HOLD_SECONDS).prop_map(Step::Wait),
         1 => Just(Step::Sweep),
+        1 => (1..=110_i64).prop_map(Step::Dispute),
+        1 => any::<bool>().prop_map(Step::Judged),
     ]
 }
 
@@ -119,6 +125,8 @@ struct Model {
     done: Vec<(Operation, i64)>,
     under_way: Vec<(Operation, i64)>,
     lapsed: bool,
+    disputed: Option<i64>,
+    lost: bool,
 }
 
 impl Model {
@@ -142,6 +150,8 @@ impl Model {
         let captured = if mode == Mode::Purchase { amount } else { self.done(Operation::Capture) };
         let refunded = self.done(Operation::Refund);
         match (captured, refunded) {
+            _ if self.lost => PaymentState::ChargedBack,
+            _ if self.disputed.is_some() => PaymentState::Disputed,
             (0, _) if self.cancelled() || self.lapsed => PaymentState::Cancelled,
             (0, _) => PaymentState::Authorised,
             (captured, refunded) if refunded == captured => PaymentState::Refunded,
@@ -193,6 +203,19 @@ proptest! {
                         prop_assert_eq!(let_go, amount - model.done(Operation::Capture));
                         standing.lapse();
                         model.lapsed = true;
+                    }
+                }
+                Step::Dispute(percent) => {
+                    if let Some(minor) = standing.plan_dispute(eur((amount * percent / 100).max(1))) {
+                        prop_assert!(minor <= standing.captured && model.disputed.is_none() && !model.lost);
+                        standing.state = PaymentState::Disputed;
+                        model.disputed = Some(minor);
+                    }
+                }
+                Step::Judged(won) => {
+                    if model.disputed.take().is_some() {
+                        model.lost = !won;
+                        standing.state = if won { standing.state_by_totals() } else { PaymentState::ChargedBack };
                     }
                 }
             }

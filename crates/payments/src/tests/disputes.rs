@@ -8,7 +8,7 @@ use super::house::*;
 use crate::*;
 
 impl House {
-    async fn hears(&self, of: &PaymentRow, event: Event, minor: i64, date: &str) {
+    pub(super) async fn hears(&self, of: &PaymentRow, event: Event, minor: i64, date: &str) {
         let notification = Notification {
             connector: Connector::Sandbox,
             identity: format!("{} {event:?} {date}", of.id),
@@ -49,7 +49,7 @@ on_both_engines! {
         let payment = house.purchase("p", 1_000).await;
         house.refund("r", &payment, payment.attempt_id, Some(300)).await.expect("a refund");
         let before = house.available().await;
-        house.hears(&payment, Event::Chargeback, 1_000, "too much").await;
+        house.hears(&payment, Event::Chargeback, 1_001, "too much").await;
         assert_eq!(house.state(payment.id).await, PaymentState::PartlyRefunded);
         house.hears(&payment, Event::Chargeback, 700, "a").await;
         house.hears(&payment, Event::ChargebackLost, 600, "another amount").await;

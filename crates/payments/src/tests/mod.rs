@@ -3,6 +3,7 @@
 mod bank;
 mod challenge;
 mod damage;
+mod dispute_races;
 mod disputes;
 mod flows;
 mod house;
