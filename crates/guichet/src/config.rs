@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use axum::http::Uri;
 use connectors::acquirer_stripe::Api;
 use db::{DatabaseUrl, Fault};
 use ipnet::IpNet;
@@ -89,6 +90,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Additional host names: (name, family).
     pub hosts: Vec<(String, String)>,
+    /// Where payers reach the server, without a slash at the end, if it was said or follows from the host names.
+    pub public_url: Option<String>,
     /// Status of a repeated request whose first is in progress: 409 or 400.
     pub in_flight_status: u16,
     /// Requests a minute of a key without a rate of its own.
@@ -127,6 +130,10 @@ impl Config {
             read.parsed("database", database_url)?.unwrap_or_else(|| DatabaseUrl::sqlite(data_dir.join(DATABASE_FILE)));
         let default_rate = if purpose == Purpose::Demo { DEMO_RATE_PER_MINUTE } else { RATE_PER_MINUTE };
         read.parsed("redis", redis_url)?;
+        let (tls, behind_proxy) = (tls_files(&read)?, read.parsed("behind_proxy", switch)?.unwrap_or(false));
+        let hosts = read.parsed("hosts", hosts)?.unwrap_or_default();
+        let api_host = hosts.iter().find(|(_, family)| family == "api").filter(|_| tls.is_some() || behind_proxy);
+        let public_url = read.parsed("public_url", public_url)?.or_else(|| api_host.map(|(name, _)| format!("https://{name}")));
         let credentials = read.text("credentials").map(PathBuf::from);
         if credentials.is_some() && purpose == Purpose::Serve {
             return Err(read.wrong("credentials", "only the demo has credentials to write"));
@@ -137,10 +144,11 @@ impl Config {
             listen: read.parsed("listen", address)?.expect("listen has a default"),
             database,
             master_key: master_key(&read)?,
-            tls: tls_files(&read)?,
-            behind_proxy: read.parsed("behind_proxy", switch)?.unwrap_or(false),
+            tls,
+            behind_proxy,
             trusted_proxies: read.parsed("trusted_proxies", networks)?.unwrap_or_default(),
-            hosts: read.parsed("hosts", hosts)?.unwrap_or_default(),
+            hosts,
+            public_url,
             in_flight_status: read.parsed("payments_in_flight_status", in_flight_status)?.unwrap_or(409),
             rate_per_minute: read.parsed("payments_rate_per_minute", rate)?.unwrap_or(default_rate),
             stripe: stripe(&read)?,
@@ -260,6 +268,18 @@ fn hosts(text: &str) -> Result<Vec<(String, String)>, String> {
         Ok((name, family.to_owned()))
     };
     text.split(',').filter(|item| !item.trim().is_empty()).map(pair).collect()
+}
+
+/// Scheme, host and port; links are made by adding a path to it.
+fn public_url(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let uri: Uri = text.parse().map_err(|_| "it is not an address".to_owned())?;
+    let whole = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty());
+    if whole && matches!(uri.path(), "" | "/") && uri.query().is_none() && !text.contains('@') {
+        Ok(text.to_owned())
+    } else {
+        Err("it must look like https://pay.example.com, without a path".to_owned())
+    }
 }
 
 fn in_flight_status(text: &str) -> Result<u16, String> {
@@ -409,6 +429,9 @@ mod tests {
             ("GUICHET_PAYMENTS_IN_FLIGHT_STATUS", "200"),
             ("GUICHET_PAYMENTS_RATE_PER_MINUTE", "0"),
             ("GUICHET_LOG_FORMAT", "xml"),
+            ("GUICHET_PUBLIC_URL", "pay.example.com"),
+            ("GUICHET_PUBLIC_URL", "https://pay.example.com/pay"),
+            ("GUICHET_PUBLIC_URL", "https://me@pay.example.com"),
             ("GUICHET_TLS_CERT", "cert.pem"),
             ("GUICHET_TLS_KEY", "key.pem"),
             ("GUICHET_CREDENTIALS", "file"),
@@ -420,6 +443,16 @@ mod tests {
         }
         let hosts = read(Purpose::Serve, &[("GUICHET_HOSTS", "api=Pay.example.com, tickets=t.example.com")]).unwrap().hosts;
         assert_eq!(hosts[0], ("pay.example.com".to_owned(), "api".to_owned()));
+    }
+
+    #[test]
+    fn payers_are_sent_where_they_can_go() {
+        let public = |environment: &[(&str, &str)]| read(Purpose::Serve, environment).unwrap().public_url;
+        let hosts = ("GUICHET_HOSTS", "tickets=t.example.com, api=pay.example.com");
+        assert_eq!(public(&[hosts]), None, "without TLS nobody comes by that name");
+        assert_eq!(public(&[hosts, ("GUICHET_BEHIND_PROXY", "true")]).as_deref(), Some("https://pay.example.com"));
+        let said = [hosts, ("GUICHET_BEHIND_PROXY", "true"), ("GUICHET_PUBLIC_URL", "https://pay.example.com:8443/")];
+        assert_eq!(public(&said).as_deref(), Some("https://pay.example.com:8443"));
     }
 
     #[test]

@@ -86,6 +86,9 @@ settings! {
     trusted_proxies = "127.0.0.0/8,::1/128": Some("CIDR,…"), Serving, Anywhere, "Addresses of those proxies";
     hosts: Some("FAMILY=NAME,…"), Serving, Anywhere,
         "Real host names of the API families, for example api=pay.example.com; a [hosts] table in the file";
+    public_url: Some("URL"), Serving, Anywhere,
+        "Where payers reach the server: what payment links and 3-D Secure pages begin with [default: https and the api host where \
+         TLS is spoken, else the address listened on]";
     redis: Some("URL"), Serving, Anywhere, "Redis or Valkey, optional: nothing depends on it";
     sandbox = "false": None, Serving, Anywhere, "Let serve answer as a sandbox: sandbox keys, test acquirer, /dev routes; demo always does";
     payments_in_flight_status = "409": Some("409|400"), Serving, Anywhere,

@@ -142,7 +142,8 @@ impl House {
         })?;
         let address = listener.local_addr().map_err(|error| Trouble::new("cannot listen").because(error))?;
         let base_url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, reachable(address));
-        payments.challenges().reached_at(&base_url);
+        let public_url = config.public_url.as_ref().unwrap_or(&base_url);
+        payments.challenges().reached_at(public_url);
         let app = web::app(Wiring {
             payments: payments.clone(),
             subscriptions: subscriptions.clone(),
@@ -155,7 +156,7 @@ impl House {
             ready: telemetry::readiness(config.database.clone()),
             metrics: telemetry::metrics(),
             sandbox: sandbox.clone().map(|acquirer| SandboxWiring { acquirer, showcase }),
-            options: options(config, base_url.clone()),
+            options: options(config, public_url.clone()),
         });
         let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
         let closing = CancellationToken::new();
@@ -399,12 +400,12 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 fn options(config: &Config, base_url: String) -> Options {
     Options {
+        only_tls: base_url.starts_with("https://"),
         base_url,
         version: env!("CARGO_PKG_VERSION"),
         hosts: config.hosts.clone(),
         trusted_proxies: if config.behind_proxy { config.trusted_proxies.clone() } else { Vec::new() },
         in_flight_status: config.in_flight_status,
         templates: Some(config.data_dir.join("templates")).filter(|folder: &std::path::PathBuf| Path::is_dir(folder)),
-        only_tls: config.tls.is_some(),
     }
 }

@@ -70,6 +70,12 @@ async fn examine(config: &Config) -> Vec<Finding> {
             Err(error) => finding(Weight::Bad, format!("TLS cannot be set up: {error}")),
         });
     }
+    if config.public_url.is_none() && (config.behind_proxy || !config.listen.ip().is_loopback()) {
+        findings.push(finding(
+            Weight::Note,
+            "payment links and 3-D Secure pages begin with the address listened on; name the one payers use with --public-url",
+        ));
+    }
     if config.names_redis() {
         findings.push(finding(
             Weight::Note,

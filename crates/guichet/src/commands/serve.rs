@@ -18,7 +18,14 @@ pub async fn run(config: &Config) -> Result<(), Trouble> {
     let master = master_key::demand(config, &source)?;
     let house = House::open(config, &master, &source, Schema::MustBeCurrent).await?;
     let server = house.serve(config, None).await?;
-    tracing::info!(address = server.base_url(), version = env!("CARGO_PKG_VERSION"), sandbox = config.sandbox, "serving");
+    let public_url = config.public_url.as_deref().unwrap_or(server.base_url());
+    tracing::info!(
+        address = server.base_url(),
+        public_url,
+        version = env!("CARGO_PKG_VERSION"),
+        sandbox = config.sandbox,
+        "serving"
+    );
     signals::asked_to_stop().await?;
     server.stop().await
 }

@@ -368,6 +368,27 @@ async fn production_has_no_sandbox_in_it() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_links_and_pages_lead_to_the_public_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let (serving, account) = served(folder.path(), &["--sandbox", "--behind-proxy", "--hosts", "api=pay.example.com"]).await;
+    let shop = shopkeeper(&serving, &account);
+    let link = json!({
+        "account_id": shop.account_id, "country": "FR", "merchant_order_id": "order-1", "description": "A ticket",
+        "amount": { "currency": "EUR", "value": 5 }, "payment_method_types": ["CARD"],
+    });
+    let link = shop.post("/v1/payment-links", link).await.expect(200).at("/checkout_url");
+    assert!(link.starts_with("https://pay.example.com/v1/links/"), "{link}");
+    let page = link.trim_start_matches("https://pay.example.com").to_owned();
+    let shown = Actor::anonymous(serving.door()).get(&page).await.expect(200);
+    let cookie = shown.header("set-cookie").expect("a cookie").to_owned();
+    assert!(cookie.ends_with("; Secure"), "{cookie}");
+    let mut body = shop.purchase("5 EUR");
+    body["payment_method"]["detail"]["card"]["card_data"]["number"] = json!("4916994064252017");
+    let address = shop.post("/v1/payments", body).await.expect(201).text().to_owned();
+    assert!(address.contains("https://pay.example.com/v1/challenges/") && !address.contains("127.0.0.1"), "{address}");
+}
+
+#[tokio::test]
 async fn behind_a_proxy_the_last_untrusted_hop_is_the_client() {
     let folder = tempfile::tempdir().unwrap();
     let (serving, account) = served(folder.path(), &["--sandbox", "--behind-proxy"]).await;

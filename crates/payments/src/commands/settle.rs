@@ -169,13 +169,15 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
     Some(ended)
 }
 
-/// Opens the page on which the payer proves that the card is his, or opens it anew.
+/// Opens the page on which the payer proves that the card is his. Opened anew, because his proof was lost on its way, it gives him
+/// no more time.
 fn await_payer(rows: &mut Rows, attempt: &Attempt, challenges: &Challenges, now: Timestamp) {
-    let expires_at = Some(now.plus_seconds(CHALLENGE_SECONDS));
+    let made_at = rows.must::<PaymentRow>(&attempt.payment_key()).created_at;
     if let Some(challenge) = rows.get_mut::<ChallengeRow>(&attempt.payment_key()) {
-        challenge.expires_at = expires_at;
+        challenge.expires_at = Some(made_at.plus_seconds(CHALLENGE_SECONDS));
         return;
     }
+    let expires_at = Some(now.plus_seconds(CHALLENGE_SECONDS));
     let token_hash = challenges.token_hash(&challenges.token(attempt.id));
     let (account_id, payment_id) = attempt.payment_key();
     rows.insert(ChallengeRow { account_id, payment_id, token_hash, tries: 0, expires_at });

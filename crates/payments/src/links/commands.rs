@@ -83,6 +83,8 @@ impl Decision for Cancel {
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let link = rows.get_mut::<LinkRow>(&self.key).ok_or(Refusal::LinkNotFound)?;
         match link.openness(now) {
+            // What is under way may still be charged, and nobody shall pay a link that was taken back.
+            Openness::Open | Openness::NotYet(_) if link.paying.is_some() => return Err(Refusal::LinkBusy),
             Openness::Open | Openness::NotYet(_) => {}
             Openness::Expired | Openness::Used | Openness::Cancelled => return Err(Refusal::InvalidStatus),
         }

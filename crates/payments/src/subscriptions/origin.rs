@@ -26,16 +26,19 @@ impl Origin for SubscriptionOrigin {
     fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply> {
         let hard = rows.get::<PaymentRow>(&attempt.payment_key()).and_then(PaymentRow::said).is_some_and(|said| said.hard);
         let made = rows.get::<SubscriptionPaymentRow>(&attempt.payment_key());
-        let key = made.map(|made| (made.account_id, made.subscription_id));
-        let row = key.and_then(|key| rows.get_mut::<SubscriptionRow>(&key)).filter(|row| row.paying == Some(attempt.payment_id));
+        let made = made.map(|made| ((made.account_id, made.subscription_id), made.cycle));
+        let row = made.and_then(|(key, _)| rows.get_mut::<SubscriptionRow>(&key));
+        let row = row.filter(|row| row.paying == Some(attempt.payment_id));
         // While the payer is awaited the cycle is being paid: it ends when he has come, or when his time is over.
         if let Some(row) = row.filter(|_| ended != Ended::AwaitingPayer) {
             row.paying = None;
             let (plan, mut progress) = (row.plan(), row.progress());
+            // Whoever paused and resumed it meanwhile has it wait for a later cycle already.
+            let waits_for_it = made.is_some_and(|(_, cycle)| cycle == progress.cycle);
             match ended {
-                Ended::Approved => progress.paid(&plan),
-                Ended::Declined | Ended::Errored | Ended::Expired => progress.declined(&plan, hard, now),
-                Ended::NotSent | Ended::AwaitingPayer => {}
+                Ended::Approved if waits_for_it => progress.paid(&plan),
+                Ended::Declined | Ended::Errored | Ended::Expired if waits_for_it => progress.declined(&plan, hard, now),
+                _ => {}
             }
             row.adopt(&progress, now);
             if ended == Ended::NotSent && row.wake_at.is_some() {

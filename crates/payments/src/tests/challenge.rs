@@ -87,6 +87,22 @@ on_both_engines! {
         assert_eq!((house.state(payment.id).await, house.bank.approved().len()), (PaymentState::Approved, 1));
     }
 
+    async fn a_proof_that_was_lost_gives_no_more_time(house) {
+        let (payment, token) = house.challenged("k", 500).await;
+        house.bank.will(&[Does::LoseRequest]);
+        house.bank.silent(true);
+        house.wait(60).await;
+        house.types(&token, "1234").await;
+        assert_eq!(house.state(payment.id).await, PaymentState::Unconfirmed);
+        house.wait(14 * 60 - 1).await;
+        house.bank.silent(false);
+        house.payments.resolve_once().await;
+        assert_eq!(house.state(payment.id).await, PaymentState::AwaitingPayer);
+        house.wait(1).await;
+        house.types(&token, "1234").await;
+        assert_eq!((house.state(payment.id).await, house.bank.approved().len()), (PaymentState::Expired, 0));
+    }
+
     async fn a_process_that_dies_after_the_code_leaves_a_question(house) {
         let (payment, token) = house.challenged("k", 500).await;
         house.bank.will(&[Does::ActAndHang]);

@@ -92,6 +92,8 @@ on_both_engines! {
         assert_eq!(refusal(house.pays_link(id, "t1", 500).await), Refusal::OutcomeUnknown);
         assert_eq!(house.stands(id).await, (LinkState::Created, 0, true));
         assert_eq!(refusal(house.pays_link(id, "t2", 500).await), Refusal::LinkBusy);
+        let taken_back = house.payments.cancel_link(MERCHANT, Some(id), "".into(), None).await;
+        assert_eq!(refusal(taken_back), Refusal::LinkBusy, "it may be charged already");
         house.is_sound(false).await;
         house.bank.silent(false);
         house.payments.resolve_once().await;

@@ -184,6 +184,21 @@ on_both_engines! {
         assert_eq!(refusal(foreign), Refusal::SubscriptionNotFound);
     }
 
+    async fn a_cycle_that_was_resumed_past_while_it_was_being_paid_costs_no_other(house) {
+        let id = house.subscribes(monthly(900)).await;
+        house.bank.silent(true);
+        house.bank.will(&[Does::LoseAnswer]);
+        house.bills().await;
+        house.steps(id, Step::Pause).await.expect("it runs");
+        house.steps(id, Step::Resume).await.expect("it is paused");
+        house.bank.silent(false);
+        house.payments.resolve_once().await;
+        assert_eq!(house.progress(id).await, (SubscriptionState::Active, 2, 0));
+        house.wait(32 * DAY).await;
+        house.bills().await;
+        assert_eq!(house.cycles(id).await, [(1, PaymentState::Approved), (2, PaymentState::Approved)]);
+    }
+
     async fn cards_that_cannot_be_charged_are_refused_at_first_and_count_as_declines_later(house) {
         for (token, expected) in [("unknown", Refusal::PaymentMethodNotFound), ("declined", Refusal::PaymentMethodStatus)] {
             let ask = CreateSubscription { vaulted_token: token.into(), ..monthly(900) };
