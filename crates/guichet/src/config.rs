@@ -171,6 +171,11 @@ impl Config {
         self.data_dir.join(MASTER_KEY_FILE)
     }
 
+    /// Whether anybody can be charged with: the sandbox, or Stripe.
+    pub fn has_acquirer(&self) -> bool {
+        self.sandbox || self.stripe.key.is_some()
+    }
+
     /// Whether a Redis is named. Nothing in this version uses one, and whoever names one is told so.
     pub fn names_redis(&self) -> bool {
         self.gathered.get("redis").is_some_and(|said| !said.text.is_empty())

@@ -70,6 +70,12 @@ async fn examine(config: &Config) -> Vec<Finding> {
             Err(error) => finding(Weight::Bad, format!("TLS cannot be set up: {error}")),
         });
     }
+    if !config.has_acquirer() {
+        findings.push(finding(
+            Weight::Note,
+            "no acquirer is configured: payments are refused with 503; --stripe-key-file makes Stripe one, --sandbox plays one",
+        ));
+    }
     if config.public_url.is_none() && (config.behind_proxy || !config.listen.ip().is_loopback()) {
         findings.push(finding(
             Weight::Note,

@@ -81,6 +81,24 @@ impl<T> Patch<T> {
             Patch::Set(value) => Some(Some(value)),
         }
     }
+
+    /// The same change, looked at.
+    pub(crate) fn as_ref(&self) -> Patch<&T> {
+        match self {
+            Patch::Unchanged => Patch::Unchanged,
+            Patch::Cleared => Patch::Cleared,
+            Patch::Set(value) => Patch::Set(value),
+        }
+    }
+
+    /// The change of a member, which is taken off with the whole.
+    pub(crate) fn member<U>(self, of: impl FnOnce(T) -> Patch<U>) -> Patch<U> {
+        match self {
+            Patch::Unchanged => Patch::Unchanged,
+            Patch::Cleared => Patch::Cleared,
+            Patch::Set(value) => of(value),
+        }
+    }
 }
 
 impl<T: Field> Field for Patch<T> {

@@ -68,6 +68,7 @@ on_both_engines! {
             (with(json!({ "route": ["sandbox", "sandbox_b", "stripe", "sandbox"] })), "rules[1].route"),
             (with(json!({ "retry_on": ["ALWAYS"] })), "rules[1].retry_on[0]"),
             (with(json!({ "conditions": [] })), "rules[1].conditions"),
+            (with(json!({ "conditions": { "currency": ["EUR"], "brands": ["VISA"] } })), "rules[1].conditions"),
             (with(json!({ "conditions": { "brand": ["visa"] } })), "rules[1].conditions.brand[0]"),
             (with(json!({ "conditions": { "currency": ["EUR", "XXX"] } })), "rules[1].conditions.currency[1]"),
             (with(json!({ "conditions": { "country": ["fr"] } })), "rules[1].conditions.country[0]"),

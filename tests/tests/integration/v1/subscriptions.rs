@@ -72,6 +72,18 @@ on_both_engines! {
         let other = json!({ "amount": money("5 USD") });
         merchant.ask("PATCH", &lasting).json(&other).send().await.refused(400, "INVALID_AMOUNT");
 
+        let patched = async |change: Value| merchant.ask("PATCH", &lasting).json(&change).send().await.expect(200).json();
+        let retries = json!({ "retry_on_decline": true, "stop_on_hard_decline": true });
+        let more = json!({ "description": "Weekly", "billing_cycles": { "total": 9 }, "retries": retries });
+        assert_eq!(patched(more).await["retries"]["amount"], 6, "as where nothing is said at first");
+        patched(json!({ "retries": { "amount": 4 } })).await;
+        let less = json!({ "description": null, "billing_cycles": null, "retries": { "retry_on_decline": false } });
+        let left = patched(less).await;
+        let kept = json!({
+            "retry_on_decline": false, "amount": 4, "stop_on_hard_decline": true, "cancel_on_exhausted_retries": false,
+        });
+        assert_eq!((&left["retries"], &left["description"], &left["billing_cycles"]["total"]), (&kept, &Value::Null, &Value::Null));
+
         world.eventually(|| merchant.get(&lasting), |read| cycle(read) == 2).await;
         world.eventually(|| merchant.get(&short), |read| cycle(read) == 2).await;
         world.advance_seconds(86_400).await;

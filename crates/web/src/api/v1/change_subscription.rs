@@ -6,22 +6,22 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use kernel::SubscriptionId;
-use payments::subscriptions::{ChangeSubscription, SubscriptionRow};
+use payments::subscriptions::{ChangeSubscription, Retries, SubscriptionRow};
 
-use super::create_subscription::{BillingCycles, RetriesBody, StoredMethod};
+use super::create_subscription::{CYCLES_MAX, StoredMethod};
 use super::details::{SubscriptionDetails, packed, raw, unpacked};
-use super::parts::{Availability, Metadata, Reference, must_be_positive};
+use super::parts::{Metadata, Moment, Reference, must_be_positive};
 use super::{SUBSCRIPTIONS, answer, subscription_reply};
 use crate::caller::{Caller, Write};
 use crate::envelope::Code;
 use crate::extract::At;
-use crate::object::{self, Body, Prose, Reader, Text, object};
+use crate::object::{self, Body, Patch, Prose, Reader, Text, Whole, object};
 use crate::once::{Once, Optional};
 use crate::route::Guarded;
 use crate::state::Web;
 
 object! {
-    /// A change of a subscription; what is absent stays.
+    /// A change of a subscription: what is absent stays, `null` takes off what need not be there.
     pub(super) struct ChangeSubscriptionBody {
         /// Shown to people.
         name: Option<Prose<3, 255>>,
@@ -30,19 +30,64 @@ object! {
         /// The stored card that is charged.
         payment_method: Option<StoredMethod>,
         /// In your words.
-        description: Option<Prose<0, 255>>,
+        description: Patch<Prose<0, 255>>,
         /// Your own name for it.
-        merchant_reference: Option<Reference>,
+        merchant_reference: Patch<Reference>,
         /// What the payer reads on his statement.
-        soft_descriptor: Option<Prose<0, 255>>,
+        soft_descriptor: Patch<Prose<0, 255>>,
         /// How many cycles there are.
-        billing_cycles: Option<BillingCycles>,
+        billing_cycles: Patch<CyclesChange>,
         /// When it ends; the start stays.
-        availability: Option<Availability>,
+        availability: Patch<AvailabilityChange>,
         /// What happens when a cycle is declined.
-        retries: Option<RetriesBody>,
+        retries: Option<RetriesChange>,
         /// Your own notes, at most 50, each key once.
-        metadata: Option<Metadata>,
+        metadata: Patch<Metadata>,
+    }
+}
+
+object! {
+    /// How many cycles there are.
+    pub(super) struct CyclesChange {
+        /// How many, trial cycles included; `null` for no end.
+        total: Patch<Whole<1, CYCLES_MAX>>,
+    }
+}
+
+object! {
+    /// Until when something counts.
+    pub(super) struct AvailabilityChange {
+        /// From when on not any more; `null` for never.
+        finish_at: Patch<Moment>,
+    }
+}
+
+object! {
+    /// What happens when a cycle is declined.
+    pub(super) struct RetriesChange {
+        /// Try again after 1, 3, 5, 7, 10 and 14 days.
+        retry_on_decline: Option<bool>,
+        /// How often at most; 6 where cycles were not tried again before.
+        amount: Option<Whole<0, RETRIES_MAX>>,
+        /// A refusal that trying again cannot mend ends the tries.
+        stop_on_hard_decline: Option<bool>,
+        /// When the tries are used up, cancel rather than pause.
+        cancel_on_exhausted_retries: Option<bool>,
+    }
+}
+
+/// Most tries after the first.
+const RETRIES_MAX: i64 = 6;
+
+impl RetriesChange {
+    fn applied(&self, now: Retries) -> Retries {
+        let amount = if now.on_decline || now.amount > 0 { now.amount } else { RETRIES_MAX };
+        Retries {
+            on_decline: self.retry_on_decline.unwrap_or(now.on_decline),
+            amount: self.amount.map_or(amount, |Whole(amount)| amount),
+            stop_on_hard_decline: self.stop_on_hard_decline.unwrap_or(now.stop_on_hard_decline),
+            cancel_on_exhausted: self.cancel_on_exhausted_retries.unwrap_or(now.cancel_on_exhausted),
+        }
     }
 }
 
@@ -65,19 +110,20 @@ impl ChangeSubscriptionBody {
     /// What is to be of what is there.
     fn applied(&self, row: &SubscriptionRow) -> ChangeSubscription {
         let mut details: SubscriptionDetails<'_> = unpacked(row.details.as_deref());
-        if let Some(Prose(text)) = &self.description {
-            details.description = Some(Cow::Borrowed(text));
+        if let Some(text) = self.description.as_ref().change() {
+            details.description = text.map(|Prose(text)| Cow::Borrowed(&**text));
         }
-        if let Some(Text(text)) = &self.merchant_reference {
-            details.merchant_reference = Some(Cow::Borrowed(text));
+        if let Some(text) = self.merchant_reference.as_ref().change() {
+            details.merchant_reference = text.map(|Text(text)| Cow::Borrowed(&**text));
         }
-        if let Some(Prose(text)) = &self.soft_descriptor {
-            details.soft_descriptor = Some(Cow::Borrowed(text));
+        if let Some(text) = self.soft_descriptor.as_ref().change() {
+            details.soft_descriptor = text.map(|Prose(text)| Cow::Borrowed(&**text));
         }
-        if let Some(metadata) = &self.metadata {
-            details.metadata = Some(raw(metadata));
+        if let Some(metadata) = self.metadata.as_ref().change() {
+            details.metadata = metadata.map(raw);
         }
-        let (_, finish_at) = Availability::times(self.availability.as_ref());
+        let total = self.billing_cycles.as_ref().member(|cycles| cycles.total.as_ref());
+        let finish_at = self.availability.as_ref().member(|times| times.finish_at.as_ref());
         ChangeSubscription {
             name: self.name.as_ref().map_or_else(|| row.name.clone(), |Prose(name)| name.clone()),
             amount: self.amount.map_or_else(|| row.money(), |amount| amount.0),
@@ -85,9 +131,9 @@ impl ChangeSubscriptionBody {
                 Some(method) => method.vaulted_token.0.clone(),
                 None => row.vaulted_token.clone(),
             },
-            total: self.billing_cycles.as_ref().and_then(|cycles| cycles.total).map(|total| total.0).or(row.total),
-            finish_at: finish_at.or(row.finish_at),
-            retries: self.retries.as_ref().map_or_else(|| row.retries(), RetriesBody::domain),
+            total: total.change().map_or(row.total, |total| total.map(|Whole(total)| *total)),
+            finish_at: finish_at.change().map_or(row.finish_at, |time| time.map(|Moment(time)| *time)),
+            retries: self.retries.as_ref().map_or_else(|| row.retries(), |change| change.applied(row.retries())),
             details: packed(&details),
         }
     }
@@ -98,12 +144,17 @@ pub(super) fn route() -> Guarded {
     Guarded::new(Method::PATCH, "/v1/subscriptions/{subscription}", change_subscription).about(|route| {
         route
             .named(SUBSCRIPTIONS, "change-subscription", "Change a subscription")
-            .text("What is absent stays as it is. Frequency, trial and start cannot be changed.")
+            .text("What is absent stays as it is, `null` takes off. Frequency, trial and start cannot be changed.")
             .params(&[("subscription", "Id of the subscription.")])
             .replies(StatusCode::OK, "The subscription.", subscription_reply())
             .refusals(&[
                 (Code::SubscriptionNotFound, "There is no such subscription, or it is somebody else's."),
                 (Code::InvalidState, "It is completed or cancelled."),
+                (Code::InvalidAmount, "The amount is zero or negative, or in another currency than the trial."),
+                (Code::CurrencyNotAllowed, "There is no such currency."),
+                (Code::InvalidDate, "The end is not in the future, or not a time."),
+                (Code::PaymentMethodNotFound, "There is no such stored card, or it is somebody else's."),
+                (Code::PaymentMethodStatusInvalid, "The stored card cannot be charged."),
             ])
     })
 }

@@ -16,7 +16,7 @@ use crate::caller::{Caller, Write};
 use crate::envelope::{Code, Problem};
 use crate::extract::{Asked, Headers};
 use crate::json::{Node, Value};
-use crate::object::{Body, Field, Items, Prose, Reader, object, one_of, string, words};
+use crate::object::{Body, Components, Field, Items, Prose, Reader, object, one_of, string, words};
 use crate::refusal::problem_of_fault;
 use crate::route::{Content, Guarded, component};
 use crate::state::Web;
@@ -38,7 +38,7 @@ object! {
         /// Your name for it. Required.
         name: Option<Prose<1, 255>>,
         /// All of them must hold; without any the rule always matches.
-        conditions: Option<RoutingConditionsBody>,
+        conditions: Option<KnownConditions>,
         /// One to three acquirers, in order, each once. Required.
         route: Option<Items<Named<Connector>, ROUTE_MAX>>,
         /// When the next acquirer of the route is tried; never when absent.
@@ -59,6 +59,31 @@ object! {
         amount_min: Option<LimitNumber>,
         /// The amount is at most this, in major units of its currency.
         amount_max: Option<LimitNumber>,
+    }
+}
+
+/// The members of [`RoutingConditionsBody`].
+const CONDITIONS: [&str; 5] = ["brand", "currency", "country", "amount_min", "amount_max"];
+
+/// Conditions of which none is unknown: ignored as elsewhere, a mistyped one would make its rule match everything.
+#[derive(Debug)]
+pub(super) struct KnownConditions(RoutingConditionsBody);
+
+impl Field for KnownConditions {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let unknown = reader.object(value)?.iter().any(|(name, _)| !CONDITIONS.contains(&name));
+        if unknown {
+            return reader.invalid("must be some of brand, currency, country, amount_min, amount_max");
+        }
+        RoutingConditionsBody::read(value, reader).map(KnownConditions)
+    }
+
+    fn property() -> RefOr<Schema> {
+        RoutingConditionsBody::property()
+    }
+
+    fn components(into: &mut Components) {
+        RoutingConditionsBody::components(into);
     }
 }
 
@@ -159,7 +184,7 @@ impl RoutingRuleBody {
                 });
             }
         }
-        let conditions = self.conditions.map(RoutingConditionsBody::conditions).unwrap_or_default();
+        let conditions = self.conditions.map(|KnownConditions(known)| known.conditions()).unwrap_or_default();
         if conditions.amount_min.zip(conditions.amount_max).is_some_and(|(min, max)| min > max) {
             reader.wrong_at(&["conditions", "amount_max"], Code::InvalidParameters, "must not be below amount_min");
         }
