@@ -183,9 +183,9 @@ impl Progress {
     /// instead of passing one cycle after the other that nobody sees a payment of.
     pub fn cannot_be_charged(&mut self, plan: &Plan, now: Timestamp) {
         if plan.retries.on_decline && plan.retries.amount > 0 {
-            self.declined(plan, true, now)
+            self.declined(plan, true, now);
         } else {
-            self.end(SubscriptionState::Paused)
+            self.end(SubscriptionState::Paused);
         }
     }
 
