@@ -41,6 +41,7 @@ mod balances;
 mod challenges;
 mod commands;
 pub mod customers;
+pub mod delays;
 mod earlier;
 mod errands;
 mod error;

@@ -7,6 +7,7 @@ use kernel::{
 };
 use uuid::Uuid;
 
+use crate::delays::Delay;
 use crate::earlier::{Earlier, EarlierTry};
 use crate::notifications::{Event, NotificationState};
 use crate::rules::{SESSION_SECONDS, Standing};
@@ -54,6 +55,8 @@ db::row! {
                customer_id: Option<CustomerId>,
                /// The one-time token it was made with.
                token: Option<TokenId>,
+               /// Of an authorisation: what is done by itself a while after it is approved.
+               delay: Option<Delay>,
                /// When the intent was written.
                created_at: Timestamp }
         state { /// Status and sub-status.

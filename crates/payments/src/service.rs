@@ -31,7 +31,7 @@ use crate::queries;
 use crate::routing::{self, Route, Routing};
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
-use crate::types::{CardAsk, CardFace, Mode, Terms, Workflow};
+use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
 use crate::vault::Vault;
 
 /// How long a request waits for an acquirer that does not answer.
@@ -153,7 +153,8 @@ impl Payments {
     /// As [`Payments::create`].
     pub async fn capture(&self, terms: &Terms, ask: Capture, once: Once) -> Result<Answer, PaymentsError> {
         let Capture { payment, transaction, amount, details } = ask;
-        self.operate(terms, payment, Target::Transaction(transaction), Want::Capture(amount), details, once).await
+        let (target, want) = (Target::Transaction(transaction), Want::Capture(amount));
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
     }
 
     /// Lets a hold go.
@@ -162,7 +163,8 @@ impl Payments {
     /// As [`Payments::create`].
     pub async fn cancel(&self, terms: &Terms, ask: Cancel, once: Once) -> Result<Answer, PaymentsError> {
         let Cancel { payment, transaction, details } = ask;
-        self.operate(terms, payment, Target::Transaction(transaction), Want::Cancel, details, once).await
+        let (target, want) = (Target::Transaction(transaction), Want::Cancel);
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
     }
 
     /// Gives money back.
@@ -171,7 +173,8 @@ impl Payments {
     /// As [`Payments::create`].
     pub async fn refund(&self, terms: &Terms, ask: Refund, once: Once) -> Result<Answer, PaymentsError> {
         let Refund { payment, transaction, amount, details } = ask;
-        self.operate(terms, payment, Target::Transaction(transaction), Want::Refund(amount), details, once).await
+        let (target, want) = (Target::Transaction(transaction), Want::Refund(amount));
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
     }
 
     /// Cancels what is only held, gives back what was taken.
@@ -180,23 +183,17 @@ impl Payments {
     /// As [`Payments::create`].
     pub async fn cancel_or_refund(&self, terms: &Terms, ask: CancelOrRefund, once: Once) -> Result<Answer, PaymentsError> {
         let CancelOrRefund { payment, target, amount, details } = ask;
-        self.operate(terms, payment, target, Want::CancelOrRefund(amount), details, once).await
+        let want = Want::CancelOrRefund(amount);
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
     }
 
-    async fn operate(
-        &self,
-        terms: &Terms,
-        payment: Option<PaymentId>,
-        target: Target,
-        want: Want,
-        details: Option<Arc<[u8]>>,
-        once: Once,
-    ) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn operate(&self, terms: &Terms, wanted: Wanted, once: Once) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
+        let Wanted { payment, target, want, details, origin } = wanted;
         let working = inner.enter(&once)?;
         let attempt_id = AttemptId::new(&inner.source);
         let claim = once.claim(attempt_id.uuid());
-        let begin = BeginOperation { claim, terms: *terms, payment, target, want, attempt_id, details };
+        let begin = BeginOperation { claim, terms: *terms, payment, target, want, attempt_id, details, origin };
         let flow = inner.clone().operate(begin, working);
         self.0.clone().detached(once.scope, flow).await
     }
@@ -323,6 +320,16 @@ impl Payments {
     }
 }
 
+/// What is to be done to a payment, and who asks.
+pub(crate) struct Wanted {
+    /// `None` for a malformed id.
+    pub(crate) payment: Option<PaymentId>,
+    pub(crate) target: Target,
+    pub(crate) want: Want,
+    pub(crate) details: Option<Arc<[u8]>>,
+    pub(crate) origin: OriginKind,
+}
+
 /// A payment ready to begin.
 struct Prepared {
     begin: BeginPayment,
@@ -339,27 +346,14 @@ impl Inner {
         self.store.clock().now()
     }
 
-    /// Runs a change that one commit finishes.
+    /// As [`Inner::in_one_commit`], for a change that leaves its claim to the one who runs it.
     pub(crate) async fn at_once<D: Decision>(
         &self,
         decision: D,
         subject: Uuid,
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
-        let working = once.as_ref().map(|once| self.enter(once)).transpose()?;
-        let claim = once.map(|once| once.claim(subject));
-        let scope = claim.as_ref().map(|claim| claim.scope);
-        let finished = match self.store.writer().run(AtOnce { claim, decision }).await?? {
-            Begun::Taken(known) => return taken(known),
-            Begun::Done(finished) => finished,
-            Begun::Go(()) => return Err(Fault::Failed("this change needs no acquirer".into()).into()),
-        };
-        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
-            meter::claimed();
-            self.idempotency.done(scope, recorded);
-        }
-        drop(working);
-        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("this change has a reply".into()).into())
+        self.in_one_commit(once, subject, |claim| AtOnce { claim, decision }).await
     }
 
     /// A request that one commit answers: its key is optional, and no acquirer is involved.
@@ -461,6 +455,7 @@ impl Inner {
             idempotency_key: Some(once.key.clone()),
             split: None,
             details: ask.details,
+            delay: ask.delay.filter(|_| ask.mode == Mode::Authorise),
             source,
         };
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);

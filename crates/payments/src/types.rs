@@ -261,6 +261,8 @@ db::codes! {
         Link = 2,
         /// A subscription.
         Subscription = 3,
+        /// The delay of an authorisation, which captures or cancels it by itself.
+        Delay = 4,
         /// An acquirer, unasked.
         Acquirer = 15,
     }

@@ -56,6 +56,7 @@ const DAMAGES: &[(&str, &str)] = &[
            FROM payment WHERE state = 3 AND account_id = (SELECT account_id FROM subscription_payment)
             AND id <> (SELECT payment_id FROM subscription_payment) LIMIT 1",
     ),
+    ("I4.t", "INSERT INTO delayed_operation SELECT account_id, id, 0, 0, NULL, 0, 0, 0 FROM payment WHERE state = 3 LIMIT 1"),
     ("I6.d", "UPDATE payout SET amount = amount + 1 WHERE ctid = (SELECT min(ctid) FROM payout)"),
     ("I6.f", "UPDATE payment SET fee = amount + 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     (

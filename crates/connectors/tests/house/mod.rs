@@ -72,6 +72,7 @@ impl House {
                 payments::subscriptions::MIGRATION,
                 payments::CHALLENGES_MIGRATION,
                 payments::NOTIFICATIONS_MIGRATION,
+                payments::delays::MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,
@@ -181,6 +182,7 @@ pub(crate) fn purchase(order: &str, minor: i64, number: &str) -> CreatePayment {
         means: Means::Card(card(number)),
         customer: None,
         vault_on_success: false,
+        delay: None,
         details: None,
     }
 }

@@ -4,10 +4,8 @@ use db::{Command, Keys, Rows};
 use idempotency::{Claim, Reply};
 use kernel::Timestamp;
 
-use super::settle::Finished;
-use super::{Begun, claim};
+use super::{Begun, claim_keys, claimed, done_keeping};
 use crate::error::Refusal;
-use crate::origin::Ended;
 
 /// What is decided under the key, if there is one.
 pub(crate) trait Decision: Send + 'static {
@@ -29,20 +27,16 @@ impl<D: Decision> Command for AtOnce<D> {
     type Refusal = Refusal;
 
     fn keys(&self, keys: &mut Keys<'_>) {
-        if let Some(claim) = &self.claim {
-            idempotency::claim_keys(keys, claim);
-        }
+        claim_keys(keys, self.claim.as_ref());
         self.decision.keys(keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(Err(known)) = self.claim.as_ref().map(|asked| claim(rows, asked, now)) {
+        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
             return Ok(Begun::Taken(known));
         }
         let reply = self.decision.decide(rows, now)?;
-        let recorded = self.claim.as_ref().map(|claim| {
-            idempotency::finish(rows, &claim.scope, &reply, now).expect("the claim was made a moment ago, and the reply is small")
-        });
-        Ok(Begun::Done(Finished { ended: Ended::Approved, reply: Some(reply), recorded }))
+        let kept = reply.clone();
+        Ok(done_keeping(rows, self.claim.as_ref(), reply, &kept, now))
     }
 }

@@ -7,6 +7,7 @@ use ledger::recipes::Recipe;
 
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
+use crate::delays;
 use crate::earlier::{Earlier, unreachable};
 use crate::methods;
 use crate::origin::{Ended, Origins};
@@ -157,7 +158,10 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
     if ending.ended() == Ended::Approved {
         match attempt.kind {
             AttemptKind::Purchase => post(rows, attempt, &attempt.capture(), now),
-            AttemptKind::Authorise => post(rows, attempt, &attempt.hold(), now),
+            AttemptKind::Authorise => {
+                post(rows, attempt, &attempt.hold(), now);
+                delays::schedule(rows, attempt, now);
+            }
             AttemptKind::Verify
             | AttemptKind::Capture
             | AttemptKind::Cancel
@@ -252,7 +256,10 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
     let cause = attempt.cause();
     match (attempt.kind, approved) {
         (AttemptKind::Purchase, true) => ledger::keys(keys, &cause, &attempt.capture()),
-        (AttemptKind::Authorise, true) => ledger::keys(keys, &cause, &attempt.hold()),
+        (AttemptKind::Authorise, true) => {
+            ledger::keys(keys, &cause, &attempt.hold());
+            delays::schedule_keys(keys, attempt);
+        }
         (AttemptKind::Capture, true) => {
             ledger::keys(keys, &cause, &attempt.release());
             ledger::keys(keys, &cause, &attempt.capture());

@@ -314,6 +314,7 @@ impl Inner {
             idempotency_key: Some(once.key.clone()),
             split: None,
             details: None,
+            delay: None,
             source: CardSource { customer: row.customer_id, token, method: None, keep: Some(Box::new(new.clone())) },
         }
     }

@@ -108,6 +108,7 @@ impl House {
                 subscriptions::MIGRATION,
                 crate::CHALLENGES_MIGRATION,
                 crate::NOTIFICATIONS_MIGRATION,
+                delays::MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,
@@ -333,6 +334,7 @@ pub(crate) fn purchase(minor: i64) -> CreatePayment {
         means: Means::Card(card("4507990000000002")),
         customer: None,
         vault_on_success: false,
+        delay: None,
         details: None,
     }
 }

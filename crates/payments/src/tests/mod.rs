@@ -3,6 +3,7 @@
 mod bank;
 mod challenge;
 mod damage;
+mod delays;
 mod disputes;
 mod flows;
 mod house;

@@ -35,6 +35,7 @@ fn charge(order: &str, minor: i64) -> Charge {
         idempotency_key: None,
         split: None,
         details: None,
+        delay: None,
         source: CardSource::default(),
     }
 }

@@ -13,7 +13,7 @@ use crate::subscriptions::*;
 use crate::*;
 
 /// A vault with two cards in it.
-struct Cards;
+pub(crate) struct Cards;
 
 impl BillingPort for Cards {
     fn terms(&self, account: AccountId) -> Answering<'_, Result<Option<Terms>, Fault>> {

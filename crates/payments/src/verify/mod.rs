@@ -22,7 +22,7 @@ pub(crate) use totals::Checker;
 
 use crate::methods;
 use crate::rows::AskingRow;
-use crate::{links, payouts, subscriptions};
+use crate::{delays, links, payouts, subscriptions};
 
 pub(crate) type Rule = (&'static str, &'static str);
 
@@ -68,6 +68,7 @@ pub async fn verify(
     payouts::verify::verify(snapshot, strictness.settled, &mut under_way, report).await?;
     links::verify::verify(snapshot, report).await?;
     subscriptions::verify::verify(snapshot, report).await?;
+    delays::verify::verify(snapshot, strictness.settled, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
     told::verify(snapshot, strictness.now, report).await?;

@@ -28,6 +28,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::subscriptions::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
+    payments::delays::MIGRATION,
 ];
 
 /// No card is stored.

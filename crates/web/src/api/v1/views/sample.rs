@@ -56,6 +56,7 @@ pub(super) fn purchase() -> PaymentRow {
         details: None,
         customer_id: None,
         token: None,
+        delay: None,
         created_at: AT,
         state: PaymentState::Approved,
         earlier: None,
