@@ -64,6 +64,15 @@ fn sum(mut text: &str, units: &[(char, i64)]) -> Option<i64> {
     Some(total)
 }
 
+/// A length of time as it is shown: in days, hours, minutes and seconds.
+pub(super) fn text(seconds: i64) -> String {
+    let part = |count: i64, unit: &str| if count == 0 { String::new() } else { format!("{count}{unit}") };
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let time = [part(rest / 3_600, "H"), part(rest / 60 % 60, "M"), part(rest % 60, "S")].concat();
+    let time = if time.is_empty() { time } else { format!("T{time}") };
+    format!("P{}{time}", part(days, "D"))
+}
+
 /// The delay that a card's settings ask for: one of the two, and only of an authorisation.
 pub(super) fn judge(
     capture: Option<DelaySettings>,
@@ -91,7 +100,7 @@ pub(super) fn judge(
 
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::{seconds, text};
 
     #[test]
     fn durations_are_read_exactly() {
@@ -108,6 +117,21 @@ mod tests {
             ("P99999999999999999999D", i64::MAX),
         ] {
             assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_delay_is_shown_as_it_may_be_sent() {
+        for (sent, shown) in [
+            ("PT1S", "PT1S"),
+            ("PT90M", "PT1H30M"),
+            ("P1W", "P7D"),
+            ("P1DT12H", "P1DT12H"),
+            ("PT86400S", "P1D"),
+            ("PT3601S", "PT1H1S"),
+        ] {
+            let length = seconds(sent).expect("a duration");
+            assert_eq!((text(length).as_str(), seconds(shown)), (shown, Some(length)));
         }
     }
 
