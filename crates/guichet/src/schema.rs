@@ -18,4 +18,5 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
     payments::delays::MIGRATION,
+    payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
 ];

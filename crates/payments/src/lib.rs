@@ -67,7 +67,7 @@ pub mod vault;
 pub mod verify;
 
 pub use acquirer::{
-    Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
+    Acquirer, Acquirers, Answering, AsksPayer, AttemptRef, Behind, PayerAsked, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
     NotTaken, PayoutAsk, PaysOut, Proof,
 };
 pub use asks::{
@@ -76,7 +76,7 @@ pub use asks::{
 };
 pub use attempt::{Asked, Attempt};
 pub use balances::Balance;
-pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges};
+pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges, Sent};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use earlier::{Earlier, EarlierTry};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
@@ -115,6 +115,14 @@ pub const NOTIFICATIONS_MIGRATION: db::Migration = db::Migration {
     topic: "notifications",
     sqlite: include_str!("../../../migrations/0014_notifications/sqlite.sql"),
     postgres: include_str!("../../../migrations/0014_notifications/postgres.sql"),
+};
+
+/// Notifications that name an attempt, or what the acquirer calls a charge.
+pub const NOTIFICATIONS_BY_ATTEMPT_MIGRATION: db::Migration = db::Migration {
+    number: 16,
+    topic: "notifications_by_attempt",
+    sqlite: include_str!("../../../migrations/0016_notifications_by_attempt/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0016_notifications_by_attempt/postgres.sql"),
 };
 
 #[cfg(test)]

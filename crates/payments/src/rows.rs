@@ -255,6 +255,10 @@ db::row! {
                amount: i64,
                /// As it came, masked.
                body: Arc<str>,
+               /// The attempt it names; of a dispute, the one it is kept as.
+               attempt_id: Option<AttemptId>,
+               /// What the acquirer calls the charge it is about.
+               reference: Option<Arc<str>>,
                /// When it came.
                received_at: Timestamp }
         state { /// What became of it.

@@ -301,7 +301,7 @@ impl Payments {
         asked: Asked,
         working: Working,
     ) -> Result<Answer, PaymentsError> {
-        let (inner, scope, ask) = (self.0.clone(), asked.scope, charge_ask(charge, card));
+        let (inner, scope, ask) = (self.0.clone(), asked.scope, self.0.charge_ask(charge, card));
         let attempt = charge.attempt(Some(asked));
         let route = Route::only(attempt.connector);
         let flow = async move { inner.carry_out(attempt, ask, route, working).await };
@@ -344,6 +344,22 @@ impl Inner {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.store.clock().now()
+    }
+
+    /// A charge as the acquirer is asked for it.
+    pub(crate) fn charge_ask(&self, charge: &Charge, card: CardAsk) -> ChargeAsk {
+        ChargeAsk {
+            account_id: charge.account_id,
+            payment_id: charge.payment_id,
+            attempt_id: charge.attempt_id,
+            kind: charge.mode.into(),
+            amount: charge.amount,
+            merchant_order_id: charge.merchant_order_id.clone(),
+            description: charge.description.clone(),
+            card,
+            off_session: charge.origin.is_off_session(),
+            returns_to: self.challenges().return_url(charge.attempt_id),
+        }
     }
 
     /// As [`Inner::in_one_commit`], for a change that leaves its claim to the one who runs it.
@@ -460,7 +476,7 @@ impl Inner {
         };
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let claim = once.claim(charge.payment_id.uuid());
-        let ask = charge_ask(&charge, card);
+        let ask = self.charge_ask(&charge, card);
         Ok(Prepared { begin: BeginPayment { claim, charge, known, made_for, origins: self.origins.clone() }, ask, route })
     }
 
@@ -576,19 +592,6 @@ impl Inner {
             None if finished.ended == Ended::NotSent => Err(Refusal::NotSent.into()),
             None => Err(Fault::Failed("a settled attempt has a reply".into()).into()),
         }
-    }
-}
-
-pub(crate) fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
-    ChargeAsk {
-        account_id: charge.account_id,
-        payment_id: charge.payment_id,
-        attempt_id: charge.attempt_id,
-        kind: charge.mode.into(),
-        amount: charge.amount,
-        merchant_order_id: charge.merchant_order_id.clone(),
-        description: charge.description.clone(),
-        card,
     }
 }
 

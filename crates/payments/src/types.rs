@@ -268,6 +268,13 @@ db::codes! {
     }
 }
 
+impl OriginKind {
+    /// Whether nobody is there when it charges a card.
+    pub const fn is_off_session(self) -> bool {
+        matches!(self, Self::Subscription)
+    }
+}
+
 db::codes! {
     /// The acquirers this product can talk to. A charge's captures, voids and refunds go where the charge went.
     pub enum Connector {
@@ -539,8 +546,8 @@ impl Response {
     }
 
     /// What an acquirer said unasked.
-    pub(crate) fn notified(code: &str) -> Self {
-        Self::pack(code, None, false, None, None)
+    pub(crate) fn notified(code: &str, reference: Option<&str>) -> Self {
+        Self::pack(code, None, false, None, reference)
     }
 
     /// What is said without an acquirer: a refusal of our own.

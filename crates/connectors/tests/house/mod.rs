@@ -73,6 +73,7 @@ impl House {
                 payments::CHALLENGES_MIGRATION,
                 payments::NOTIFICATIONS_MIGRATION,
                 payments::delays::MIGRATION,
+                payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

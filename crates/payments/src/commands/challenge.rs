@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use db::{Command, Keys, Rows};
-use kernel::Timestamp;
+use kernel::{AccountId, PaymentId, Timestamp};
 
 use super::asking::question;
 use super::settle::{Ending, conclude, conclude_keys, settle, settle_keys};
@@ -109,6 +109,29 @@ impl Command for ExpireChallenge {
         challenge.expires_at = None;
         if waiting(rows, &self.attempt).is_some() {
             expire(rows, &self.attempt, &self.origins, now);
+        }
+        Ok(())
+    }
+}
+
+/// Looks later whether a challenge has to be ended: the acquirer that asks the payer did not give the charge up.
+#[derive(Debug)]
+pub(crate) struct ExpireLater {
+    pub(crate) key: (AccountId, PaymentId),
+    pub(crate) at: Timestamp,
+}
+
+impl Command for ExpireLater {
+    type Reply = ();
+    type Refusal = Infallible;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<ChallengeRow>(self.key);
+    }
+
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Result<(), Infallible> {
+        if let Some(challenge) = rows.get_mut::<ChallengeRow>(&self.key).filter(|challenge| challenge.expires_at.is_some()) {
+            challenge.expires_at = Some(self.at);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ pub(crate) use asking::{Adopt, KeepAsking, NoteMissing, TakeQuestion};
 pub(crate) use at_once::{AtOnce, Decision};
 pub(crate) use begin::BeginPayment;
 pub use begin::{Charge, begin, begin_keys};
-pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, Given, Judged};
+pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, ExpireLater, Given, Judged};
 pub(crate) use lapse::Lapse;
 pub(crate) use notification::{CloseNotification, StoreNotification, TakeChargeback};
 pub(crate) use operate::{BeginOperation, Want};

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use db::{Command, Keys, Rows};
-use kernel::Timestamp;
+use kernel::{AccountId, AttemptId, Timestamp};
 use ledger::recipes::{ChargebackLost, ChargebackOpen, ChargebackWon, Recipe};
 
 use crate::attempt::Attempt;
@@ -32,7 +32,8 @@ impl Command for StoreNotification {
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
-        let Notification { connector, payment_id, merchant_order_id, event, success, amount, body, .. } = &self.notification;
+        let Notification { connector, payment_id, merchant_order_id, event, success, amount, body, attempt, reference, .. } =
+            &self.notification;
         let id = self.notification.id();
         if rows.get::<NotificationRow>(&(id,)).is_some() {
             return Ok(());
@@ -47,6 +48,8 @@ impl Command for StoreNotification {
             currency: amount.currency(),
             amount: amount.minor(),
             body: body.clone(),
+            attempt_id: *attempt,
+            reference: reference.clone(),
             received_at: now,
             state: NotificationState::Stored,
             due_at: Some(now),
@@ -85,21 +88,41 @@ pub(crate) struct TakeChargeback {
     /// The dispute: the open one, or one to be opened under a fresh id; its amount is the notification's.
     pub(crate) attempt: Attempt,
     pub(crate) event: Event,
+    /// The acquirer gives its disputes names, and the attempt's id is made of it: a repeat is known by it, and so is an end that comes
+    /// before its beginning.
+    pub(crate) known_by_id: bool,
     pub(crate) origins: Origins,
 }
 
 impl TakeChargeback {
+    fn key(&self) -> (AccountId, AttemptId) {
+        (self.attempt.account_id, self.attempt.id)
+    }
+
     fn open(&self, rows: &mut Rows, now: Timestamp) -> NotificationState {
+        if self.known_by_id && rows.get::<AttemptRow>(&self.key()).is_some() {
+            return NotificationState::Ignored;
+        }
+        if let Err(state) = self.set_aside(rows, AttemptState::Disputed, now) {
+            return state;
+        }
+        self.tell(rows, now);
+        NotificationState::Done
+    }
+
+    /// Writes the dispute down as it stands and sets its amount aside.
+    fn set_aside(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> Result<(), NotificationState> {
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let standing = payment.standing();
         let Some(minor) = standing.plan_dispute(Some(self.attempt.amount)) else {
-            // A repeat, or too late: only one that would fit but for its amount needs somebody to look.
+            // A repeat, or too late: only one that would fit but for its amount, or another one at the same time, needs somebody to look.
             let paid = standing.plan_dispute(None).is_some();
-            return if paid { NotificationState::Quarantined } else { NotificationState::Ignored };
+            let another = self.known_by_id && payment.state == PaymentState::Disputed;
+            return Err(if paid || another { NotificationState::Quarantined } else { NotificationState::Ignored });
         };
         payment.state = PaymentState::Disputed;
         payment.updated_at = now;
-        rows.append(AttemptRow {
+        rows.insert(AttemptRow {
             account_id: self.attempt.account_id,
             id: self.attempt.id,
             payment_id: self.attempt.payment_id,
@@ -113,26 +136,31 @@ impl TakeChargeback {
             claim: None,
             details: None,
             created_at: now,
-            state: AttemptState::Disputed,
-            response: Some(Response::notified("CHARGEBACK")),
+            state,
+            response: Some(Response::notified("CHARGEBACK", None)),
             returned: 0,
             updated_at: now,
         });
         self.post(rows, &self.opening(), now);
-        self.tell(rows, now);
-        NotificationState::Done
+        Ok(())
     }
 
     fn end(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> NotificationState {
-        let key = (self.attempt.account_id, self.attempt.id);
-        let Some(dispute) = rows.get_mut::<AttemptRow>(&key).filter(|dispute| dispute.state == AttemptState::Disputed) else {
-            return NotificationState::Ignored;
-        };
-        if dispute.money() != self.attempt.amount {
-            return NotificationState::Quarantined;
+        match rows.get_mut::<AttemptRow>(&self.key()) {
+            Some(dispute) if dispute.state != AttemptState::Disputed => return NotificationState::Ignored,
+            Some(dispute) if dispute.money() != self.attempt.amount => return NotificationState::Quarantined,
+            Some(dispute) => {
+                dispute.state = state;
+                dispute.updated_at = now;
+            }
+            // Its beginning is still on its way.
+            None if self.known_by_id => {
+                if let Err(refused) = self.set_aside(rows, state, now) {
+                    return refused;
+                }
+            }
+            None => return NotificationState::Ignored,
         }
-        dispute.state = state;
-        dispute.updated_at = now;
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let won = state == AttemptState::Won;
         payment.state = if won { payment.standing().state_by_totals() } else { PaymentState::ChargedBack };
@@ -180,12 +208,17 @@ impl Command for TakeChargeback {
     fn keys(&self, keys: &mut Keys<'_>) {
         self.origins.of(self.attempt.payment_origin).keys(&self.attempt, keys);
         keys.row::<PaymentRow>(self.attempt.payment_key());
-        keys.row::<AttemptRow>((self.attempt.account_id, self.attempt.id));
+        keys.row::<AttemptRow>(self.key());
         let cause = self.attempt.cause();
         match self.event {
             Event::ChargebackLost => ledger::keys(keys, &cause, &self.lost()),
             Event::ChargebackWon => ledger::keys(keys, &cause, &self.won()),
-            _ => ledger::keys(keys, &cause, &self.opening()),
+            Event::Chargeback
+            | Event::Authorisation
+            | Event::Capture
+            | Event::Cancellation
+            | Event::Refund
+            | Event::Other => ledger::keys(keys, &cause, &self.opening()),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::facts::MethodFacts;
 use crate::routing::Route;
 use crate::rows::CheckoutSessionRow;
 use crate::rules;
-use crate::service::{Inner, Payments, charge_ask, taken};
+use crate::service::{Inner, Payments, taken};
 use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
 use crate::vault::Opened;
 
@@ -280,7 +280,7 @@ impl Inner {
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let subject = check.map_or(new.row.id.uuid(), |(payment, _)| payment.uuid());
         let check = check.map(|(payment, currency)| Box::new(self.check(&new, payment, currency, token, &card, once)));
-        let ask = check.as_ref().map(|check| charge_ask(check, card));
+        let ask = check.as_ref().map(|check| self.charge_ask(check, card));
         let (claim, origins, faces) = (once.claim(subject), self.origins.clone(), self.faces.clone());
         Ok((Enrol { new, waits_in, token, check, known, claim, origins, faces }, ask))
     }

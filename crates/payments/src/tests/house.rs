@@ -109,6 +109,7 @@ impl House {
                 crate::CHALLENGES_MIGRATION,
                 crate::NOTIFICATIONS_MIGRATION,
                 delays::MIGRATION,
+                crate::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

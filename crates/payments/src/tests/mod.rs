@@ -8,6 +8,7 @@ mod disputes;
 mod flows;
 mod house;
 mod links;
+mod payers;
 mod payouts;
 mod recovery;
 mod routes;

@@ -6,6 +6,7 @@
 
 mod acquirers;
 mod claims;
+mod disputes;
 mod queries;
 mod told;
 mod totals;
@@ -69,6 +70,7 @@ pub async fn verify(
     links::verify::verify(snapshot, report).await?;
     subscriptions::verify::verify(snapshot, report).await?;
     delays::verify::verify(snapshot, strictness.settled, report).await?;
+    disputes::verify(snapshot, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
     told::verify(snapshot, strictness.now, report).await?;

@@ -29,6 +29,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
     payments::delays::MIGRATION,
+    payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
 ];
 
 /// No card is stored.

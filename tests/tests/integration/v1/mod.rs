@@ -11,6 +11,7 @@ mod payouts;
 mod permissions;
 mod rate_limit;
 mod routing_rules;
+mod stripe;
 mod subscriptions;
 mod tokens;
 mod vault;
