@@ -129,6 +129,17 @@ pub enum Proof {
     Wrong,
 }
 
+impl Proof {
+    /// As 3-D Secure's electronic commerce indicator says it; `None` for what proves nothing.
+    pub(crate) const fn eci(self) -> Option<&'static str> {
+        match self {
+            Self::Authenticated => Some("05"),
+            Self::Attempted => Some("06"),
+            Self::Refused | Self::Wrong => None,
+        }
+    }
+}
+
 /// Why a notification was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotTaken {

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use db::Fault;
 use futures_util::{StreamExt, stream};
 use kernel::{AccountId, AttemptId, KeyedHash, MasterKey, Money, Outcome, PaymentId, Timestamp};
+use uuid::Uuid;
 
 use crate::acquirer::{AsksPayer, Fenced, PayerAsked, Proof};
 use crate::attempt::Attempt;
@@ -48,6 +49,14 @@ impl Challenges {
     pub(crate) fn token(&self, attempt: AttemptId) -> String {
         let hash = self.0.token.hash(&attempt.bytes());
         hash.iter().take(16).fold(String::with_capacity(32), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// How the run of 3-D Secure of an attempt is called, here and at the directory server: the same at every look.
+    pub(crate) fn names_of_run(&self, attempt: AttemptId) -> [Uuid; 2] {
+        ["run", "directory"].map(|what| {
+            let hash = self.0.lookup.hash(format!("{what}\0{attempt}").as_bytes());
+            uuid::Builder::from_random_bytes(std::array::from_fn(|at| hash[at])).into_uuid()
+        })
     }
 
     /// What a token is found by.

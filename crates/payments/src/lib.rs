@@ -67,8 +67,8 @@ pub mod vault;
 pub mod verify;
 
 pub use acquirer::{
-    Acquirer, Acquirers, Answering, AsksPayer, AttemptRef, Behind, PayerAsked, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
-    NotTaken, PayoutAsk, PaysOut, Proof,
+    Acquirer, Acquirers, Answering, AsksPayer, AttemptRef, Behind, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry,
+    ListedCharge, Listing, NotTaken, PayerAsked, PayoutAsk, PaysOut, Proof,
 };
 pub use asks::{
     Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, PatchCheckoutSession, Refund,
@@ -80,7 +80,7 @@ pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges, Sen
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use earlier::{Earlier, EarlierTry};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
-pub use facts::{Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
+pub use facts::{Authentication, Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
 pub use made_for::MadeFor;
 pub use methods::CardSource;
 pub use notifications::{Event, Notification, NotificationRefused, NotificationState, masked};

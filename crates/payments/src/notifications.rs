@@ -227,12 +227,11 @@ impl Inner {
             Named::Nobody => return Ok(Some(NotificationState::Ignored)),
             Named::NoAnswer => return Ok(None),
         };
-        let id = match row.attempt_id {
-            Some(id) => id,
-            None => {
-                let open = queries::open_dispute(self.store.reader(), payment.account_id, payment.id).await?;
-                open.map_or_else(|| AttemptId::new(&self.source), |open| open.id)
-            }
+        let id = if let Some(id) = row.attempt_id {
+            id
+        } else {
+            let open = queries::open_dispute(self.store.reader(), payment.account_id, payment.id).await?;
+            open.map_or_else(|| AttemptId::new(&self.source), |open| open.id)
         };
         let attempt = Attempt { id, kind: AttemptKind::Chargeback, amount: row.money(), ..Attempt::first(&payment, None) };
         let (event, known_by_id, origins) = (row.event, row.attempt_id.is_some(), self.origins.clone());
@@ -319,8 +318,7 @@ impl NotificationRow {
     /// Whether it speaks of this attempt, which is being asked for.
     fn fits(&self, attempt: &Attempt) -> Fits {
         // Older interfaces let a hold go by a refund of it.
-        let about =
-            self.event.is_about(attempt.kind) || (self.event == Event::Refund && attempt.kind == AttemptKind::Cancel);
+        let about = self.event.is_about(attempt.kind) || (self.event == Event::Refund && attempt.kind == AttemptKind::Cancel);
         match (self.attempt_id.map(|id| id == attempt.id), about) {
             (None | Some(true), true) => Fits::Told,
             (Some(false), true) | (Some(true), false) => Fits::Hinted,

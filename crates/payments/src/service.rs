@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::{Command, Fault, Store};
-use idempotency::{Claim, Idempotency, InProcess, Known, Scope, Working, meter};
+use db::{Fault, Store};
+use idempotency::{Idempotency, InProcess, Known, Scope, Working, meter};
 use kernel::{AccountId, AttemptId, CheckoutSessionId, Outcome, PaymentId, Source, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -214,7 +214,7 @@ impl Payments {
         };
         let id = CheckoutSessionId::new(&inner.source);
         let faces = inner.faces.clone();
-        inner.in_one_commit(once, id.uuid(), |claim| CreateSession { account_id, id, ask, customer, claim, faces }).await
+        inner.at_once(CreateSession { account_id, id, ask, customer, faces }, id.uuid(), once).await
     }
 
     /// Changes a checkout session that can still be used. An id that is none is answered like an unknown one.
@@ -234,7 +234,7 @@ impl Payments {
             return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await;
         };
         let faces = inner.faces.clone();
-        inner.in_one_commit(once, id.uuid(), |claim| PatchSession { account_id, id, ask, customer, claim, faces }).await
+        inner.at_once(PatchSession { account_id, id, ask, customer, faces }, id.uuid(), once).await
     }
 
     /// The latest payment made in a checkout session; `None` when there is none.
@@ -362,30 +362,17 @@ impl Inner {
         }
     }
 
-    /// As [`Inner::in_one_commit`], for a change that leaves its claim to the one who runs it.
+    /// A request that one commit answers: its key is optional, and no acquirer is involved.
     pub(crate) async fn at_once<D: Decision>(
         &self,
         decision: D,
         subject: Uuid,
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
-        self.in_one_commit(once, subject, |claim| AtOnce { claim, decision }).await
-    }
-
-    /// A request that one commit answers: its key is optional, and no acquirer is involved.
-    pub(crate) async fn in_one_commit<C>(
-        &self,
-        once: Option<Once>,
-        subject: Uuid,
-        command: impl FnOnce(Option<Claim>) -> C,
-    ) -> Result<Answer, PaymentsError>
-    where
-        C: Command<Reply = Begun<()>, Refusal = Refusal>,
-    {
         let working = once.as_ref().map(|once| self.enter(once)).transpose()?;
         let claim = once.map(|once| once.claim(subject));
         let scope = claim.as_ref().map(|claim| claim.scope);
-        let finished = match self.store.writer().run(command(claim)).await?? {
+        let finished = match self.store.writer().run(AtOnce { claim, decision }).await?? {
             Begun::Taken(known) => return taken(known),
             Begun::Done(finished) => finished,
             Begun::Go(()) => return Err(Fault::Failed("this request needs no acquirer".into()).into()),

@@ -38,8 +38,8 @@ use std::time::Duration;
 
 use kernel::{AttemptId, CardNumber, Outcome, SecretText, Timestamp};
 use payments::{
-    Acquirer, Answering, AsksPayer, AttemptKind, AttemptRef, Behind, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry, NotTaken,
-    Notification,
+    Acquirer, Answering, AsksPayer, AttemptKind, AttemptRef, Behind, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry,
+    NotTaken, Notification,
 };
 use serde::de::DeserializeOwned;
 

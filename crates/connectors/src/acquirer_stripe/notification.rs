@@ -430,7 +430,12 @@ mod tests {
                 EventKind::DisputeOpened,
                 Some("ch_1"),
             ),
-            ("refund.updated", r#"{"id":"re_1","object":"refund","status":"pending","charge":"ch_1"}"#, EventKind::Other, Some("ch_1")),
+            (
+                "refund.updated",
+                r#"{"id":"re_1","object":"refund","status":"pending","charge":"ch_1"}"#,
+                EventKind::Other,
+                Some("ch_1"),
+            ),
             (
                 "refund.failed",
                 r#"{"id":"re_1","object":"refund","status":"failed","payment_intent":"pi_1"}"#,

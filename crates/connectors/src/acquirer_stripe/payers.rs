@@ -5,7 +5,7 @@ use payments::{Answering, AsksPayer, Behind, Fenced, PayerAsked};
 use serde::de::DeserializeOwned;
 
 use super::Stripe;
-use super::objects::{Intent, Metadata, METADATA_ATTEMPT, Tagged};
+use super::objects::{Intent, METADATA_ATTEMPT, Metadata, Tagged};
 use super::outcomes::{Judged, not_authenticated, of_intent, unknown};
 use super::requests::is_id;
 use super::wire::{Fate, Form};
@@ -44,7 +44,9 @@ impl Stripe {
         match self.give_up(reference).await {
             Fenced::Promised => not_authenticated(reference),
             Fenced::TooLate(outcome) => outcome,
-            Fenced::Unable | Fenced::NoAnswer => unknown("the payer would have to be asked, and the intent could not be cancelled"),
+            Fenced::Unable | Fenced::NoAnswer => {
+                unknown("the payer would have to be asked, and the intent could not be cancelled")
+            }
         }
     }
 
@@ -75,7 +77,8 @@ impl Stripe {
             Fenced::Unable => {}
             fenced => return fenced,
         }
-        let cancelled = self.wire.post(&format!("{path}/cancel"), &format!("{reference}:cancel"), &Form::new()).await.success(true);
+        let cancelled =
+            self.wire.post(&format!("{path}/cancel"), &format!("{reference}:cancel"), &Form::new()).await.success(true);
         match cancelled.map(|body| serde_json::from_slice::<Intent>(&body)) {
             Ok(Ok(now)) if now.status == "canceled" => Fenced::Promised,
             Ok(_) | Err(_) => match self.given_up(&path).await {

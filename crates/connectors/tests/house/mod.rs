@@ -91,6 +91,7 @@ impl House {
             link: |_| Vec::new(),
             subscription: |_| Vec::new(),
             cycle: |_| None,
+            check: |_| None,
             customer: |_| Vec::new(),
             customer_session: |_| Vec::new(),
             token: |_| Vec::new(),

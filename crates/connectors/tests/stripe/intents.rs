@@ -84,7 +84,10 @@ async fn refusals_challenges_and_checks_of_cards_are_told_apart() {
     }
     let regular = ChargeAsk { off_session: true, ..charge_ask(1_000, CHALLENGED) };
     let outcome = shop.stripe.charge(&regular).await;
-    assert!(matches!(&outcome, Outcome::Declined(decline) if decline.code == "AUTHENTICATION_REQUIRED" && !decline.hard), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Declined(decline) if decline.code == "AUTHENTICATION_REQUIRED" && !decline.hard),
+        "{outcome:?}"
+    );
     let intents = server.list(INTENTS).await;
     let statuses: Vec<_> = intents.iter().filter_map(|intent| intent["status"].as_str()).collect();
     assert!(statuses.contains(&"canceled") && statuses.contains(&"requires_action"), "{statuses:?}");
@@ -197,7 +200,10 @@ async fn a_challenged_payer_pays_when_he_has_proven_himself_and_nothing_is_left_
     assert_eq!(server.get(&intent).await["status"], "requires_action");
     shop.eleven_minutes().await;
     shop.eleven_minutes().await;
-    assert_eq!((shop.payment("away").await.state, &server.get(&intent).await["status"]), (PaymentState::Expired, &"canceled".into()));
+    assert_eq!(
+        (shop.payment("away").await.state, &server.get(&intent).await["status"]),
+        (PaymentState::Expired, &"canceled".into())
+    );
     assert_eq!(paid(&server).await, 2);
     shop.is_sound().await;
 }

@@ -4,7 +4,7 @@ use db::{Command, Keys, Rows};
 use idempotency::{Claim, Reply};
 use kernel::Timestamp;
 
-use super::{Begun, claim_keys, claimed, done_keeping};
+use super::{Begun, claim, done_keeping};
 use crate::error::Refusal;
 
 /// What is decided under the key, if there is one.
@@ -13,6 +13,10 @@ pub(crate) trait Decision: Send + 'static {
     fn keys(&self, keys: &mut Keys<'_>);
     /// Decides and draws the reply.
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal>;
+    /// The reply as it is recorded for repeats: one that carries a secret is recorded sealed.
+    fn kept(&self, reply: &Reply) -> Reply {
+        reply.clone()
+    }
 }
 
 /// A decision with the claim of its request.
@@ -27,16 +31,18 @@ impl<D: Decision> Command for AtOnce<D> {
     type Refusal = Refusal;
 
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
+        if let Some(claim) = &self.claim {
+            idempotency::claim_keys(keys, claim);
+        }
         self.decision.keys(keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
+        if let Some(Err(known)) = self.claim.as_ref().map(|asked| claim(rows, asked, now)) {
             return Ok(Begun::Taken(known));
         }
         let reply = self.decision.decide(rows, now)?;
-        let kept = reply.clone();
+        let kept = self.decision.kept(&reply);
         Ok(done_keeping(rows, self.claim.as_ref(), reply, &kept, now))
     }
 }

@@ -76,6 +76,9 @@ impl Command for AnswerChallenge {
             Given::Proof(proof @ (Proof::Authenticated | Proof::Attempted)) => {
                 let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
                 payment.attempt = AttemptState::Sending;
+                if let (Some(said), Some(eci)) = (&payment.response, proof.eci()) {
+                    payment.response = Some(said.authenticated(eci));
+                }
                 // Nobody's claim leads here should this process die, so the question is opened before the acquirer is told.
                 question(rows, &self.attempt, &self.origins, now.plus_seconds(ASKED_AFTER_SECONDS), now);
                 Judged::GoOn(proof)
@@ -84,7 +87,8 @@ impl Command for AnswerChallenge {
     }
 }
 
-const NOT_AUTHENTICATED: &str = "AUTHENTICATION_FAILED_THREE_D_SECURE";
+/// What a payer who has not proven that the card is his is refused with.
+pub(crate) const NOT_AUTHENTICATED: &str = "AUTHENTICATION_FAILED_THREE_D_SECURE";
 
 /// Ends a payment whose payer did not come in time.
 #[derive(Debug)]

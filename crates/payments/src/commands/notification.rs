@@ -213,12 +213,9 @@ impl Command for TakeChargeback {
         match self.event {
             Event::ChargebackLost => ledger::keys(keys, &cause, &self.lost()),
             Event::ChargebackWon => ledger::keys(keys, &cause, &self.won()),
-            Event::Chargeback
-            | Event::Authorisation
-            | Event::Capture
-            | Event::Cancellation
-            | Event::Refund
-            | Event::Other => ledger::keys(keys, &cause, &self.opening()),
+            Event::Chargeback | Event::Authorisation | Event::Capture | Event::Cancellation | Event::Refund | Event::Other => {
+                ledger::keys(keys, &cause, &self.opening());
+            }
         }
     }
 

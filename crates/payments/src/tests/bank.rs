@@ -57,7 +57,7 @@ struct Books {
     fenced: Vec<AttemptId>,
     silent: bool,
     can_fence: bool,
-    own_pages: bool,
+    remembers_a_challenge: bool,
     inquiries: u32,
     requests: u32,
 }
@@ -79,7 +79,7 @@ impl Bank {
             fenced: Vec::new(),
             silent: false,
             can_fence: true,
-            own_pages: false,
+            remembers_a_challenge: false,
             inquiries: 0,
             requests: 0,
         })))
@@ -101,8 +101,12 @@ impl Bank {
 
     /// From now on it is this one, and asks payers on pages of its own.
     pub(crate) fn becomes_stripe(&self) {
-        let mut books = self.books();
-        (books.name, books.own_pages) = (Connector::Stripe, true);
+        self.books().name = Connector::Stripe;
+    }
+
+    /// The next question is answered as if the charge were known and waited for its payer.
+    pub(crate) fn remembers_a_challenge(&self) {
+        self.books().remembers_a_challenge = true;
     }
 
     /// The payer of every charge that waits for one comes to its page.
@@ -194,6 +198,7 @@ fn approved(attempt: AttemptId) -> Outcome {
         code: "SUCCEEDED".into(),
         iso: Some("00".into()),
         authorization_code: Some("123456".into()),
+        eci: None,
     })
 }
 
@@ -241,9 +246,13 @@ impl Acquirer for Bank {
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry> {
         let mut books = self.books();
         books.inquiries += 1;
-        let answer = match (books.silent, books.entries.get(&about.attempt_id)) {
+        let known = books.entries.get(&about.attempt_id).cloned();
+        let answer = match (books.silent, known) {
             (true, _) => Inquiry::NoAnswer,
-            (false, Some(entry)) => Inquiry::Found(entry.outcome.clone()),
+            (false, Some(entry)) => Inquiry::Found(entry.outcome),
+            (false, None) if std::mem::take(&mut books.remembers_a_challenge) => {
+                Inquiry::Found(Outcome::ActionRequired { reference: format!("bank-{}", about.attempt_id).into() })
+            }
             (false, None) => Inquiry::NotFound,
         };
         Box::pin(std::future::ready(answer))
@@ -267,7 +276,7 @@ impl Acquirer for Bank {
     }
 
     fn asking_payers(&self) -> Option<&dyn AsksPayer> {
-        self.books().own_pages.then_some(self as &dyn AsksPayer)
+        (self.books().name == Connector::Stripe).then_some(self as &dyn AsksPayer)
     }
 
     fn behind<'a>(&'a self, reference: &'a str) -> Answering<'a, Behind> {

@@ -126,6 +126,7 @@ impl House {
             link: draw_link,
             subscription: draw_subscription,
             cycle: |_| None,
+            check: |_| None,
             customer: |row| named(row.id),
             customer_session: |row| named(row.id),
             token: |facts| named(facts.token.id),

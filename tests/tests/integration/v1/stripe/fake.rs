@@ -98,6 +98,7 @@ impl Stripe {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "signatures are checked against real time")]
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
@@ -110,7 +111,8 @@ pub(super) fn sign(body: &str, secret: &str, at: u64) -> String {
 
 async fn answer(State(stripe): State<Stripe>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let text = String::from_utf8_lossy(&body).into_owned();
-    let form: HashMap<String, String> = text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (plain(name), plain(value))).collect();
+    let form: HashMap<String, String> =
+        text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (plain(name), plain(value))).collect();
     let mut kept = stripe.kept();
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let known = key.as_ref().and_then(|key| kept.answered.get(key).cloned());
@@ -176,7 +178,10 @@ impl Kept {
             (false, false) => "succeeded",
         };
         let amount: i64 = form["amount"].parse().expect("an amount");
-        let page = form.get("return_url").filter(|_| challenged).map(|back| json!({ "redirect_to_url": { "url": format!("{url}/3ds/{id}"), "return_url": back } }));
+        let page = form
+            .get("return_url")
+            .filter(|_| challenged)
+            .map(|back| json!({ "redirect_to_url": { "url": format!("{url}/3ds/{id}"), "return_url": back } }));
         let intent = json!({ "id": id, "object": "payment_intent", "status": status, "amount": amount, "amount_received": amount,
             "currency": form["currency"], "capture_method": form["capture_method"], "metadata": { "attempt": form["metadata[attempt]"] },
             "latest_charge": if challenged { Value::Null } else { json!("ch_1") }, "next_action": page });

@@ -43,7 +43,11 @@ fn page(payment: &Exchange) -> String {
 
 async fn tell(world: &World, signature: &str, body: &str) -> Exchange {
     let ask = world.anonymous();
-    let told = ask.ask("POST", NOTIFICATIONS).header("stripe-signature", signature).header("content-type", "application/json").body(body);
+    let told = ask
+        .ask("POST", NOTIFICATIONS)
+        .header("stripe-signature", signature)
+        .header("content-type", "application/json")
+        .body(body);
     told.send().await
 }
 

@@ -155,7 +155,9 @@ impl PaymentView<'_> {
         let history =
             facts.history.then(|| facts.transactions().enumerate().map(|(at, facts)| transaction(at, &facts)).collect());
         let latest = transaction(tries - 1 + facts.operations.len(), &facts.latest());
-        let three_d_secure = ThreeDSecure::of(details.three_d_secure.as_deref());
+        let run = facts.authentication();
+        let sent = || ThreeDSecure::of(details.three_d_secure.as_deref());
+        let three_d_secure = run.as_ref().map_or_else(sent, ThreeDSecure::ours);
         drawn(&PaymentView::of(facts, &details, &three_d_secure, latest, history))
     }
 }
