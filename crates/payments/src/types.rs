@@ -537,7 +537,10 @@ impl Response {
         Some(match outcome {
             Outcome::Approved(Approval { reference, code, iso, authorization_code, eci }) => {
                 let said = Self::pack(code, iso.as_deref(), false, authorization_code.as_deref(), Some(reference));
-                eci.as_deref().map_or_else(|| said.clone(), |eci| said.authenticated(eci))
+                match eci.as_deref() {
+                    Some(eci) => said.authenticated(eci),
+                    None => said,
+                }
             }
             Outcome::Declined(Decline { reference, code, hard, iso }) => {
                 Self::pack(code, iso.as_deref(), *hard, None, reference.as_deref())

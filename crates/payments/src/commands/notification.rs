@@ -12,8 +12,11 @@ use crate::origin::Origins;
 use crate::rows::{AttemptRow, NotificationRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, OriginKind, PaymentState, ReplyForm, Response};
 
-/// When a notification about an attempt that is still being sent is looked at again.
+/// How soon a notification is looked at again that cannot be worked off yet: its attempt is still being sent, or the acquirer does not say
+/// whose it is.
 const AGAIN_AFTER_SECONDS: i64 = 2;
+/// The same for an old one: the pause is half of its age.
+const AGAIN_AFTER_SECONDS_MAX: i64 = 10 * 60;
 /// What the platform takes for a lost dispute, in minor units.
 const CHARGEBACK_FEE: i64 = 0;
 
@@ -75,7 +78,8 @@ impl Command for CloseNotification {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
         if let Some(row) = rows.get_mut::<NotificationRow>(&(self.id,)).filter(|row| row.due_at.is_some()) {
-            row.due_at = self.state.is_none().then(|| now.plus_seconds(AGAIN_AFTER_SECONDS));
+            let pause = (now.seconds_since(row.received_at) / 2).clamp(AGAIN_AFTER_SECONDS, AGAIN_AFTER_SECONDS_MAX);
+            row.due_at = self.state.is_none().then(|| now.plus_seconds(pause));
             row.state = self.state.unwrap_or(row.state);
         }
         Ok(())
