@@ -180,6 +180,8 @@ async fn an_attempt_is_recognised_and_a_fenced_one_refused() {
         merchant_order_id: "direct".into(),
         description: "a check".into(),
         card: card(GOOD),
+        off_session: false,
+        returns_to: None,
     };
     let first = acquirer.charge(&ask(1)).await;
     assert_eq!(acquirer.charge(&ask(1)).await, first);

@@ -17,5 +17,7 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::subscriptions::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
+    payments::delays::MIGRATION,
+    payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
     access::PLATFORM_KEY_MIGRATION,
 ];

@@ -83,6 +83,7 @@ impl StripeConfig {
             api: self.api,
             minimal_fields: self.minimal_fields,
             honours_idempotency: !self.ignores_idempotency,
+            signing_secrets: self.signing_secrets()?,
             ..StripeOptions::new(key)
         };
         let stripe = Stripe::new(options).map_err(|error| {

@@ -14,7 +14,8 @@ use db::{Access, DatabaseUrl, Store, StoreOptions};
 use idempotency::{Idempotency, ReplySealer};
 use kernel::{MasterKey, PlatformKey, SecretText, Source, Timestamp};
 use messaging::{Courier, Messaging, Outbox, Sender, SystemLookup, UrlGuard, WebhookSecrets};
-use payments::subscriptions::Subscriptions;
+use payments::delays::Delays;
+use payments::subscriptions::{BillingPort, Subscriptions};
 use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments, Vault};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -45,6 +46,7 @@ pub struct House {
     idempotency: Idempotency,
     payments: Payments,
     subscriptions: Subscriptions,
+    delays: Delays,
     messaging: Messaging,
     courier: Arc<Courier>,
     sandbox: Option<Sandbox>,
@@ -85,8 +87,9 @@ impl House {
             patience: Patience::default(),
             vault: Vault::new(store.clone(), platform, source),
         });
-        let billing = Billing::new(access.keyring().clone(), payments.clone());
-        let subscriptions = Subscriptions::new(payments.clone(), Arc::new(billing));
+        let billing: Arc<dyn BillingPort> = Arc::new(Billing::new(access.keyring().clone(), payments.clone()));
+        let subscriptions = Subscriptions::new(payments.clone(), billing.clone());
+        let delays = Delays::new(payments.clone(), billing);
         let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
         let sender = Sender::new(guard.clone());
         let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
@@ -106,6 +109,7 @@ impl House {
             idempotency,
             payments,
             subscriptions,
+            delays,
             messaging,
             courier,
             sandbox,
@@ -134,7 +138,7 @@ impl House {
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
-        let House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source, .. } = self;
+        let House { store, access, idempotency, payments, subscriptions, delays, messaging, courier, sandbox, source, .. } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -163,7 +167,8 @@ impl House {
         });
         let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
         let closing = CancellationToken::new();
-        let workers = workers::start(&store, &idempotency, &payments, &subscriptions, courier, &closing);
+        let mut workers = workers::start(&store, &idempotency, &payments, &subscriptions, courier, &closing);
+        workers.push(workers::carry_out_delays(delays, closing.clone()));
         let listening = Listening { tls, ..Listening::default() };
         let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
         Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })

@@ -7,6 +7,7 @@ use db::Store;
 use idempotency::Idempotency;
 use messaging::Courier;
 use payments::Payments;
+use payments::delays::Delays;
 use payments::subscriptions::Subscriptions;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,11 @@ pub fn start(
         tokio::spawn(billing),
         tokio::spawn(deliveries),
     ]
+}
+
+/// Captures and cancels what was authorised with a delay; ends soon after `closing`.
+pub fn carry_out_delays(delays: Delays, closing: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(async move { delays.run_until(closing.cancelled()).await })
 }
 
 /// Deletes expired keys in small batches until none is left, again and again.

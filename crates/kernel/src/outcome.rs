@@ -46,6 +46,8 @@ pub struct Approval {
     pub iso: Option<Cow<'static, str>>,
     /// The issuer's approval code (ISO 8583 field 38), where the acquirer passes it on.
     pub authorization_code: Option<Cow<'static, str>>,
+    /// How the payer was authenticated on the way (3-D Secure's electronic commerce indicator), where he was.
+    pub eci: Option<Cow<'static, str>>,
 }
 
 /// What an acquirer says when it refuses.

@@ -35,6 +35,10 @@ pub struct ChargeAsk {
     pub description: Arc<str>,
     /// Whose money. Dropped, and wiped, with the ask.
     pub card: CardAsk,
+    /// Nobody is there who could prove that the card is his: a regular charge of a kept card.
+    pub off_session: bool,
+    /// Where the payer comes back to, should the acquirer ask him on a page of its own.
+    pub returns_to: Option<Arc<str>>,
 }
 
 /// A capture, void or refund of an earlier charge.
@@ -125,6 +129,17 @@ pub enum Proof {
     Wrong,
 }
 
+impl Proof {
+    /// As 3-D Secure's electronic commerce indicator says it; `None` for what proves nothing.
+    pub(crate) const fn eci(self) -> Option<&'static str> {
+        match self {
+            Self::Authenticated => Some("05"),
+            Self::Attempted => Some("06"),
+            Self::Refused | Self::Wrong => None,
+        }
+    }
+}
+
 /// Why a notification was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotTaken {
@@ -134,6 +149,36 @@ pub enum NotTaken {
     NotGenuine,
     /// It is the acquirer's and cannot be read; the text names what is wrong.
     Malformed(String),
+}
+
+/// What became of a charge whose payer the acquirer asks itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PayerAsked {
+    /// He is still to come: to this page of the acquirer's, where it has told of one.
+    Waits(Option<String>),
+    /// He has come, or the acquirer has given up.
+    Over(Outcome),
+    /// It does not say.
+    NoAnswer,
+}
+
+/// The capability of an acquirer to ask payers on pages of its own.
+pub trait AsksPayer: Send + Sync {
+    /// How the charge stands that it calls so.
+    fn look<'a>(&'a self, reference: &'a str) -> Answering<'a, PayerAsked>;
+    /// Gives a charge up whose payer did not come, so that he cannot make it any more.
+    fn give_up<'a>(&'a self, reference: &'a str) -> Answering<'a, Fenced>;
+}
+
+/// Whose a charge is that an acquirer speaks of by its own name for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// Made by this attempt of ours.
+    Attempt(AttemptId),
+    /// Somebody else's.
+    Nobody,
+    /// It does not say.
+    NoAnswer,
 }
 
 /// One acquirer. No call is ever made from inside a decision.
@@ -155,6 +200,14 @@ pub trait Acquirer: Send + Sync + 'static {
     /// Goes on with a charge for which the acquirer wanted a proof; the same attempt, told twice, is carried out once.
     fn proven<'a>(&'a self, _attempt: &'a AttemptRef, _proof: Proof) -> Answering<'a, Outcome> {
         Box::pin(std::future::ready(Outcome::Failed { code: "ERROR".into() }))
+    }
+    /// The part of it that asks payers on pages of its own, where it has one; else they are asked on ours.
+    fn asking_payers(&self) -> Option<&dyn AsksPayer> {
+        None
+    }
+    /// Which attempt of ours made the charge that it calls so.
+    fn behind<'a>(&'a self, _reference: &'a str) -> Answering<'a, Behind> {
+        Box::pin(std::future::ready(Behind::Nobody))
     }
     /// Reads what it told us unasked, after a look at its signature; `header` gives a header of the request by its lower-case name.
     ///

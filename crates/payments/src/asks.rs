@@ -7,6 +7,7 @@ use kernel::{AttemptId, Country, Money, PaymentId};
 use uuid::Uuid;
 
 use crate::customers::Changes;
+use crate::delays::Delay;
 use crate::types::{CardAsk, Mode, Workflow};
 
 /// One request's idempotency key and what belongs to it.
@@ -63,6 +64,8 @@ pub struct CreatePayment {
     pub customer: Option<Arc<str>>,
     /// Keep the card for later if the payment succeeds.
     pub vault_on_success: bool,
+    /// What is done by itself a while after an authorisation is approved.
+    pub delay: Option<Delay>,
     /// Everything that is only echoed, as a JSON object; `None` when there is nothing.
     pub details: Option<Arc<[u8]>>,
 }

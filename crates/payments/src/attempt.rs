@@ -9,6 +9,7 @@ use ledger::recipes::{AuthoriseHold, Capture, HoldRelease, RefundDone, RefundFai
 use ledger::{Cause, Split};
 
 use crate::acquirer::{AttemptRef, FollowUpAsk};
+use crate::delays::Delay;
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::rules::Operation;
 use crate::types::{AttemptKind, Connector, OriginKind, SplitPlan};
@@ -62,6 +63,8 @@ pub struct Attempt {
     pub token: Option<TokenId>,
     /// The stored card that pays, or that is stored if it succeeds.
     pub method: Option<PaymentMethodId>,
+    /// Of an authorisation: what is done by itself a while after it is approved.
+    pub delay: Option<Delay>,
     /// The claim to finish with it.
     pub asked: Option<Asked>,
 }
@@ -85,6 +88,7 @@ impl Attempt {
             split: payment.split.clone(),
             token: payment.token,
             method: payment.method_id,
+            delay: payment.delay,
             asked,
         }
     }

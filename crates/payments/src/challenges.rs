@@ -2,16 +2,21 @@
 //!
 //! The address he is sent to ends in a token of 128 bits that is derived from the attempt under the platform key, so that nothing but its
 //! hash is stored and every later look at the payment shows the same address.
+//!
+//! An acquirer may ask payers on pages of its own. The address is ours all the same: it leads to the acquirer's page, the payer comes back
+//! to it, and at each visit the acquirer is asked how the charge stands. Nothing the browser says counts.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use db::Fault;
-use kernel::{AccountId, AttemptId, KeyedHash, Money, PaymentId, PlatformKey, Timestamp};
+use futures_util::{StreamExt, stream};
+use kernel::{AccountId, AttemptId, KeyedHash, Money, Outcome, PaymentId, PlatformKey, Timestamp};
+use uuid::Uuid;
 
-use crate::acquirer::Proof;
+use crate::acquirer::{AsksPayer, Fenced, PayerAsked, Proof};
 use crate::attempt::Attempt;
-use crate::commands::{AnswerChallenge, Ending, ExpireChallenge, Given, Judged, KeepAsking, Settle};
+use crate::commands::{AnswerChallenge, Ending, ExpireChallenge, ExpireLater, Given, Judged, KeepAsking, Settle};
 use crate::queries;
 use crate::rows::{ChallengeRow, PaymentRow};
 use crate::service::{Inner, Payments};
@@ -46,6 +51,14 @@ impl Challenges {
         hash.iter().take(16).fold(String::with_capacity(32), |text, byte| text + &format!("{byte:02x}"))
     }
 
+    /// How the run of 3-D Secure of an attempt is called, here and at the directory server: the same at every look.
+    pub(crate) fn names_of_run(&self, attempt: AttemptId) -> [Uuid; 2] {
+        ["run", "directory"].map(|what| {
+            let hash = self.0.lookup.hash(format!("{what}\0{attempt}").as_bytes());
+            uuid::Builder::from_random_bytes(std::array::from_fn(|at| hash[at])).into_uuid()
+        })
+    }
+
     /// What a token is found by.
     pub(crate) fn token_hash(&self, token: &str) -> [u8; 16] {
         let hash = self.0.lookup.hash(token.as_bytes());
@@ -55,6 +68,12 @@ impl Challenges {
     /// Seals the form of a page, so that only a browser that was shown the page can send it.
     pub fn form_seal(&self, token: &str, cookie: &str) -> [u8; 32] {
         self.0.lookup.hash(format!("form\0{token}\0{cookie}").as_bytes())
+    }
+
+    /// Where the payer of this attempt comes back to from a page of the acquirer's; `None` before it is known where pages are reached.
+    pub(crate) fn return_url(&self, attempt: AttemptId) -> Option<Arc<str>> {
+        self.0.base_url.get()?;
+        Some(format!("{}?returned=1", self.url(attempt)).into())
     }
 
     /// Where the payer of this attempt is sent.
@@ -87,6 +106,21 @@ pub enum ChallengeShown {
     UnderWay,
     /// It is over, and the payment stands so.
     Over(PaymentState),
+}
+
+/// Where a payer goes who opens the page of his challenge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Our page asks him, or tells him how it ended.
+    ToUs,
+    /// The acquirer asks him, here.
+    To(String),
+    /// The acquirer asks him, and has not said where.
+    Nowhere,
+    /// The acquirer asked him, and it is over since this look at it.
+    OverNow,
+    /// The acquirer does not say how it stands.
+    NoAnswer,
 }
 
 impl Challenge {
@@ -163,6 +197,21 @@ impl Payments {
         Ok(Some(Challenge { payment, merchant, tries: challenge.tries }))
     }
 
+    /// A payer has opened the page of his challenge, or has come back to it. Where the acquirer asks payers itself, looks how that stands,
+    /// and settles what is certain.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn visit_challenge(&self, challenge: &Challenge) -> Result<Sent, Fault> {
+        if challenge.shown() != ChallengeShown::Asked {
+            return Ok(Sent::ToUs);
+        }
+        let (inner, payment) = (self.0.clone(), challenge.payment.clone());
+        let flow = async move { inner.look_for_payer(&payment).await };
+        let defect = |_| Fault::Failed("an internal error stopped this request".into());
+        self.0.tasks.spawn(flow).await.map_err(defect)?
+    }
+
     /// Takes a payer's answer, and goes on with the charge when it is right. Repeating it changes nothing.
     ///
     /// # Errors
@@ -170,6 +219,9 @@ impl Payments {
     pub async fn answer_challenge(&self, challenge: &Challenge, answer: ChallengeAnswer) -> Result<(), Fault> {
         let inner = self.0.clone();
         let attempt = Attempt::first(&challenge.payment, None);
+        if inner.asker(&challenge.payment).is_some() {
+            return Ok(()); // he is asked elsewhere, and no code is right here
+        }
         let given = match answer {
             ChallengeAnswer::Cancel => Given::Cancel,
             ChallengeAnswer::Code(code) => Given::Proof(inner.judge_code(&attempt, &code)),
@@ -183,6 +235,35 @@ impl Payments {
 impl Inner {
     fn judge_code(&self, attempt: &Attempt, code: &str) -> Proof {
         self.acquirers.get(attempt.connector).map_or(Proof::Wrong, |acquirer| acquirer.judge_code(code))
+    }
+
+    /// Who asks the payer of this payment, unless it is us, and what it calls the charge.
+    fn asker<'a>(&'a self, payment: &'a PaymentRow) -> Option<(&'a dyn AsksPayer, &'a str)> {
+        let asker = self.acquirers.get(payment.connector)?.asking_payers()?;
+        Some((asker, payment.said()?.reference?))
+    }
+
+    /// How a charge stands whose payer is awaited. What is certain is settled.
+    pub(crate) async fn look_for_payer(&self, payment: &PaymentRow) -> Result<Sent, Fault> {
+        let Some((asker, reference)) = self.asker(payment) else { return Ok(Sent::ToUs) };
+        let outcome = match asker.look(reference).await {
+            PayerAsked::Waits(Some(page)) => return Ok(Sent::To(page)),
+            PayerAsked::Waits(None) => return Ok(Sent::Nowhere),
+            PayerAsked::NoAnswer => return Ok(Sent::NoAnswer),
+            PayerAsked::Over(outcome) => outcome,
+        };
+        Ok(if self.settle_asked(payment, &outcome).await? { Sent::OverNow } else { Sent::NoAnswer })
+    }
+
+    /// Settles a charge whose payer was asked elsewhere, if the outcome is an end.
+    async fn settle_asked(&self, payment: &PaymentRow, outcome: &Outcome) -> Result<bool, Fault> {
+        let ending = match Ending::of(outcome) {
+            Some(Ending::NeverSent | Ending::AwaitingPayer(_)) | None => return Ok(false),
+            Some(ending) => ending,
+        };
+        let attempt = Attempt::first(payment, None);
+        self.run_settle(Settle { attempt, ending, asked_for: true, origins: self.origins.clone() }).await?;
+        Ok(true)
     }
 
     async fn take_answer(&self, attempt: Attempt, given: Given) -> Result<(), Fault> {
@@ -213,12 +294,46 @@ impl Inner {
 
     /// Ends challenges whose time is over.
     pub(crate) async fn expire_challenges(&self, now: Timestamp, limit: u32) -> Result<(), Fault> {
-        for challenge in queries::due_challenges(self.store.reader(), now, limit).await? {
-            let (account, payment) = (challenge.account_id, challenge.payment_id);
-            if let Some(attempt) = queries::first_attempt(self.store.reader(), account, payment).await? {
-                let Ok(()) = self.store.writer().run(ExpireChallenge { attempt, origins: self.origins.clone() }).await?;
+        let due = queries::due_challenges(self.store.reader(), now, limit).await?;
+        stream::iter(due)
+            .for_each_concurrent(ENDED_AT_ONCE, |challenge| async move {
+                if let Err(fault) = self.expire_challenge(&challenge, now).await {
+                    tracing::warn!(payment = %challenge.payment_id, %fault, "a challenge could not be ended; it is tried again");
+                }
+            })
+            .await;
+        Ok(())
+    }
+
+    /// Where the acquirer asks the payer itself, it gives the charge up first: he could still make it.
+    async fn expire_challenge(&self, challenge: &ChallengeRow, now: Timestamp) -> Result<(), Fault> {
+        let (account, id) = (challenge.account_id, challenge.payment_id);
+        let Some(payment) = queries::challenged(self.store.reader(), account, id).await? else { return Ok(()) };
+        if payment.attempt == AttemptState::AwaitingPayer
+            && let Some((asker, reference)) = self.asker(&payment)
+        {
+            let ended = match asker.give_up(reference).await {
+                Fenced::Promised => None,
+                Fenced::TooLate(outcome) => Some(self.settle_asked(&payment, &outcome).await?),
+                Fenced::Unable | Fenced::NoAnswer => Some(false),
+            };
+            match ended {
+                None => {}
+                Some(true) => return Ok(()),
+                Some(false) => {
+                    let at = now.plus_seconds(GIVES_UP_AGAIN_AFTER_SECONDS);
+                    let Ok(()) = self.store.writer().run(ExpireLater { key: (account, id), at }).await?;
+                    return Ok(());
+                }
             }
         }
+        let attempt = Attempt::first(&payment, None);
+        let Ok(()) = self.store.writer().run(ExpireChallenge { attempt, origins: self.origins.clone() }).await?;
         Ok(())
     }
 }
+
+/// Challenges ended at the same time; an acquirer that is silent keeps each of them waiting.
+const ENDED_AT_ONCE: usize = 16;
+/// When an acquirer that did not give a charge up is told again.
+const GIVES_UP_AGAIN_AFTER_SECONDS: i64 = 30;

@@ -64,6 +64,9 @@ pub enum Refusal {
     /// No such customer.
     #[error("customer not found")]
     CustomerNotFound,
+    /// Who is to pay is no such customer.
+    #[error("customer_payer.id: customer not found")]
+    PayerNotFound,
     /// No such customer's session, or it has expired.
     #[error("customer session not found")]
     CustomerSessionNotFound,

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use kernel::{AttemptId, Money, Timestamp};
+use uuid::Uuid;
 
 use crate::challenges::Challenges;
+use crate::commands::NOT_AUTHENTICATED;
 use crate::customers::{CustomerRow, CustomerSessionRow};
 use crate::earlier::EarlierTry;
 use crate::links::LinkFacts;
@@ -39,6 +41,8 @@ pub struct Faces {
     pub customer_session: fn(&CustomerSessionRow) -> Vec<u8>,
     /// A one-time token (201).
     pub token: fn(&TokenFacts<'_>) -> Vec<u8>,
+    /// What is only echoed of the payment that checks a card before it is stored.
+    pub check: fn(&PaymentMethodRow) -> Option<Arc<[u8]>>,
     /// A stored payment method (201, 200).
     pub method: fn(&MethodFacts<'_>) -> Vec<u8>,
     /// Where payers are sent to.
@@ -63,6 +67,8 @@ pub struct MethodFacts<'a> {
     pub last: bool,
     /// The time at which it is looked at: an enrolment that nobody finished expires by itself.
     pub now: Timestamp,
+    /// Where its payer proves that the card is his, while the check of it waits for that.
+    pub page: Option<&'a str>,
 }
 
 /// A payment as it is shown.
@@ -78,6 +84,17 @@ pub struct PaymentFacts<'a> {
     pub raw: bool,
     /// Where payers are sent to.
     pub challenges: &'a Challenges,
+}
+
+/// What our own run of 3-D Secure came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authentication<'a> {
+    /// Electronic commerce indicator: 05 authenticated, 06 attempted, 07 not authenticated.
+    pub eci: &'a str,
+    /// The run's name.
+    pub transaction_id: Uuid,
+    /// Its name at the directory server.
+    pub directory_server_transaction_id: Uuid,
 }
 
 /// A capture, cancel or refund as it is shown.
@@ -116,6 +133,14 @@ impl<'a> PaymentFacts<'a> {
     /// Where the payer proves that the card is his; `None` unless the payment waits for that.
     pub fn redirect_url(&self) -> Option<String> {
         (self.payment.state == PaymentState::AwaitingPayer).then(|| self.challenges.url(self.payment.attempt_id))
+    }
+
+    /// How the payer was authenticated by us; `None` where he was not asked, or elsewhere.
+    pub fn authentication(&self) -> Option<Authentication<'a>> {
+        let said = self.payment.said().filter(|_| self.payment.connector.is_sandbox())?;
+        let refused = (said.code == NOT_AUTHENTICATED).then_some("07");
+        let [transaction_id, directory_server_transaction_id] = self.challenges.names_of_run(self.payment.attempt_id);
+        Some(Authentication { eci: refused.or(said.eci)?, transaction_id, directory_server_transaction_id })
     }
 
     /// The first attempt; of several tries, the last.

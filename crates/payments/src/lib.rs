@@ -41,6 +41,7 @@ mod balances;
 mod challenges;
 mod commands;
 pub mod customers;
+pub mod delays;
 mod earlier;
 mod errands;
 mod error;
@@ -66,8 +67,8 @@ pub mod vault;
 pub mod verify;
 
 pub use acquirer::{
-    Acquirer, Acquirers, Answering, AttemptRef, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry, ListedCharge, Listing,
-    NotTaken, PayoutAsk, PaysOut, Proof,
+    Acquirer, Acquirers, Answering, AsksPayer, AttemptRef, Behind, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry,
+    ListedCharge, Listing, NotTaken, PayerAsked, PayoutAsk, PaysOut, Proof,
 };
 pub use asks::{
     Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, PatchCheckoutSession, Refund,
@@ -75,11 +76,11 @@ pub use asks::{
 };
 pub use attempt::{Asked, Attempt};
 pub use balances::Balance;
-pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges};
+pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges, Sent};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use earlier::{Earlier, EarlierTry};
 pub use error::{AmountRefusal, PaymentsError, Refusal};
-pub use facts::{Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
+pub use facts::{Authentication, Faces, MethodFacts, OperationFacts, PaymentFacts, PaymentRead, TokenFacts, TransactionFacts};
 pub use made_for::MadeFor;
 pub use methods::CardSource;
 pub use notifications::{Event, Notification, NotificationRefused, NotificationState, masked};
@@ -114,6 +115,14 @@ pub const NOTIFICATIONS_MIGRATION: db::Migration = db::Migration {
     topic: "notifications",
     sqlite: include_str!("../../../migrations/0014_notifications/sqlite.sql"),
     postgres: include_str!("../../../migrations/0014_notifications/postgres.sql"),
+};
+
+/// Notifications that name an attempt, or what the acquirer calls a charge.
+pub const NOTIFICATIONS_BY_ATTEMPT_MIGRATION: db::Migration = db::Migration {
+    number: 16,
+    topic: "notifications_by_attempt",
+    sqlite: include_str!("../../../migrations/0016_notifications_by_attempt/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0016_notifications_by_attempt/postgres.sql"),
 };
 
 #[cfg(test)]

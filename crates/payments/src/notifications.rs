@@ -7,16 +7,17 @@
 use std::sync::Arc;
 
 use db::Fault;
-use kernel::{Currency, Money, PaymentId, sha256};
+use kernel::{AttemptId, Currency, Money, PaymentId, sha256};
 
-use crate::acquirer::NotTaken;
+use crate::acquirer::{Behind, NotTaken};
 use crate::asking::Learned;
 use crate::attempt::Attempt;
+use crate::challenges::Sent;
 use crate::commands::{CloseNotification, Ending, Settle, StoreNotification, TakeChargeback};
 use crate::queries;
-use crate::rows::{AskingRow, NotificationRow};
+use crate::rows::{NotificationRow, PaymentRow};
 use crate::service::{Inner, Payments};
-use crate::types::{AttemptKind, Connector, Response};
+use crate::types::{AttemptKind, AttemptState, Connector, Response};
 
 db::codes! {
     /// What a notification is about.
@@ -53,6 +54,11 @@ impl Event {
             "CHARGEBACK_WON" => Self::ChargebackWon,
             _ => Self::Other,
         }
+    }
+
+    /// Whether it opens or ends a dispute.
+    pub const fn is_dispute(self) -> bool {
+        matches!(self, Self::Chargeback | Self::ChargebackLost | Self::ChargebackWon)
     }
 
     fn is_about(self, kind: AttemptKind) -> bool {
@@ -99,6 +105,27 @@ pub struct Notification {
     pub amount: Money,
     /// As it came, digits that look like a card's masked.
     pub body: Arc<str>,
+    /// Where it names no payment: the attempt it is about, or the charge of that; of a dispute, the attempt it is kept as.
+    pub attempt: Option<AttemptId>,
+    /// Likewise: what the acquirer calls the charge.
+    pub reference: Option<Arc<str>>,
+}
+
+/// Whose payment a notification is about.
+enum Named {
+    Payment(Box<PaymentRow>),
+    Nobody,
+    /// Only the acquirer could tell, and does not.
+    NoAnswer,
+}
+
+/// How far an open question is what a notification speaks of.
+enum Fits {
+    /// It tells what became of it.
+    Told,
+    /// It tells of something near: reason to ask.
+    Hinted,
+    No,
 }
 
 impl Notification {
@@ -169,63 +196,134 @@ impl Inner {
         Ok(())
     }
 
-    /// The payment it names, if its order is the one it names too.
-    async fn named(&self, row: &NotificationRow) -> Result<Option<crate::PaymentRow>, Fault> {
-        let Some(payment) = row.payment_id else { return Ok(None) };
-        let found = queries::payment_of_order(self.store.reader(), &row.merchant_order_id, payment).await?;
-        Ok(found.filter(|payment| payment.connector == row.connector))
+    /// The payment it names, if its order is the one it names too; or the one behind the attempt or charge it names.
+    async fn named(&self, row: &NotificationRow) -> Result<Named, Fault> {
+        let reader = self.store.reader();
+        let found = match (row.payment_id, row.attempt_id.filter(|_| !row.event.is_dispute())) {
+            (Some(payment), _) => queries::payment_of_order(reader, &row.merchant_order_id, payment).await?,
+            (None, Some(attempt)) if !row.undoes() => queries::payment_behind(reader, attempt).await?,
+            (None, _) => match self.behind(row).await {
+                Behind::Attempt(attempt) => queries::payment_behind(reader, attempt).await?,
+                Behind::Nobody => None,
+                Behind::NoAnswer => return Ok(Named::NoAnswer),
+            },
+        };
+        let found = found.filter(|payment| payment.connector == row.connector);
+        Ok(found.map_or(Named::Nobody, |payment| Named::Payment(Box::new(payment))))
+    }
+
+    /// What only the acquirer knows: of disputes, and of refunds that come to nothing after all.
+    async fn behind(&self, row: &NotificationRow) -> Behind {
+        let reference = row.reference.as_deref().filter(|_| row.event.is_dispute() || row.undoes());
+        match self.acquirers.get(row.connector).zip(reference) {
+            Some((acquirer, reference)) => acquirer.behind(reference).await,
+            None => Behind::Nobody,
+        }
     }
 
     async fn take_chargeback(&self, row: &NotificationRow) -> Result<Option<NotificationState>, Fault> {
-        let Some(payment) = self.named(row).await? else { return Ok(Some(NotificationState::Ignored)) };
-        let open = queries::open_dispute(self.store.reader(), payment.account_id, payment.id).await?;
-        let id = open.map_or_else(|| kernel::AttemptId::new(&self.source), |open| open.id);
+        let payment = match self.named(row).await? {
+            Named::Payment(payment) => *payment,
+            Named::Nobody => return Ok(Some(NotificationState::Ignored)),
+            Named::NoAnswer => return Ok(None),
+        };
+        let id = if let Some(id) = row.attempt_id {
+            id
+        } else {
+            let open = queries::open_dispute(self.store.reader(), payment.account_id, payment.id).await?;
+            open.map_or_else(|| AttemptId::new(&self.source), |open| open.id)
+        };
         let attempt = Attempt { id, kind: AttemptKind::Chargeback, amount: row.money(), ..Attempt::first(&payment, None) };
-        let Ok(state) =
-            self.store.writer().run(TakeChargeback { attempt, event: row.event, origins: self.origins.clone() }).await?;
+        let (event, known_by_id, origins) = (row.event, row.attempt_id.is_some(), self.origins.clone());
+        let Ok(state) = self.store.writer().run(TakeChargeback { attempt, event, known_by_id, origins }).await?;
         Ok(Some(state))
     }
 
     /// The result of an attempt that is being asked for. `None`: its request is still waiting for the acquirer, look again later.
     async fn take_result(&self, row: &NotificationRow) -> Result<Option<NotificationState>, Fault> {
-        let Some(payment) = self.named(row).await? else { return Ok(Some(NotificationState::Ignored)) };
-        let (mut fitting, mut other_amount) = (Vec::new(), false);
+        let payment = match self.named(row).await? {
+            Named::Payment(payment) => *payment,
+            Named::Nobody => return Ok(Some(NotificationState::Ignored)),
+            Named::NoAnswer => return Ok(None),
+        };
+        if payment.attempt == AttemptState::AwaitingPayer && row.event == Event::Authorisation {
+            return self.hear_of_payer(&payment).await;
+        }
+        let (mut told, mut hinted, mut other_amount) = (Vec::new(), Vec::new(), false);
         for asking in queries::questions_about(self.store.reader(), payment.account_id, payment.id).await? {
             let Some(attempt) = queries::questioned(self.store.reader(), &asking).await? else { continue };
-            if row.event.is_about(attempt.kind) {
-                if attempt.amount == row.money() { fitting.push((asking, attempt)) } else { other_amount = true }
+            match row.fits(&attempt) {
+                Fits::Told if attempt.amount == row.money() => told.push(attempt),
+                Fits::Told => other_amount = true,
+                Fits::Hinted => hinted.push(attempt),
+                Fits::No => {}
             }
         }
-        match (fitting.as_slice(), other_amount) {
-            ([], true) => return Ok(Some(NotificationState::Quarantined)),
-            ([], false) => {
-                let sending = queries::is_sending(self.store.reader(), payment.account_id, payment.id).await?;
-                return Ok((!sending).then_some(NotificationState::Ignored));
+        match (told.as_slice(), hinted.as_slice()) {
+            ([], []) if other_amount => return Ok(Some(NotificationState::Quarantined)),
+            ([], []) => {
+                if queries::is_sending(self.store.reader(), payment.account_id, payment.id).await? {
+                    return Ok(None);
+                }
+                let done = match row.attempt_id.filter(|_| row.undoes()) {
+                    Some(attempt) => queries::has_succeeded(self.store.reader(), payment.account_id, attempt).await?,
+                    None => false,
+                };
+                return Ok(Some(if done { NotificationState::Quarantined } else { NotificationState::Ignored }));
             }
-            ([(_, attempt)], _) => self.believe(row, attempt).await?,
-            (several, _) => self.ask_about(several).await?,
+            ([attempt], _) => self.believe(row, attempt).await?,
+            ([], several) | (several, _) => self.ask_about(several).await?,
         }
         Ok(Some(NotificationState::Done))
     }
 
+    /// Something happened at the acquirer to a charge that waits for its payer.
+    async fn hear_of_payer(&self, payment: &PaymentRow) -> Result<Option<NotificationState>, Fault> {
+        Ok(match self.look_for_payer(payment).await? {
+            Sent::OverNow => Some(NotificationState::Done),
+            Sent::ToUs | Sent::To(_) | Sent::Nowhere => Some(NotificationState::Ignored),
+            Sent::NoAnswer => None,
+        })
+    }
+
     /// Asks what became of the attempt; while questions are not answered, what was said under the acquirer's signature counts.
     async fn believe(&self, row: &NotificationRow, attempt: &Attempt) -> Result<(), Fault> {
+        let reference = row.reference.as_deref().filter(|_| attempt.operation().is_none());
         let ending = match self.ask(attempt).await {
             Learned::Certain(ending) => ending,
-            Learned::Missing | Learned::Nothing if row.success => Ending::Approved(Response::notified("SUCCEEDED")),
-            Learned::Missing | Learned::Nothing => Ending::Declined(Response::notified("DECLINED_BY_BANK")),
+            Learned::Missing | Learned::Nothing if row.success => Ending::Approved(Response::notified("SUCCEEDED", reference)),
+            Learned::Missing | Learned::Nothing => Ending::Declined(Response::notified("DECLINED_BY_BANK", reference)),
         };
         self.run_settle(Settle { attempt: attempt.clone(), ending, asked_for: true, origins: self.origins.clone() }).await
     }
 
-    async fn ask_about(&self, several: &[(AskingRow, Attempt)]) -> Result<(), Fault> {
-        for (_, attempt) in several {
+    async fn ask_about(&self, several: &[Attempt]) -> Result<(), Fault> {
+        for attempt in several {
             if let Learned::Certain(ending) = self.ask(attempt).await {
                 self.run_settle(Settle { attempt: attempt.clone(), ending, asked_for: true, origins: self.origins.clone() })
                     .await?;
             }
         }
         Ok(())
+    }
+}
+
+impl NotificationRow {
+    /// Whether it says that a refund came to nothing, perhaps after it was said to have gone through: nothing goes backwards here, so
+    /// somebody must look.
+    fn undoes(&self) -> bool {
+        self.event == Event::Refund && !self.success && self.attempt_id.is_some()
+    }
+
+    /// Whether it speaks of this attempt, which is being asked for.
+    fn fits(&self, attempt: &Attempt) -> Fits {
+        // Older interfaces let a hold go by a refund of it.
+        let about = self.event.is_about(attempt.kind) || (self.event == Event::Refund && attempt.kind == AttemptKind::Cancel);
+        match (self.attempt_id.map(|id| id == attempt.id), about) {
+            (None | Some(true), true) => Fits::Told,
+            (Some(false), true) | (Some(true), false) => Fits::Hinted,
+            (None | Some(false), false) => Fits::No,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use messaging::Outbox;
 use crate::announce::{announce, announce_keys};
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
+use crate::delays::DelayOrigin;
 use crate::facts::{Faces, OperationFacts, PaymentFacts};
 use crate::links::LinkOrigin;
 use crate::methods::Enrolment;
@@ -143,6 +144,7 @@ impl Origins {
             (OriginKind::Enrolment, Arc::new(enrolment)),
             (OriginKind::Link, Arc::new(LinkOrigin { api: api.clone() })),
             (OriginKind::Subscription, Arc::new(SubscriptionOrigin { api: api.clone() })),
+            (OriginKind::Delay, Arc::new(DelayOrigin { api: api.clone() })),
             (OriginKind::Api, Arc::new(api)),
         ];
         Self { all: Arc::new(all), challenges }

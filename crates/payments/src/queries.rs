@@ -126,15 +126,20 @@ pub(crate) async fn due_challenges(reader: &Reader, now: Timestamp, limit: u32) 
     reader.rows(&DUE_CHALLENGES, args![now, limit]).await
 }
 
-/// The first attempt of a payment.
-pub(crate) async fn first_attempt(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<Attempt>, Fault> {
-    Ok(any_payment(reader, account, id).await?.map(|payment| Attempt::first(&payment, None)))
+/// The payment of a challenge.
+pub(crate) async fn challenged(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<PaymentRow>, Fault> {
+    any_payment(reader, account, id).await
 }
 
 static WAITING_NOTIFICATIONS: Sql =
     sql!("SELECT {} FROM notification WHERE due_at <= $1 ORDER BY due_at LIMIT $2", NotificationRow);
 
 static PAYMENT_OF_ORDER: Sql = sql!("SELECT {} FROM payment WHERE merchant_order_id = $1 AND id = $2", PaymentRow);
+
+// One acquirer names attempts: 2, Stripe. The number stands here so that the index of its charges serves.
+static PAYMENT_OF_ATTEMPT: Sql = sql!("SELECT {} FROM payment WHERE attempt_id = $1 AND connector = 2", PaymentRow);
+
+static ASKED_ABOUT: Sql = sql!("SELECT {} FROM asking WHERE attempt_id = $1", AskingRow);
 
 static OPEN_DISPUTE: Sql = sql!("SELECT {} FROM attempt WHERE payment_id = $2 AND account_id = $1 AND state = $3", AttemptRow);
 
@@ -159,6 +164,23 @@ pub(crate) async fn payment_of_order(
     id: PaymentId,
 ) -> Result<Option<PaymentRow>, Fault> {
     reader.row(&PAYMENT_OF_ORDER, args![order.clone(), id]).await
+}
+
+/// The payment that this attempt is the charge of, or that it is about while its outcome is unknown.
+pub(crate) async fn payment_behind(reader: &Reader, attempt: AttemptId) -> Result<Option<PaymentRow>, Fault> {
+    if let Some(payment) = reader.row(&PAYMENT_OF_ATTEMPT, args![attempt]).await? {
+        return Ok(Some(payment));
+    }
+    match reader.row::<AskingRow>(&ASKED_ABOUT, args![attempt]).await? {
+        Some(asking) => any_payment(reader, asking.account_id, asking.payment_id).await,
+        None => Ok(None),
+    }
+}
+
+/// Whether a later attempt did what it was asked.
+pub(crate) async fn has_succeeded(reader: &Reader, account: AccountId, attempt: AttemptId) -> Result<bool, Fault> {
+    let row = reader.row::<AttemptRow>(&ATTEMPT, args![account, attempt]).await?;
+    Ok(row.is_some_and(|row| row.state == AttemptState::Succeeded))
 }
 
 /// The dispute of a payment that is not over.

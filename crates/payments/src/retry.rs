@@ -54,6 +54,7 @@ impl Inner {
                 Ok(Ok(true)) => {
                     tracing::info!(payment = %following.payment_id, connector = connector.name(), "the next acquirer is tried");
                     ask.attempt_id = following.id;
+                    ask.returns_to = self.challenges().return_url(following.id);
                     attempt = following;
                 }
                 Ok(Ok(false)) => return self.settled_elsewhere(&working).await,

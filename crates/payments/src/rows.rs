@@ -7,6 +7,7 @@ use kernel::{
 };
 use uuid::Uuid;
 
+use crate::delays::Delay;
 use crate::earlier::{Earlier, EarlierTry};
 use crate::notifications::{Event, NotificationState};
 use crate::rules::{SESSION_SECONDS, Standing};
@@ -54,6 +55,8 @@ db::row! {
                customer_id: Option<CustomerId>,
                /// The one-time token it was made with.
                token: Option<TokenId>,
+               /// Of an authorisation: what is done by itself a while after it is approved.
+               delay: Option<Delay>,
                /// When the intent was written.
                created_at: Timestamp }
         state { /// Status and sub-status.
@@ -252,6 +255,10 @@ db::row! {
                amount: i64,
                /// As it came, masked.
                body: Arc<str>,
+               /// The attempt it names; of a dispute, the one it is kept as.
+               attempt_id: Option<AttemptId>,
+               /// What the acquirer calls the charge it is about.
+               reference: Option<Arc<str>>,
                /// When it came.
                received_at: Timestamp }
         state { /// What became of it.

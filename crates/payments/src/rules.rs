@@ -147,6 +147,11 @@ impl Standing {
         self.amount.minor() - self.captured - self.capturing
     }
 
+    /// [`Standing::capturable`] as an amount.
+    pub const fn rest(&self) -> Money {
+        Money::new(self.capturable(), self.amount.currency())
+    }
+
     /// What was paid and is neither given back nor reserved.
     pub const fn refundable(&self) -> i64 {
         self.captured - self.refunded - self.refunding

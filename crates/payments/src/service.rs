@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::{Command, Fault, Store};
-use idempotency::{Claim, Idempotency, InProcess, Known, Scope, Working, meter};
+use db::{Fault, Store};
+use idempotency::{Idempotency, InProcess, Known, Scope, Working, meter};
 use kernel::{AccountId, AttemptId, CheckoutSessionId, Outcome, PaymentId, Source, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -31,7 +31,7 @@ use crate::queries;
 use crate::routing::{self, Route, Routing};
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
-use crate::types::{CardAsk, CardFace, Mode, Terms, Workflow};
+use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
 use crate::vault::Vault;
 
 /// How long a request waits for an acquirer that does not answer.
@@ -153,7 +153,8 @@ impl Payments {
     /// As [`Payments::create`].
     pub async fn capture(&self, terms: &Terms, ask: Capture, once: Once) -> Result<Answer, PaymentsError> {
         let Capture { payment, transaction, amount, details } = ask;
-        self.operate(terms, payment, Target::Transaction(transaction), Want::Capture(amount), details, once).await
+        let (target, want) = (Target::Transaction(transaction), Want::Capture(amount));
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
     }
 
     /// Lets a hold go.
@@ -162,7 +163,8 @@ impl Payments {
     /// As [`Payments::create`].
     pub async fn cancel(&self, terms: &Terms, ask: Cancel, once: Once) -> Result<Answer, PaymentsError> {
         let Cancel { payment, transaction, details } = ask;
-        self.operate(terms, payment, Target::Transaction(transaction), Want::Cancel, details, once).await
+        let (target, want) = (Target::Transaction(transaction), Want::Cancel);
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
     }
 
     /// Gives money back.
@@ -171,7 +173,8 @@ impl Payments {
     /// As [`Payments::create`].
     pub async fn refund(&self, terms: &Terms, ask: Refund, once: Once) -> Result<Answer, PaymentsError> {
         let Refund { payment, transaction, amount, details } = ask;
-        self.operate(terms, payment, Target::Transaction(transaction), Want::Refund(amount), details, once).await
+        let (target, want) = (Target::Transaction(transaction), Want::Refund(amount));
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
     }
 
     /// Cancels what is only held, gives back what was taken.
@@ -180,23 +183,17 @@ impl Payments {
     /// As [`Payments::create`].
     pub async fn cancel_or_refund(&self, terms: &Terms, ask: CancelOrRefund, once: Once) -> Result<Answer, PaymentsError> {
         let CancelOrRefund { payment, target, amount, details } = ask;
-        self.operate(terms, payment, target, Want::CancelOrRefund(amount), details, once).await
+        let want = Want::CancelOrRefund(amount);
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
     }
 
-    async fn operate(
-        &self,
-        terms: &Terms,
-        payment: Option<PaymentId>,
-        target: Target,
-        want: Want,
-        details: Option<Arc<[u8]>>,
-        once: Once,
-    ) -> Result<Answer, PaymentsError> {
+    pub(crate) async fn operate(&self, terms: &Terms, wanted: Wanted, once: Once) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
+        let Wanted { payment, target, want, details, origin } = wanted;
         let working = inner.enter(&once)?;
         let attempt_id = AttemptId::new(&inner.source);
         let claim = once.claim(attempt_id.uuid());
-        let begin = BeginOperation { claim, terms: *terms, payment, target, want, attempt_id, details };
+        let begin = BeginOperation { claim, terms: *terms, payment, target, want, attempt_id, details, origin };
         let flow = inner.clone().operate(begin, working);
         self.0.clone().detached(once.scope, flow).await
     }
@@ -217,7 +214,7 @@ impl Payments {
         };
         let id = CheckoutSessionId::new(&inner.source);
         let faces = inner.faces.clone();
-        inner.in_one_commit(once, id.uuid(), |claim| CreateSession { account_id, id, ask, customer, claim, faces }).await
+        inner.at_once(CreateSession { account_id, id, ask, customer, faces }, id.uuid(), once).await
     }
 
     /// Changes a checkout session that can still be used. An id that is none is answered like an unknown one.
@@ -237,7 +234,7 @@ impl Payments {
             return inner.refused(once.as_ref(), Refusal::CustomerNotFound).await;
         };
         let faces = inner.faces.clone();
-        inner.in_one_commit(once, id.uuid(), |claim| PatchSession { account_id, id, ask, customer, claim, faces }).await
+        inner.at_once(PatchSession { account_id, id, ask, customer, faces }, id.uuid(), once).await
     }
 
     /// The latest payment made in a checkout session; `None` when there is none.
@@ -304,7 +301,7 @@ impl Payments {
         asked: Asked,
         working: Working,
     ) -> Result<Answer, PaymentsError> {
-        let (inner, scope, ask) = (self.0.clone(), asked.scope, charge_ask(charge, card));
+        let (inner, scope, ask) = (self.0.clone(), asked.scope, self.0.charge_ask(charge, card));
         let attempt = charge.attempt(Some(asked));
         let route = Route::only(attempt.connector);
         let flow = async move { inner.carry_out(attempt, ask, route, working).await };
@@ -323,6 +320,16 @@ impl Payments {
     }
 }
 
+/// What is to be done to a payment, and who asks.
+pub(crate) struct Wanted {
+    /// `None` for a malformed id.
+    pub(crate) payment: Option<PaymentId>,
+    pub(crate) target: Target,
+    pub(crate) want: Want,
+    pub(crate) details: Option<Arc<[u8]>>,
+    pub(crate) origin: OriginKind,
+}
+
 /// A payment ready to begin.
 struct Prepared {
     begin: BeginPayment,
@@ -339,7 +346,23 @@ impl Inner {
         self.store.clock().now()
     }
 
-    /// Runs a change that one commit finishes.
+    /// A charge as the acquirer is asked for it.
+    pub(crate) fn charge_ask(&self, charge: &Charge, card: CardAsk) -> ChargeAsk {
+        ChargeAsk {
+            account_id: charge.account_id,
+            payment_id: charge.payment_id,
+            attempt_id: charge.attempt_id,
+            kind: charge.mode.into(),
+            amount: charge.amount,
+            merchant_order_id: charge.merchant_order_id.clone(),
+            description: charge.description.clone(),
+            card,
+            off_session: charge.origin.is_off_session(),
+            returns_to: self.challenges().return_url(charge.attempt_id),
+        }
+    }
+
+    /// A request that one commit answers: its key is optional, and no acquirer is involved.
     pub(crate) async fn at_once<D: Decision>(
         &self,
         decision: D,
@@ -350,32 +373,6 @@ impl Inner {
         let claim = once.map(|once| once.claim(subject));
         let scope = claim.as_ref().map(|claim| claim.scope);
         let finished = match self.store.writer().run(AtOnce { claim, decision }).await?? {
-            Begun::Taken(known) => return taken(known),
-            Begun::Done(finished) => finished,
-            Begun::Go(()) => return Err(Fault::Failed("this change needs no acquirer".into()).into()),
-        };
-        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
-            meter::claimed();
-            self.idempotency.done(scope, recorded);
-        }
-        drop(working);
-        finished.reply.map(Answer::Done).ok_or_else(|| Fault::Failed("this change has a reply".into()).into())
-    }
-
-    /// A request that one commit answers: its key is optional, and no acquirer is involved.
-    pub(crate) async fn in_one_commit<C>(
-        &self,
-        once: Option<Once>,
-        subject: Uuid,
-        command: impl FnOnce(Option<Claim>) -> C,
-    ) -> Result<Answer, PaymentsError>
-    where
-        C: Command<Reply = Begun<()>, Refusal = Refusal>,
-    {
-        let working = once.as_ref().map(|once| self.enter(once)).transpose()?;
-        let claim = once.map(|once| once.claim(subject));
-        let scope = claim.as_ref().map(|claim| claim.scope);
-        let finished = match self.store.writer().run(command(claim)).await?? {
             Begun::Taken(known) => return taken(known),
             Begun::Done(finished) => finished,
             Begun::Go(()) => return Err(Fault::Failed("this request needs no acquirer".into()).into()),
@@ -461,11 +458,12 @@ impl Inner {
             idempotency_key: Some(once.key.clone()),
             split: None,
             details: ask.details,
+            delay: ask.delay.filter(|_| ask.mode == Mode::Authorise),
             source,
         };
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let claim = once.claim(charge.payment_id.uuid());
-        let ask = charge_ask(&charge, card);
+        let ask = self.charge_ask(&charge, card);
         Ok(Prepared { begin: BeginPayment { claim, charge, known, made_for, origins: self.origins.clone() }, ask, route })
     }
 
@@ -581,19 +579,6 @@ impl Inner {
             None if finished.ended == Ended::NotSent => Err(Refusal::NotSent.into()),
             None => Err(Fault::Failed("a settled attempt has a reply".into()).into()),
         }
-    }
-}
-
-pub(crate) fn charge_ask(charge: &Charge, card: CardAsk) -> ChargeAsk {
-    ChargeAsk {
-        account_id: charge.account_id,
-        payment_id: charge.payment_id,
-        attempt_id: charge.attempt_id,
-        kind: charge.mode.into(),
-        amount: charge.amount,
-        merchant_order_id: charge.merchant_order_id.clone(),
-        description: charge.description.clone(),
-        card,
     }
 }
 

@@ -261,8 +261,17 @@ db::codes! {
         Link = 2,
         /// A subscription.
         Subscription = 3,
+        /// The delay of an authorisation, which captures or cancels it by itself.
+        Delay = 4,
         /// An acquirer, unasked.
         Acquirer = 15,
+    }
+}
+
+impl OriginKind {
+    /// Whether nobody is there when it charges a card.
+    pub const fn is_off_session(self) -> bool {
+        matches!(self, Self::Subscription)
     }
 }
 
@@ -299,6 +308,11 @@ impl Connector {
             LazyLock::new(|| Connector::ALL.iter().map(|connector| Owner::connector(connector.name())).collect());
         let position = Self::ALL.iter().position(|connector| *connector == self);
         OWNERS[position.expect("every connector is among all connectors")]
+    }
+
+    /// Whether it is the built-in one, under whichever name.
+    pub const fn is_sandbox(self) -> bool {
+        matches!(self, Self::Sandbox | Self::SandboxB)
     }
 
     /// `provider_id` on the wire.
@@ -495,8 +509,8 @@ pub fn response_message(code: &str) -> &'static str {
     }
 }
 
-/// What an acquirer said about one attempt, packed into one text: response code, ISO 8583 code, soft or hard, authorisation code and
-/// the acquirer's own reference, with `|` between them.
+/// What an acquirer said about one attempt, packed into one text: response code, ISO 8583 code, soft or hard with how the payer was
+/// authenticated, authorisation code and the acquirer's own reference, with `|` between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response(Arc<str>);
 
@@ -509,6 +523,8 @@ pub struct Said<'a> {
     pub iso: Option<&'a str>,
     /// A refusal that trying again cannot mend.
     pub hard: bool,
+    /// How the payer was authenticated (3-D Secure's electronic commerce indicator).
+    pub eci: Option<&'a str>,
     /// The issuer's approval code.
     pub authorization_code: Option<&'a str>,
     /// The acquirer's own name for it.
@@ -519,8 +535,12 @@ impl Response {
     /// What `outcome` says; `None` while the acquirer has said nothing.
     pub fn of(outcome: &Outcome) -> Option<Self> {
         Some(match outcome {
-            Outcome::Approved(Approval { reference, code, iso, authorization_code }) => {
-                Self::pack(code, iso.as_deref(), false, authorization_code.as_deref(), Some(reference))
+            Outcome::Approved(Approval { reference, code, iso, authorization_code, eci }) => {
+                let said = Self::pack(code, iso.as_deref(), false, authorization_code.as_deref(), Some(reference));
+                match eci.as_deref() {
+                    Some(eci) => said.authenticated(eci),
+                    None => said,
+                }
             }
             Outcome::Declined(Decline { reference, code, hard, iso }) => {
                 Self::pack(code, iso.as_deref(), *hard, None, reference.as_deref())
@@ -537,8 +557,8 @@ impl Response {
     }
 
     /// What an acquirer said unasked.
-    pub(crate) fn notified(code: &str) -> Self {
-        Self::pack(code, None, false, None, None)
+    pub(crate) fn notified(code: &str, reference: Option<&str>) -> Self {
+        Self::pack(code, None, false, None, reference)
     }
 
     /// What is said without an acquirer: a refusal of our own.
@@ -552,16 +572,27 @@ impl Response {
         Self(Arc::from([code, "|", iso, "|", hard, "|", authorization, "|", reference].concat()))
     }
 
+    /// The same, of a payer who was authenticated so.
+    #[must_use]
+    pub(crate) fn authenticated(&self, eci: &str) -> Self {
+        let mut parts = self.0.splitn(4, '|');
+        let (Some(code), Some(iso), Some(manner), Some(rest)) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return self.clone();
+        };
+        Self(Arc::from([code, "|", iso, "|", manner.get(..1).unwrap_or("s"), eci, "|", rest].concat()))
+    }
+
     /// The parts; `None` for a text that [`Response::of`] cannot have written.
     pub fn parts(&self) -> Option<Said<'_>> {
         let mut parts = self.0.splitn(5, '|');
-        let (code, iso, hard) = (parts.next()?, parts.next()?, parts.next()?);
+        let (code, iso, manner) = (parts.next()?, parts.next()?, parts.next()?);
         let (authorization, reference) = (parts.next()?, parts.next()?);
         let unless_empty = |part| Some(part).filter(|part: &&str| !part.is_empty());
         Some(Said {
             code,
             iso: unless_empty(iso),
-            hard: hard == "h",
+            hard: manner.starts_with('h'),
+            eci: manner.get(1..).and_then(unless_empty),
             authorization_code: unless_empty(authorization),
             reference: unless_empty(reference),
         })

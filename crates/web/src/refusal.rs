@@ -36,7 +36,7 @@ fn problem_of_refusal(web: &Web, refusal: Refusal) -> Problem {
         Refusal::PaymentMethodNotFound => Code::PaymentMethodNotFound,
         Refusal::PaymentMethodStatus => Code::PaymentMethodStatusInvalid,
         Refusal::InvalidCustomerForToken => Code::InvalidCustomerForToken,
-        Refusal::CustomerNotFound => Code::CustomerNotFound,
+        Refusal::CustomerNotFound | Refusal::PayerNotFound => Code::CustomerNotFound,
         // A missing object, not a missing route (payments specification, section 5).
         Refusal::CustomerSessionNotFound => {
             return Problem::new(Code::NotFound, refusal.to_string()).with_status(StatusCode::BAD_REQUEST);

@@ -56,6 +56,13 @@ const DAMAGES: &[(&str, &str)] = &[
            FROM payment WHERE state = 3 AND account_id = (SELECT account_id FROM subscription_payment)
             AND id <> (SELECT payment_id FROM subscription_payment) LIMIT 1",
     ),
+    ("I4.t", "INSERT INTO delayed_operation SELECT account_id, id, 0, 0, NULL, 0, 0, 0 FROM payment WHERE state = 3 LIMIT 1"),
+    (
+        "I3.d",
+        "INSERT INTO notification (id, connector, merchant_order_id, event, success, currency, amount, body, received_at, state,
+                                   row_version, attempt_id)
+         VALUES (gen_random_uuid(), 2, '', 4, true, 0, 1, '{}', 1, 1, 0, gen_random_uuid())",
+    ),
     ("I6.d", "UPDATE payout SET amount = amount + 1 WHERE ctid = (SELECT min(ctid) FROM payout)"),
     ("I6.f", "UPDATE payment SET fee = amount + 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     (

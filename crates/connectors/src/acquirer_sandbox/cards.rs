@@ -90,6 +90,11 @@ impl Verdict {
         (self == Self::ChallengeRequired).then(|| Self::of_description(description).unwrap_or(Self::Succeeded))
     }
 
+    /// What a charge of this card came to after its payer was authenticated without being asked.
+    pub(crate) fn after_silent_authentication(number: &CardNumber) -> Option<Self> {
+        AUTHENTICATED.contains(&number.expose()).then_some(Self::Succeeded)
+    }
+
     /// What the code means that a payer typed.
     pub(crate) fn proof(code: &str) -> Proof {
         match code {
@@ -156,13 +161,14 @@ impl Verdict {
         }
     }
 
-    /// What the platform is told; `id` is the acquirer's name for the request.
-    pub(crate) fn outcome(self, id: Uuid) -> Outcome {
+    /// What the platform is told; `id` is the acquirer's name for the request, `three_d` says that its payer was authenticated.
+    pub(crate) fn outcome(self, id: Uuid, three_d: bool) -> Outcome {
         let code = Cow::Borrowed(self.response_code());
         let (iso, reference) = (self.iso().map(Cow::Borrowed), Cow::Owned(id.to_string()));
         match self {
             Self::Succeeded => {
-                Outcome::Approved(Approval { reference, code, iso, authorization_code: Some(authorization_code(id).into()) })
+                let (authorization_code, eci) = (Some(authorization_code(id).into()), three_d.then_some(Cow::Borrowed("05")));
+                Outcome::Approved(Approval { reference, code, iso, authorization_code, eci })
             }
             Self::Error => Outcome::Failed { code },
             Self::ChallengeRequired => Outcome::ActionRequired { reference },

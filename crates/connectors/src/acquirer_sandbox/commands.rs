@@ -11,14 +11,14 @@ use uuid::Uuid;
 use super::cards::Verdict;
 use super::rows::{Operation, ReceivedRow};
 
-/// What is answered: the request's own id and what was made of it.
-pub(crate) type Answer = (Uuid, Verdict);
+/// What is answered: the request's own id, what was made of it, and whether its payer was authenticated.
+pub(crate) type Answer = (Uuid, Verdict, bool);
 
 /// A repeat is counted and answered as before.
 fn again(rows: &mut Rows, attempt: AttemptId) -> Option<Answer> {
     let row = rows.get_mut::<ReceivedRow>(&(attempt,))?;
     row.calls += 1;
-    Some((row.id, row.verdict))
+    Some((row.id, row.verdict, row.after_challenge.is_some()))
 }
 
 /// A purchase, authorisation or card check: one insert, unless the attempt was seen before.
@@ -41,7 +41,7 @@ impl Command for ReceiveCharge {
             return Ok(answer);
         }
         rows.insert(ReceivedRow { created_at: now, ..self.row.clone() });
-        Ok((self.row.id, self.row.verdict))
+        Ok((self.row.id, self.row.verdict, self.row.after_challenge.is_some()))
     }
 }
 
@@ -70,7 +70,7 @@ impl Command for ReceiveProof {
             row.verdict = verdict;
             row.captured = row.captured_at_once();
         }
-        Ok((row.id, row.verdict))
+        Ok((row.id, row.verdict, row.after_challenge.is_some()))
     }
 }
 
@@ -136,7 +136,7 @@ impl Command for ReceiveFollowUp {
             refunded: 0,
             voided: 0,
         });
-        Ok((self.id, verdict))
+        Ok((self.id, verdict, false))
     }
 }
 
@@ -159,7 +159,7 @@ impl Command for Fence {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Answer, Infallible> {
         if let Some(row) = rows.get::<ReceivedRow>(&(self.attempt.attempt_id,)) {
-            return Ok((row.id, row.verdict));
+            return Ok((row.id, row.verdict, false));
         }
         rows.insert(ReceivedRow {
             attempt_id: self.attempt.attempt_id,
@@ -181,6 +181,6 @@ impl Command for Fence {
             refunded: 0,
             voided: 0,
         });
-        Ok((self.id, Verdict::Fenced))
+        Ok((self.id, Verdict::Fenced, false))
     }
 }

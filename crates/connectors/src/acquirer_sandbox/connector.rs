@@ -47,7 +47,9 @@ impl SandboxConnector {
             amount: ask.amount.minor(),
             last4: Some(ask.card.number.last4().into()),
             verdict,
-            after_challenge: verdict.after_challenge(&ask.description),
+            after_challenge: verdict
+                .after_challenge(&ask.description)
+                .or_else(|| Verdict::after_silent_authentication(&ask.card.number)),
             created_at: Timestamp::EPOCH, // the command enters the time
             calls: 1,
             captured: if verdict.approved() && operation == Operation::Purchase { ask.amount.minor() } else { 0 },
@@ -99,7 +101,7 @@ impl SandboxConnector {
             return Outcome::Unknown { reason: "no answer in time".into() };
         }
         match acted {
-            Some(Ok(Ok((id, verdict)))) => verdict.outcome(id),
+            Some(Ok(Ok((id, verdict, three_d)))) => verdict.outcome(id, three_d),
             Some(Err(Fault::Busy | Fault::Closing)) => {
                 Outcome::NotSent { reason: "the sandbox acquirer takes no requests".into() }
             }
@@ -113,7 +115,7 @@ impl SandboxConnector {
         }
         match queries::received(self.sandbox.0.store.reader(), about.attempt_id).await {
             Ok(Some(row)) if row.verdict == Verdict::Fenced => Inquiry::NotFound,
-            Ok(Some(row)) => Inquiry::Found(row.verdict.outcome(row.id)),
+            Ok(Some(row)) => Inquiry::Found(row.verdict.outcome(row.id, row.after_challenge.is_some())),
             Ok(None) => Inquiry::NotFound,
             Err(_) => Inquiry::NoAnswer,
         }
@@ -125,8 +127,8 @@ impl SandboxConnector {
         }
         let fence = Fence { id: self.sandbox.0.source.uuid(), connector: self.name, attempt: attempt.clone() };
         match self.sandbox.0.store.writer().run(fence).await {
-            Ok(Ok((_, Verdict::Fenced))) => Fenced::Promised,
-            Ok(Ok((id, verdict))) => Fenced::TooLate(verdict.outcome(id)),
+            Ok(Ok((_, Verdict::Fenced, _))) => Fenced::Promised,
+            Ok(Ok((id, verdict, three_d))) => Fenced::TooLate(verdict.outcome(id, three_d)),
             Ok(Err(_)) | Err(_) => Fenced::NoAnswer,
         }
     }

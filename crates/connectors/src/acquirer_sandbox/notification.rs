@@ -96,6 +96,8 @@ pub(crate) fn read(seal: &Seal, connector: Connector, signature: Option<&str>, b
         success: notification.success,
         amount: Money::new(notification.amount.value, currency),
         body: masked(&String::from_utf8_lossy(body)).into(),
+        attempt: None,
+        reference: None,
     })
 }
 

@@ -10,18 +10,25 @@
 //! | refused connection, unknown name, failed TLS; 401, 403, 429 | not sent: proven that nothing happened |
 //! | a failure while the payment method is made | not sent: no money was asked for yet |
 //! | 402 and other words about the card | declined, soft or hard |
-//! | the payer would have to authenticate | the intent is cancelled, then declined with `AUTHENTICATION_REQUIRED` |
+//! | the payer has to authenticate | he is sent to Stripe's page, and the intent is looked at when he comes back |
+//! | likewise, but nobody is there, or there is no page | the intent is cancelled, then declined with `AUTHENTICATION_REQUIRED` |
 //! | no answer, a broken one, 409, 5xx, a success that cannot be read | unknown: to be asked about |
 //!
 //! # Asking
 //! Where the server honours idempotency keys, the same request under the same key is the question, as long as this process remembers it;
 //! else the objects made since the attempt are listed and its id is looked for in their metadata. A charge that is found nowhere is
 //! fenced by using its key up for an intent that can charge nobody.
+//!
+//! # What it tells unasked
+//! Events signed by Stripe (`notification.rs`) name the attempt in the metadata of the object they are about. A dispute names the charge
+//! only: whose attempt made that is asked for. An intent that still waits for its payer when his time is over is cancelled before the
+//! payment expires, so that he cannot pay any more.
 
 mod amounts;
 mod notification;
 mod objects;
 mod outcomes;
+mod payers;
 mod requests;
 mod wire;
 
@@ -29,8 +36,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kernel::{AttemptId, CardNumber, Outcome, SecretText};
-use payments::{Acquirer, Answering, AttemptKind, AttemptRef, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry};
+use kernel::{AttemptId, CardNumber, Outcome, SecretText, Timestamp};
+use payments::{
+    Acquirer, Answering, AsksPayer, AttemptKind, AttemptRef, Behind, ChargeAsk, Connector, Fenced, FollowUpAsk, Inquiry,
+    NotTaken, Notification,
+};
 use serde::de::DeserializeOwned;
 
 pub use notification::{
@@ -95,6 +105,8 @@ pub struct StripeOptions {
     pub test_sources: HashMap<String, String>,
     /// How long an answer is waited for.
     pub patience: Duration,
+    /// What its notifications may be signed with; without any none is taken.
+    pub signing_secrets: Vec<SecretText>,
 }
 
 impl StripeOptions {
@@ -108,6 +120,7 @@ impl StripeOptions {
             honours_idempotency: true,
             test_sources: HashMap::new(),
             patience: PATIENCE,
+            signing_secrets: Vec::new(),
         }
     }
 }
@@ -119,6 +132,9 @@ pub struct Stripe {
     minimal_fields: bool,
     honours_idempotency: bool,
     test_sources: HashMap<String, String>,
+    /// Whether the key moves real money.
+    live: bool,
+    signing_secrets: Vec<SecretText>,
     remembered: Mutex<HashMap<AttemptId, Request>>,
 }
 
@@ -136,13 +152,16 @@ impl Stripe {
     /// [`StripeError`] for an address or a key that cannot be used.
     pub fn new(options: StripeOptions) -> Result<Arc<Self>, StripeError> {
         let wire = Wire::new(&options.base_url, &options.key, options.patience)?;
-        let test_key = options.key.expose().trim().starts_with("sk_test_");
+        let key = options.key.expose().trim();
+        let (test_key, live) = (key.starts_with("sk_test_"), key.starts_with("sk_live_") || key.starts_with("rk_live_"));
         Ok(Arc::new(Self {
             wire,
             api: options.api,
             minimal_fields: options.minimal_fields,
             honours_idempotency: options.honours_idempotency,
             test_sources: if test_key { options.test_sources } else { HashMap::new() },
+            live,
+            signing_secrets: options.signing_secrets,
             remembered: Mutex::default(),
         }))
     }
@@ -170,10 +189,13 @@ impl Stripe {
             Err(outcome) => return outcome,
         };
         if ask.kind == AttemptKind::Verify {
-            return self.verify(ask.attempt_id, &source).await;
+            return self.verify(ask, &source).await;
         }
         let request = self.charge_request(ask, amount, source);
-        self.carry_out(ask.attempt_id, request).await
+        match self.carry_out(ask.attempt_id, request).await {
+            Outcome::ActionRequired { reference } if ask.off_session => self.give_up_asking(&reference).await,
+            outcome => outcome,
+        }
     }
 
     /// What Stripe calls the card. No money has been asked for yet, so a failure here is never in doubt.
@@ -232,23 +254,18 @@ impl Stripe {
         }
     }
 
-    /// What became of an intent. One that waits for its payer is cancelled: nobody will be asked, and it must never be charged later.
+    /// What became of an intent. One whose payer has no page to go to is cancelled: it must never be charged later.
     async fn settled(&self, intent: &Intent) -> Outcome {
         match of_intent(intent) {
             Judged::Certain(outcome) => outcome,
-            Judged::NeedsAction => {
-                let path = format!("v1/payment_intents/{}/cancel", intent.id);
-                let cancelled = self.wire.post(&path, &format!("{}:cancel", intent.id), &Form::new()).await.success(true);
-                match cancelled.map(|body| serde_json::from_slice::<Intent>(&body)) {
-                    Ok(Ok(now)) if now.status == "canceled" => not_authenticated(&intent.id),
-                    Ok(_) | Err(_) => unknown("the payer would have to be asked, and the intent could not be cancelled"),
-                }
-            }
+            Judged::NeedsAction if self.asks_payer_of(intent) => Outcome::ActionRequired { reference: intent.id.clone().into() },
+            Judged::NeedsAction => self.give_up_asking(&intent.id).await,
         }
     }
 
     /// Checks a card without money: whatever is lost on the way has no effect.
-    async fn verify(&self, attempt: AttemptId, source: &str) -> Outcome {
+    async fn verify(&self, ask: &ChargeAsk, source: &str) -> Outcome {
+        let attempt = ask.attempt_id;
         let made = self.wire.post("v1/setup_intents", &attempt.to_string(), &self.setup_form(attempt)).await.success(false);
         let intent = match made.map(|body| serde_json::from_slice::<Intent>(&body)) {
             Ok(Ok(intent)) => intent,
@@ -258,10 +275,16 @@ impl Stripe {
             Err(outcome) => return outcome,
         };
         let path = format!("v1/setup_intents/{}/confirm", intent.id);
-        let form = vec![("payment_method".to_owned(), source.to_owned())];
+        let mut form = vec![("payment_method".to_owned(), source.to_owned())];
+        if let Some(returns_to) = ask.returns_to.as_deref().filter(|_| !self.minimal_fields) {
+            form.push(("return_url".to_owned(), returns_to.to_owned()));
+        }
         match self.wire.post(&path, &format!("{attempt}:confirm"), &form).await.success(false) {
             Ok(body) => match serde_json::from_slice::<Intent>(&body).map(|intent| (of_intent(&intent), intent)) {
                 Ok((Judged::Certain(outcome), _)) => outcome,
+                Ok((Judged::NeedsAction, intent)) if self.asks_payer_of(&intent) => {
+                    Outcome::ActionRequired { reference: intent.id.into() }
+                }
                 Ok((Judged::NeedsAction, intent)) => not_authenticated(&intent.id),
                 Err(_) => unknown("stripe's answer cannot be read"),
             },
@@ -319,6 +342,9 @@ impl Stripe {
                 Found::It(intent) => match of_intent(&intent) {
                     Judged::Certain(Outcome::Unknown { .. }) => Inquiry::NotFound, // begun, and never carried out
                     Judged::Certain(outcome) => Inquiry::Found(outcome),
+                    Judged::NeedsAction if self.asks_payer_of(&intent) => {
+                        Inquiry::Found(Outcome::ActionRequired { reference: intent.id.into() })
+                    }
                     Judged::NeedsAction => Inquiry::Found(not_authenticated(&intent.id)),
                 },
                 Found::Nowhere => Inquiry::NotFound,
@@ -470,6 +496,26 @@ impl Acquirer for Stripe {
 
     fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome> {
         Box::pin(Stripe::follow_up(self, ask))
+    }
+
+    fn asking_payers(&self) -> Option<&dyn AsksPayer> {
+        Some(self)
+    }
+
+    fn behind<'a>(&'a self, reference: &'a str) -> Answering<'a, Behind> {
+        Box::pin(Stripe::behind(self, reference))
+    }
+
+    fn read_notification(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Notification, NotTaken> {
+        if self.signing_secrets.is_empty() {
+            return Err(NotTaken::NotOffered);
+        }
+        notification::read(header(SIGNATURE_HEADER).as_deref(), body, &self.signing_secrets, self.live, now)
     }
 
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry> {

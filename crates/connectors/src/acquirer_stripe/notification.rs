@@ -2,8 +2,11 @@
 //!
 //! `Stripe-Signature: t=<seconds>,v1=<hex>[,v1=<hex>…]`, each `v1` an HMAC-SHA-256 of `<t>.<body>` under a secret of the endpoint.
 
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit, Mac};
-use kernel::{AttemptId, Money, SecretText, Timestamp};
+use kernel::{AttemptId, Currency, Money, SecretText, Timestamp, sha256};
+use payments::{Connector, Event, NotTaken, Notification, masked};
 use serde::Deserialize;
 use sha2::Sha256;
 
@@ -20,14 +23,20 @@ pub const TOLERANCE_SECONDS: i64 = 300;
 pub enum EventKind {
     /// A charge went through.
     Charged,
+    /// What was held was taken.
+    Captured,
     /// A hold is open.
     Held,
     /// A charge was refused.
     Refused,
-    /// A hold or an unfinished charge was let go.
+    /// A charge was given up before anything happened.
+    Abandoned,
+    /// A hold was let go.
     Cancelled,
-    /// A refund changed; its state is to be asked for.
+    /// A refund went through.
     Refunded,
+    /// A refund came to nothing.
+    RefundFailed,
     /// The payer disputes a charge.
     DisputeOpened,
     /// The dispute ended for the merchant.
@@ -53,7 +62,7 @@ pub struct StripeEvent {
     pub reference: String,
     /// The intent or charge that this belongs to, as [`payments::PaymentRow`]'s reference names it.
     pub charge_reference: Option<String>,
-    /// Our attempt, where we made the object.
+    /// Our attempt, where we made the object; of a dispute, the id under which we keep it.
     pub attempt: Option<AttemptId>,
     /// How much it is about; `None` where Stripe names none, or one that cannot be.
     pub amount: Option<Money>,
@@ -101,7 +110,7 @@ pub fn parse_notification(
     if seconds.abs_diff(now.seconds()) > TOLERANCE_SECONDS.unsigned_abs() {
         return Err(NotificationError::Stale);
     }
-    serde_json::from_slice::<Event>(body).ok().and_then(event).ok_or(NotificationError::Unreadable)
+    serde_json::from_slice::<Envelope>(body).ok().and_then(event).ok_or(NotificationError::Unreadable)
 }
 
 /// The value of `Stripe-Signature` for a body: what its receivers check.
@@ -136,7 +145,7 @@ fn read_signature(header: &str) -> Option<(&str, Vec<Vec<u8>>)> {
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct Envelope {
     id: String,
     #[serde(default)]
     livemode: bool,
@@ -160,6 +169,18 @@ struct Object {
     status: Option<String>,
     #[serde(default)]
     amount: Option<i64>,
+    /// What was captured, of an intent.
+    #[serde(default)]
+    amount_received: Option<i64>,
+    /// What was captured, of a charge.
+    #[serde(default)]
+    amount_captured: Option<i64>,
+    #[serde(default)]
+    capture_method: Option<String>,
+    #[serde(default)]
+    latest_charge: Option<Link>,
+    #[serde(default)]
+    created: Option<i64>,
     #[serde(default)]
     currency: Option<String>,
     #[serde(default)]
@@ -170,33 +191,25 @@ struct Object {
     charge: Option<Link>,
 }
 
-fn event(event: Event) -> Option<StripeEvent> {
+fn event(event: Envelope) -> Option<StripeEvent> {
     // Beyond these a year would not fit into a timestamp.
     if !(0..=Timestamp::MAX.seconds()).contains(&event.created) {
         return None;
     }
     let object = event.data.object;
-    let status = object.status.as_deref();
-    let kind = match event.kind.as_str() {
-        "payment_intent.succeeded" | "charge.succeeded" | "charge.captured" => EventKind::Charged,
-        "payment_intent.amount_capturable_updated" => EventKind::Held,
-        "payment_intent.payment_failed" | "charge.failed" => EventKind::Refused,
-        "payment_intent.canceled" | "charge.expired" => EventKind::Cancelled,
-        "charge.refunded" | "charge.refund.updated" | "refund.created" | "refund.updated" | "refund.failed" => {
-            EventKind::Refunded
-        }
-        "charge.dispute.created" => EventKind::DisputeOpened,
-        "charge.dispute.closed" if status == Some("won") => EventKind::DisputeWon,
-        "charge.dispute.closed" if status == Some("lost") => EventKind::DisputeLost,
-        _ => EventKind::Other,
-    };
+    let kind = object.tells(&event.kind);
     let itself = || object.kind == "payment_intent" || object.kind == "charge";
     let charge_reference = match (&object.payment_intent, &object.charge) {
         (Some(link), _) | (None, Some(link)) => Some(link.id().to_owned()),
         (None, None) => itself().then(|| object.id.clone()),
     };
-    let attempt = object.metadata.as_ref().and_then(|metadata| metadata.get(METADATA_ATTEMPT)).and_then(|id| id.parse().ok());
-    let amount = object.amount.zip(object.currency.as_deref()).and_then(|(minor, code)| amounts::received(minor, code));
+    let ours = object.metadata.as_ref().and_then(|metadata| metadata.get(METADATA_ATTEMPT)).and_then(|id| id.parse().ok());
+    let attempt = if kind.is_dispute() { Some(kept_as(&object.id, object.created.unwrap_or(event.created))) } else { ours };
+    let amount = match kind {
+        EventKind::Captured => object.amount_received.or(object.amount_captured).or(object.amount),
+        _ => object.amount,
+    };
+    let amount = amount.zip(object.currency.as_deref()).and_then(|(minor, code)| amounts::received(minor, code));
     let created_at = Timestamp::from_seconds(event.created);
     Some(StripeEvent {
         id: event.id,
@@ -207,6 +220,89 @@ fn event(event: Event) -> Option<StripeEvent> {
         charge_reference,
         attempt,
         amount,
+    })
+}
+
+impl EventKind {
+    fn is_dispute(self) -> bool {
+        matches!(self, Self::DisputeOpened | Self::DisputeWon | Self::DisputeLost)
+    }
+}
+
+impl Object {
+    /// What an event of this kind tells about this object. Source: docs.stripe.com/api/events/types.
+    fn tells(&self, event: &str) -> EventKind {
+        let status = self.status.as_deref();
+        // An inquiry of the payer's bank (`warning_…`) takes no money; should it become a dispute, the money is withdrawn.
+        let takes_money = !status.is_some_and(|status| status.starts_with("warning_"));
+        match event {
+            "payment_intent.succeeded" if self.capture_method.as_deref() == Some("manual") => EventKind::Captured,
+            "payment_intent.succeeded" | "charge.succeeded" => EventKind::Charged,
+            "charge.captured" => EventKind::Captured,
+            "payment_intent.amount_capturable_updated" => EventKind::Held,
+            "payment_intent.payment_failed" | "charge.failed" => EventKind::Refused,
+            "payment_intent.canceled" if self.latest_charge.is_none() => EventKind::Abandoned,
+            "payment_intent.canceled" | "charge.expired" => EventKind::Cancelled,
+            "charge.refunded" => EventKind::Refunded,
+            "charge.refund.updated" | "refund.created" | "refund.updated" | "refund.failed" => match status {
+                Some("succeeded") => EventKind::Refunded,
+                Some("failed" | "canceled") => EventKind::RefundFailed,
+                _ => EventKind::Other,
+            },
+            "charge.dispute.created" | "charge.dispute.funds_withdrawn" if takes_money => EventKind::DisputeOpened,
+            "charge.dispute.closed" if status == Some("won") => EventKind::DisputeWon,
+            "charge.dispute.closed" if status == Some("lost") => EventKind::DisputeLost,
+            _ => EventKind::Other,
+        }
+    }
+}
+
+/// The id under which a dispute is kept: made of its name, so that every event of it leads there, and of its time, so that it stands where
+/// it belongs among the transactions of its payment.
+fn kept_as(dispute: &str, created: i64) -> AttemptId {
+    let hash = sha256(&[b"stripe dispute\0", dispute.as_bytes()]);
+    let random: [u8; 10] = std::array::from_fn(|at| hash[at]);
+    let millis = u64::try_from(created).unwrap_or(0).saturating_mul(1_000);
+    AttemptId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}
+
+/// Checks and reads one notification, as the platform takes it.
+pub(super) fn read(
+    signature: Option<&str>,
+    body: &[u8],
+    secrets: &[SecretText],
+    live: bool,
+    now: Timestamp,
+) -> Result<Notification, NotTaken> {
+    let event = parse_notification(signature, body, secrets, now).map_err(|error| match error {
+        NotificationError::NoSignature | NotificationError::Stale | NotificationError::WrongSignature => NotTaken::NotGenuine,
+        NotificationError::Unreadable => NotTaken::Malformed(error.to_string()),
+    })?;
+    let (told, success) = match event.kind {
+        EventKind::Charged | EventKind::Held => (Event::Authorisation, true),
+        EventKind::Refused | EventKind::Abandoned => (Event::Authorisation, false),
+        EventKind::Captured => (Event::Capture, true),
+        EventKind::Cancelled => (Event::Cancellation, true),
+        EventKind::Refunded => (Event::Refund, true),
+        EventKind::RefundFailed => (Event::Refund, false),
+        EventKind::DisputeOpened => (Event::Chargeback, true),
+        EventKind::DisputeWon => (Event::ChargebackWon, true),
+        EventKind::DisputeLost => (Event::ChargebackLost, true),
+        EventKind::Other => (Event::Other, true),
+    };
+    // What is said about the other kind of money means nothing here, and neither does what names neither an attempt nor an amount.
+    let means_something = event.live == live && event.attempt.is_some() && event.amount.is_some();
+    Ok(Notification {
+        connector: Connector::Stripe,
+        identity: event.id,
+        payment_id: None,
+        merchant_order_id: Arc::from(""),
+        event: if means_something { told } else { Event::Other },
+        success,
+        amount: event.amount.unwrap_or(Money::new(0, Currency::EUR)),
+        body: masked(&String::from_utf8_lossy(body)).into(),
+        attempt: event.attempt,
+        reference: event.charge_reference.map(Arc::from),
     })
 }
 
@@ -322,8 +418,44 @@ mod tests {
             ),
             ("charge.dispute.closed", r#"{"id":"dp_1","object":"dispute","status":"lost"}"#, EventKind::DisputeLost, None),
             ("charge.dispute.closed", r#"{"id":"dp_1","object":"dispute","status":"warning_closed"}"#, EventKind::Other, None),
+            (
+                "charge.dispute.created",
+                r#"{"id":"dp_1","object":"dispute","status":"warning_needs_response","charge":"ch_1"}"#,
+                EventKind::Other,
+                Some("ch_1"),
+            ),
+            (
+                "charge.dispute.funds_withdrawn",
+                r#"{"id":"dp_1","object":"dispute","status":"needs_response","charge":"ch_1"}"#,
+                EventKind::DisputeOpened,
+                Some("ch_1"),
+            ),
+            (
+                "refund.updated",
+                r#"{"id":"re_1","object":"refund","status":"pending","charge":"ch_1"}"#,
+                EventKind::Other,
+                Some("ch_1"),
+            ),
+            (
+                "refund.failed",
+                r#"{"id":"re_1","object":"refund","status":"failed","payment_intent":"pi_1"}"#,
+                EventKind::RefundFailed,
+                Some("pi_1"),
+            ),
+            (
+                "payment_intent.succeeded",
+                r#"{"id":"pi_1","object":"payment_intent","capture_method":"manual"}"#,
+                EventKind::Captured,
+                Some("pi_1"),
+            ),
+            (
+                "payment_intent.canceled",
+                r#"{"id":"pi_1","object":"payment_intent","latest_charge":"ch_1"}"#,
+                EventKind::Cancelled,
+                Some("pi_1"),
+            ),
             ("payment_intent.payment_failed", r#"{"id":"pi_1","object":"payment_intent"}"#, EventKind::Refused, Some("pi_1")),
-            ("payment_intent.canceled", r#"{"id":"pi_1","object":"payment_intent"}"#, EventKind::Cancelled, Some("pi_1")),
+            ("payment_intent.canceled", r#"{"id":"pi_1","object":"payment_intent"}"#, EventKind::Abandoned, Some("pi_1")),
             ("customer.created", r#"{"id":"cus_1"}"#, EventKind::Other, None),
         ] {
             let body = format!(r#"{{"id":"e","created":1800000000,"type":"{kind}","data":{{"object":{object}}}}}"#);

@@ -44,6 +44,29 @@ pub(super) struct Intent {
     pub(super) latest_charge: Option<Link>,
     #[serde(default, alias = "last_setup_error")]
     pub(super) last_payment_error: Option<Problem>,
+    #[serde(default)]
+    pub(super) next_action: Option<NextAction>,
+}
+
+/// What a payer has to do.
+#[derive(Debug, Deserialize)]
+pub(super) struct NextAction {
+    #[serde(default)]
+    pub(super) redirect_to_url: Option<RedirectToUrl>,
+}
+
+/// Where he does it.
+#[derive(Debug, Deserialize)]
+pub(super) struct RedirectToUrl {
+    pub(super) url: String,
+}
+
+impl Intent {
+    /// The page on which the payer proves that the card is his.
+    pub(super) fn page(&self) -> Option<&str> {
+        let page = self.next_action.as_ref()?.redirect_to_url.as_ref()?.url.as_str();
+        Some(page).filter(|page| page.starts_with("https://") || page.starts_with("http://"))
+    }
 }
 
 /// A charge of the older interface.
@@ -68,6 +91,13 @@ pub(super) struct Refund {
     /// Older versions have none: a refund that is there succeeded.
     #[serde(default)]
     pub(super) status: Option<String>,
+    #[serde(default)]
+    pub(super) metadata: Metadata,
+}
+
+/// Anything that can carry our mark.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tagged {
     #[serde(default)]
     pub(super) metadata: Metadata,
 }

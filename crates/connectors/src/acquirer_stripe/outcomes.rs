@@ -70,6 +70,7 @@ pub(super) fn approved(reference: &str) -> Outcome {
         code: "SUCCEEDED".into(),
         iso: None,
         authorization_code: None,
+        eci: None,
     })
 }
 

@@ -81,6 +81,11 @@ impl Stripe {
             if self.api == Api::PaymentIntents {
                 form.push(member("payment_method_types[0]", "card"));
             }
+            if self.api == Api::PaymentIntents && ask.off_session {
+                form.push(member("off_session", &true));
+            } else if let Some(returns_to) = ask.returns_to.as_deref().filter(|_| self.api == Api::PaymentIntents) {
+                form.push(member("return_url", returns_to));
+            }
             form.push(member("description", &ask.description));
             form.push((metadata("payment"), ask.payment_id.to_string()));
             form.push((metadata("merchant_order_id"), ask.merchant_order_id.to_string()));

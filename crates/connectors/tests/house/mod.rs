@@ -72,6 +72,8 @@ impl House {
                 payments::subscriptions::MIGRATION,
                 payments::CHALLENGES_MIGRATION,
                 payments::NOTIFICATIONS_MIGRATION,
+                payments::delays::MIGRATION,
+                payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,
@@ -89,6 +91,7 @@ impl House {
             link: |_| Vec::new(),
             subscription: |_| Vec::new(),
             cycle: |_| None,
+            check: |_| None,
             customer: |_| Vec::new(),
             customer_session: |_| Vec::new(),
             token: |_| Vec::new(),
@@ -181,6 +184,7 @@ pub(crate) fn purchase(order: &str, minor: i64, number: &str) -> CreatePayment {
         means: Means::Card(card(number)),
         customer: None,
         vault_on_success: false,
+        delay: None,
         details: None,
     }
 }

@@ -75,15 +75,22 @@ async fn refusals_challenges_and_checks_of_cards_are_told_apart() {
     let server = server!();
     let shop = Shop::open(options(&server.url, Api::PaymentIntents)).await;
     for (number, state, code) in
-        [(NO_MONEY, PaymentState::Declined, "DECLINED_BY_BANK"), (CHALLENGED, PaymentState::Declined, "AUTHENTICATION_REQUIRED")]
+        [(NO_MONEY, PaymentState::Declined, "DECLINED_BY_BANK"), (CHALLENGED, PaymentState::AwaitingPayer, "CHALLENGE_REQUIRED")]
     {
         shop.house.create(number, purchase(number, 1_000, number)).await.expect("an answer");
         let payment = shop.payment(number).await;
         let said = payment.said().map(|said| (said.code, said.hard));
         assert_eq!((payment.state, said), (state, Some((code, false))), "{number}");
     }
+    let regular = ChargeAsk { off_session: true, ..charge_ask(1_000, CHALLENGED) };
+    let outcome = shop.stripe.charge(&regular).await;
+    assert!(
+        matches!(&outcome, Outcome::Declined(decline) if decline.code == "AUTHENTICATION_REQUIRED" && !decline.hard),
+        "{outcome:?}"
+    );
     let intents = server.list(INTENTS).await;
-    assert!(intents.iter().any(|intent| intent["status"] == "canceled"), "nobody can be charged by it later: {intents:?}");
+    let statuses: Vec<_> = intents.iter().filter_map(|intent| intent["status"].as_str()).collect();
+    assert!(statuses.contains(&"canceled") && statuses.contains(&"requires_action"), "{statuses:?}");
     assert_eq!(paid(&server).await, 0);
 
     let check = |order: &str, number: &str| CreatePayment { mode: Mode::Verify, ..purchase(order, 0, number) };
@@ -111,7 +118,7 @@ async fn a_cut_connection_never_makes_two_charges() {
     assert_eq!(shop.payment("declined").await.state, PaymentState::Declined);
     line.cut(INTENTS, Cut::BeforeReply);
     shop.house.create("challenged", purchase("challenged", 1_000, CHALLENGED)).await.expect("it was found out");
-    assert_eq!(shop.payment("challenged").await.state, PaymentState::Declined);
+    assert_eq!(shop.payment("challenged").await.state, PaymentState::AwaitingPayer);
 
     // The request never arrived. Nobody can promise that it will not, so only time tells.
     line.cut(INTENTS, Cut::BeforeRequest);
@@ -156,6 +163,51 @@ async fn a_cut_connection_never_refunds_or_captures_twice() {
     shop.is_sound().await;
 }
 
+/// The payer does what his browser would do there.
+async fn authenticates(server: &Server, payment: &PaymentRow, success: bool) {
+    let intent = format!("{INTENTS}/{}", payment.said().and_then(|said| said.reference).expect("a name"));
+    let secret = server.get(&intent).await["client_secret"].as_str().expect("a secret").to_owned();
+    let form = [("client_secret", secret), ("success", success.to_string())];
+    let asked = client().post(format!("{}{intent}/_authenticate", server.url)).bearer_auth(KEY).form(&form).send().await;
+    assert_eq!(asked.expect("an answer").status(), 200);
+}
+
+#[tokio::test]
+async fn a_challenged_payer_pays_when_he_has_proven_himself_and_nothing_is_left_open_when_he_does_not() {
+    let server = server!();
+    let shop = Shop::open(options(&server.url, Api::PaymentIntents)).await;
+    for (order, success, state) in [("good", true, PaymentState::Approved), ("bad", false, PaymentState::Declined)] {
+        shop.house.create(order, purchase(order, 1_000, CHALLENGED)).await.expect("an answer");
+        let payment = shop.payment(order).await;
+        assert_eq!(shop.visits(order).await, Sent::Nowhere, "this server names no page");
+        authenticates(&server, &payment, success).await;
+        assert_eq!(shop.visits(order).await, Sent::OverNow);
+        assert_eq!(shop.payment(order).await.state, state, "{order}");
+    }
+    let payment = shop.payment("good").await;
+    shop.refund("r", &payment, 400).await.expect("a refund");
+    shop.house.create("held", authorisation("held", 900, CHALLENGED)).await.expect("an answer");
+    authenticates(&server, &shop.payment("held").await, true).await;
+    shop.eleven_minutes().await;
+    shop.eleven_minutes().await;
+    let held = shop.payment("held").await;
+    assert_eq!(held.state, PaymentState::Authorised, "found out when his time was over");
+    shop.capture("c", &held, 900).await.expect("a capture");
+
+    shop.house.create("away", purchase("away", 1_000, CHALLENGED)).await.expect("an answer");
+    let away = shop.payment("away").await;
+    let intent = format!("{INTENTS}/{}", away.said().and_then(|said| said.reference).expect("a name"));
+    assert_eq!(server.get(&intent).await["status"], "requires_action");
+    shop.eleven_minutes().await;
+    shop.eleven_minutes().await;
+    assert_eq!(
+        (shop.payment("away").await.state, &server.get(&intent).await["status"]),
+        (PaymentState::Expired, &"canceled".into())
+    );
+    assert_eq!(paid(&server).await, 2);
+    shop.is_sound().await;
+}
+
 #[tokio::test]
 async fn a_card_that_cannot_be_handed_over_leaves_nothing() {
     let server = server!();
@@ -193,7 +245,8 @@ async fn its_signed_notification_is_believed_and_a_forged_one_is_not() {
     let hook = [("url", url.as_str()), ("secret", SECRET)];
     let asked = client().post(format!("{}/_config/webhooks/test", server.url)).bearer_auth(KEY).form(&hook).send().await;
     assert_eq!(asked.expect("an answer").status(), 200);
-    let shop = Shop::open(options(&server.url, Api::PaymentIntents)).await;
+    let signing_secrets = vec![SecretText::new(SECRET.to_owned())];
+    let shop = Shop::open(StripeOptions { signing_secrets, ..options(&server.url, Api::PaymentIntents) }).await;
     shop.house.create("p", purchase("p", 1_999, GOOD_CARD)).await.expect("a payment");
     let payment = shop.payment("p").await;
 
@@ -219,8 +272,16 @@ async fn its_signed_notification_is_believed_and_a_forged_one_is_not() {
     let event = parse_notification(signature.as_deref(), &body, &secrets, now).expect("genuine");
     assert_eq!((event.kind, event.attempt, event.amount), (EventKind::Charged, Some(payment.attempt_id), Some(eur(1_999))));
     assert_eq!(event.charge_reference.as_deref(), payment.said().and_then(|said| said.reference));
+    let header = |name: &str| signature.clone().filter(|_| name == "stripe-signature");
+    for _ in 0..2 {
+        shop.house.payments.take_notification(Connector::Stripe, &header, &body).await.expect("it is taken");
+        shop.house.payments.work_off_notifications().await.expect("it is worked off");
+    }
+    assert_eq!(shop.payment("p").await.state, PaymentState::Approved);
     let mut forged = body.clone();
     forged.push(b' ');
+    assert!(shop.house.payments.take_notification(Connector::Stripe, &header, &forged).await.is_err());
+    assert!(shop.house.payments.take_notification(Connector::Stripe, &|_| None, &body).await.is_err());
     assert!(parse_notification(signature.as_deref(), &forged, &secrets, now).is_err());
     assert!(parse_notification(signature.as_deref(), &body, &secrets, Timestamp::from_seconds(now.seconds() + 400)).is_err());
     assert!(parse_notification(signature.as_deref(), &body, &[SecretText::new("other".to_owned())], now).is_err());

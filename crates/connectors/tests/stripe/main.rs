@@ -77,6 +77,15 @@ impl Shop {
         self.house.payments.refund(&TERMS, ask, once("/refund", key)).await
     }
 
+    /// The payer opens our page.
+    async fn visits(&self, order: &str) -> Sent {
+        let read = self.house.payment(order).await.expect("it is there");
+        let page = read.facts(false, false, self.house.payments.challenges()).redirect_url().expect("it waits for him");
+        let token = page.rsplit('/').next().expect("a token");
+        let challenge = self.house.payments.challenge(token).await.expect("the store works").expect("it is there");
+        self.house.payments.visit_challenge(&challenge).await.expect("the store works")
+    }
+
     /// Eleven minutes pass, with a question at either end.
     async fn eleven_minutes(&self) {
         self.house.payments.resolve_once().await;
@@ -101,6 +110,8 @@ fn charge_ask(minor: i64, number: &str) -> ChargeAsk {
         merchant_order_id: "by hand".into(),
         description: "a coffee".into(),
         card: card(number),
+        off_session: false,
+        returns_to: None,
     }
 }
 

@@ -4,10 +4,8 @@ use db::{Command, Keys, Rows};
 use idempotency::{Claim, Reply};
 use kernel::Timestamp;
 
-use super::settle::Finished;
-use super::{Begun, claim};
+use super::{Begun, claim, done_keeping};
 use crate::error::Refusal;
-use crate::origin::Ended;
 
 /// What is decided under the key, if there is one.
 pub(crate) trait Decision: Send + 'static {
@@ -15,6 +13,10 @@ pub(crate) trait Decision: Send + 'static {
     fn keys(&self, keys: &mut Keys<'_>);
     /// Decides and draws the reply.
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal>;
+    /// The reply as it is recorded for repeats: one that carries a secret is recorded sealed.
+    fn kept(&self, reply: &Reply) -> Reply {
+        reply.clone()
+    }
 }
 
 /// A decision with the claim of its request.
@@ -40,9 +42,7 @@ impl<D: Decision> Command for AtOnce<D> {
             return Ok(Begun::Taken(known));
         }
         let reply = self.decision.decide(rows, now)?;
-        let recorded = self.claim.as_ref().map(|claim| {
-            idempotency::finish(rows, &claim.scope, &reply, now).expect("the claim was made a moment ago, and the reply is small")
-        });
-        Ok(Begun::Done(Finished { ended: Ended::Approved, reply: Some(reply), recorded }))
+        let kept = self.decision.kept(&reply);
+        Ok(done_keeping(rows, self.claim.as_ref(), reply, &kept, now))
     }
 }

@@ -9,6 +9,7 @@ use kernel::{AccountId, AttemptId, CheckoutSessionId, Country, Money, PaymentId,
 use super::settle::{Ending, conclude, conclude_keys, settle};
 use super::{Begun, claim};
 use crate::attempt::{Asked, Attempt};
+use crate::delays::Delay;
 use crate::error::{AmountRefusal, Refusal};
 use crate::made_for::MadeFor;
 use crate::methods::CardSource;
@@ -54,6 +55,8 @@ pub struct Charge {
     pub split: Option<SplitPlan>,
     /// Everything that is only echoed.
     pub details: Option<Arc<[u8]>>,
+    /// What is done by itself a while after an authorisation is approved.
+    pub delay: Option<Delay>,
     /// Whose card it is and where it came from.
     pub source: CardSource,
 }
@@ -80,6 +83,7 @@ impl Charge {
             idempotency_key: self.idempotency_key.clone(),
             split: self.split.clone(),
             details: self.details.clone(),
+            delay: self.delay,
             customer_id: self.source.customer,
             token: self.source.token,
             created_at: now,
@@ -117,6 +121,7 @@ impl Charge {
             split: self.split.clone(),
             token: self.source.token,
             method: self.source.method_id(),
+            delay: self.delay,
             asked,
         }
     }

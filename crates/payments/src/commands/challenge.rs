@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use db::{Command, Keys, Rows};
-use kernel::Timestamp;
+use kernel::{AccountId, PaymentId, Timestamp};
 
 use super::asking::question;
 use super::settle::{Ending, conclude, conclude_keys, settle, settle_keys};
@@ -76,6 +76,9 @@ impl Command for AnswerChallenge {
             Given::Proof(proof @ (Proof::Authenticated | Proof::Attempted)) => {
                 let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
                 payment.attempt = AttemptState::Sending;
+                if let (Some(said), Some(eci)) = (&payment.response, proof.eci()) {
+                    payment.response = Some(said.authenticated(eci));
+                }
                 // Nobody's claim leads here should this process die, so the question is opened before the acquirer is told.
                 question(rows, &self.attempt, &self.origins, now.plus_seconds(ASKED_AFTER_SECONDS), now);
                 Judged::GoOn(proof)
@@ -84,7 +87,8 @@ impl Command for AnswerChallenge {
     }
 }
 
-const NOT_AUTHENTICATED: &str = "AUTHENTICATION_FAILED_THREE_D_SECURE";
+/// What a payer who has not proven that the card is his is refused with.
+pub(crate) const NOT_AUTHENTICATED: &str = "AUTHENTICATION_FAILED_THREE_D_SECURE";
 
 /// Ends a payment whose payer did not come in time.
 #[derive(Debug)]
@@ -109,6 +113,29 @@ impl Command for ExpireChallenge {
         challenge.expires_at = None;
         if waiting(rows, &self.attempt).is_some() {
             expire(rows, &self.attempt, &self.origins, now);
+        }
+        Ok(())
+    }
+}
+
+/// Looks later whether a challenge has to be ended: the acquirer that asks the payer did not give the charge up.
+#[derive(Debug)]
+pub(crate) struct ExpireLater {
+    pub(crate) key: (AccountId, PaymentId),
+    pub(crate) at: Timestamp,
+}
+
+impl Command for ExpireLater {
+    type Reply = ();
+    type Refusal = Infallible;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<ChallengeRow>(self.key);
+    }
+
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Result<(), Infallible> {
+        if let Some(challenge) = rows.get_mut::<ChallengeRow>(&self.key).filter(|challenge| challenge.expires_at.is_some()) {
+            challenge.expires_at = Some(self.at);
         }
         Ok(())
     }

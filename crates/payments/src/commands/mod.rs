@@ -15,7 +15,7 @@ pub(crate) use asking::{Adopt, KeepAsking, NoteMissing, TakeQuestion};
 pub(crate) use at_once::{AtOnce, Decision};
 pub(crate) use begin::BeginPayment;
 pub use begin::{Charge, begin, begin_keys};
-pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, Given, Judged};
+pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, ExpireLater, Given, Judged, NOT_AUTHENTICATED};
 pub(crate) use lapse::Lapse;
 pub(crate) use notification::{CloseNotification, StoreNotification, TakeChargeback};
 pub(crate) use operate::{BeginOperation, Want};
@@ -24,7 +24,7 @@ pub(crate) use session::{CreateSession, PatchSession};
 pub use settle::{Ending, Finished};
 pub(crate) use settle::{Settle, conclude, conclude_keys, post, settle};
 
-use db::{Keys, Rows};
+use db::Rows;
 use idempotency::{Claim, Claimed, Known, Reply};
 use kernel::Timestamp;
 
@@ -39,18 +39,6 @@ pub(crate) enum Begun<T> {
     Done(Finished),
     /// The key is taken: a replay, or still in process.
     Taken(Known),
-}
-
-/// Names the claim of a request whose key is optional.
-pub(crate) fn claim_keys(keys: &mut Keys<'_>, claim: Option<&Claim>) {
-    if let Some(claim) = claim {
-        idempotency::claim_keys(keys, claim);
-    }
-}
-
-/// Claims the key of a request whose key is optional; what became of it, when it is taken.
-pub(crate) fn claimed(rows: &mut Rows, asked: Option<&Claim>, now: Timestamp) -> Option<Known> {
-    asked.and_then(|asked| claim(rows, asked, now).err())
 }
 
 /// A request that needed no acquirer and is finished with this reply.

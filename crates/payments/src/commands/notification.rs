@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use db::{Command, Keys, Rows};
-use kernel::Timestamp;
+use kernel::{AccountId, AttemptId, Timestamp};
 use ledger::recipes::{ChargebackLost, ChargebackOpen, ChargebackWon, Recipe};
 
 use crate::attempt::Attempt;
@@ -12,8 +12,11 @@ use crate::origin::Origins;
 use crate::rows::{AttemptRow, NotificationRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, OriginKind, PaymentState, ReplyForm, Response};
 
-/// When a notification about an attempt that is still being sent is looked at again.
+/// How soon a notification is looked at again that cannot be worked off yet: its attempt is still being sent, or the acquirer does not say
+/// whose it is.
 const AGAIN_AFTER_SECONDS: i64 = 2;
+/// The same for an old one: the pause is half of its age.
+const AGAIN_AFTER_SECONDS_MAX: i64 = 10 * 60;
 /// What the platform takes for a lost dispute, in minor units.
 const CHARGEBACK_FEE: i64 = 0;
 
@@ -32,7 +35,8 @@ impl Command for StoreNotification {
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
-        let Notification { connector, payment_id, merchant_order_id, event, success, amount, body, .. } = &self.notification;
+        let Notification { connector, payment_id, merchant_order_id, event, success, amount, body, attempt, reference, .. } =
+            &self.notification;
         let id = self.notification.id();
         if rows.get::<NotificationRow>(&(id,)).is_some() {
             return Ok(());
@@ -47,6 +51,8 @@ impl Command for StoreNotification {
             currency: amount.currency(),
             amount: amount.minor(),
             body: body.clone(),
+            attempt_id: *attempt,
+            reference: reference.clone(),
             received_at: now,
             state: NotificationState::Stored,
             due_at: Some(now),
@@ -72,7 +78,8 @@ impl Command for CloseNotification {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
         if let Some(row) = rows.get_mut::<NotificationRow>(&(self.id,)).filter(|row| row.due_at.is_some()) {
-            row.due_at = self.state.is_none().then(|| now.plus_seconds(AGAIN_AFTER_SECONDS));
+            let pause = (now.seconds_since(row.received_at) / 2).clamp(AGAIN_AFTER_SECONDS, AGAIN_AFTER_SECONDS_MAX);
+            row.due_at = self.state.is_none().then(|| now.plus_seconds(pause));
             row.state = self.state.unwrap_or(row.state);
         }
         Ok(())
@@ -85,20 +92,41 @@ pub(crate) struct TakeChargeback {
     /// The dispute: the open one, or one to be opened under a fresh id; its amount is the notification's.
     pub(crate) attempt: Attempt,
     pub(crate) event: Event,
+    /// The acquirer gives its disputes names, and the attempt's id is made of it: a repeat is known by it, and so is an end that comes
+    /// before its beginning.
+    pub(crate) known_by_id: bool,
     pub(crate) origins: Origins,
 }
 
 impl TakeChargeback {
+    fn key(&self) -> (AccountId, AttemptId) {
+        (self.attempt.account_id, self.attempt.id)
+    }
+
     fn open(&self, rows: &mut Rows, now: Timestamp) -> NotificationState {
+        if self.known_by_id && rows.get::<AttemptRow>(&self.key()).is_some() {
+            return NotificationState::Ignored;
+        }
+        if let Err(state) = self.set_aside(rows, AttemptState::Disputed, now) {
+            return state;
+        }
+        self.tell(rows, now);
+        NotificationState::Done
+    }
+
+    /// Writes the dispute down as it stands and sets its amount aside.
+    fn set_aside(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> Result<(), NotificationState> {
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let standing = payment.standing();
         let Some(minor) = standing.plan_dispute(self.attempt.amount) else {
-            // A repeat, or too late: only one that would fit but for its amount needs somebody to look.
-            return if standing.can_be_disputed() { NotificationState::Quarantined } else { NotificationState::Ignored };
+            // A repeat, or too late: only one that would fit but for its amount, or another one at the same time, needs somebody to look.
+            let another = self.known_by_id && payment.state == PaymentState::Disputed;
+            let quarantined = standing.can_be_disputed() || another;
+            return Err(if quarantined { NotificationState::Quarantined } else { NotificationState::Ignored });
         };
         payment.state = PaymentState::Disputed;
         payment.updated_at = now;
-        rows.append(AttemptRow {
+        rows.insert(AttemptRow {
             account_id: self.attempt.account_id,
             id: self.attempt.id,
             payment_id: self.attempt.payment_id,
@@ -112,26 +140,31 @@ impl TakeChargeback {
             claim: None,
             details: None,
             created_at: now,
-            state: AttemptState::Disputed,
-            response: Some(Response::notified("CHARGEBACK")),
+            state,
+            response: Some(Response::notified("CHARGEBACK", None)),
             returned: 0,
             updated_at: now,
         });
         self.post(rows, &self.opening(), now);
-        self.tell(rows, now);
-        NotificationState::Done
+        Ok(())
     }
 
     fn end(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> NotificationState {
-        let key = (self.attempt.account_id, self.attempt.id);
-        let Some(dispute) = rows.get_mut::<AttemptRow>(&key).filter(|dispute| dispute.state == AttemptState::Disputed) else {
-            return NotificationState::Ignored;
-        };
-        if dispute.money() != self.attempt.amount {
-            return NotificationState::Quarantined;
+        match rows.get_mut::<AttemptRow>(&self.key()) {
+            Some(dispute) if dispute.state != AttemptState::Disputed => return NotificationState::Ignored,
+            Some(dispute) if dispute.money() != self.attempt.amount => return NotificationState::Quarantined,
+            Some(dispute) => {
+                dispute.state = state;
+                dispute.updated_at = now;
+            }
+            // Its beginning is still on its way.
+            None if self.known_by_id => {
+                if let Err(refused) = self.set_aside(rows, state, now) {
+                    return refused;
+                }
+            }
+            None => return NotificationState::Ignored,
         }
-        dispute.state = state;
-        dispute.updated_at = now;
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let won = state == AttemptState::Won;
         payment.state = if won { payment.standing().state_by_totals() } else { PaymentState::ChargedBack };
@@ -179,12 +212,14 @@ impl Command for TakeChargeback {
     fn keys(&self, keys: &mut Keys<'_>) {
         self.origins.of(self.attempt.payment_origin).keys(&self.attempt, keys);
         keys.row::<PaymentRow>(self.attempt.payment_key());
-        keys.row::<AttemptRow>((self.attempt.account_id, self.attempt.id));
+        keys.row::<AttemptRow>(self.key());
         let cause = self.attempt.cause();
         match self.event {
             Event::ChargebackLost => ledger::keys(keys, &cause, &self.lost()),
             Event::ChargebackWon => ledger::keys(keys, &cause, &self.won()),
-            _ => ledger::keys(keys, &cause, &self.opening()),
+            Event::Chargeback | Event::Authorisation | Event::Capture | Event::Cancellation | Event::Refund | Event::Other => {
+                ledger::keys(keys, &cause, &self.opening());
+            }
         }
     }
 

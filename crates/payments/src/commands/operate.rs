@@ -11,6 +11,7 @@ use ledger::{Cause, PostRefusal, Split};
 use super::{Begun, claim};
 use crate::asks::Target;
 use crate::attempt::{Asked, Attempt};
+use crate::delays;
 use crate::earlier::EarlierTry;
 use crate::error::{AmountRefusal, Refusal};
 use crate::rows::{AttemptRow, PaymentRow};
@@ -21,6 +22,8 @@ use crate::types::{AttemptKind, AttemptState, OriginKind, PaymentState, ReplyFor
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
     Capture(Money),
+    /// Everything that is left.
+    CaptureRest,
     Cancel,
     /// `None`: everything that is left.
     Refund(Option<Money>),
@@ -31,7 +34,7 @@ pub(crate) enum Want {
 impl Want {
     const fn form(self) -> ReplyForm {
         match self {
-            Self::Capture(_) => ReplyForm::Capture,
+            Self::Capture(_) | Self::CaptureRest => ReplyForm::Capture,
             Self::Cancel => ReplyForm::Cancel,
             Self::Refund(_) => ReplyForm::Refund,
             Self::CancelOrRefund(_) => ReplyForm::CancelOrRefund,
@@ -41,7 +44,7 @@ impl Want {
     const fn amount(self) -> Option<Money> {
         match self {
             Self::Capture(amount) => Some(amount),
-            Self::Cancel => None,
+            Self::CaptureRest | Self::Cancel => None,
             Self::Refund(amount) | Self::CancelOrRefund(amount) => amount,
         }
     }
@@ -59,6 +62,8 @@ pub(crate) struct BeginOperation {
     /// The fresh id of the attempt.
     pub(crate) attempt_id: AttemptId,
     pub(crate) details: Option<Arc<[u8]>>,
+    /// Who asks.
+    pub(crate) origin: OriginKind,
 }
 
 /// The transaction an operation names.
@@ -119,7 +124,7 @@ impl BeginOperation {
         let holds = named.kind == AttemptKind::Authorise;
         let paid = matches!(named.kind, AttemptKind::Purchase | AttemptKind::Capture | AttemptKind::Authorise);
         let operation = match self.want {
-            Want::Capture(_) => Operation::Capture,
+            Want::Capture(_) | Want::CaptureRest => Operation::Capture,
             Want::Cancel => Operation::Cancel,
             Want::CancelOrRefund(_) if holds && payment.state == PaymentState::Authorised => Operation::Cancel,
             Want::Refund(_) | Want::CancelOrRefund(_) => Operation::Refund,
@@ -137,7 +142,7 @@ impl BeginOperation {
         }
         let minor = match (operation, self.want.amount()) {
             (Operation::Capture, Some(amount)) => standing.plan_capture(amount, now)?,
-            (Operation::Capture, None) => standing.plan_capture(standing.amount, now)?,
+            (Operation::Capture, None) => standing.plan_capture(standing.rest(), now)?,
             (Operation::Cancel, amount) => {
                 let whole = standing.plan_cancel(now)?;
                 if amount.is_some_and(|amount| amount != standing.amount) {
@@ -156,7 +161,7 @@ impl BeginOperation {
             id: self.attempt_id,
             payment_id: payment.id,
             kind: plan.operation.kind(),
-            origin: OriginKind::Api,
+            origin: self.origin,
             form: self.want.form(),
             named: plan.named.id,
             currency: payment.currency,
@@ -207,6 +212,9 @@ impl Command for BeginOperation {
         if let Some(named) = self.named_key() {
             keys.row::<AttemptRow>(named);
         }
+        if self.origin == OriginKind::Delay {
+            delays::begin_keys(keys, payment);
+        }
         // Without an amount the currency is not known yet, and the accounts are found when they are touched.
         if let Want::Refund(Some(amount)) | Want::CancelOrRefund(Some(amount)) = self.want {
             let (merchant, id, subject) = (self.terms.account_id, self.attempt_id.uuid(), payment.1.uuid());
@@ -227,6 +235,9 @@ impl Command for BeginOperation {
         let row = self.row(&payment, &plan, now);
         let attempt = Attempt::later(&payment, &row, Some(self.asked()));
         self.reserve(rows, &plan, &attempt, now)?;
+        if self.origin == OriginKind::Delay {
+            delays::begin(rows, attempt.payment_key(), now)?;
+        }
         rows.append(row);
         Ok(Begun::Go(attempt))
     }

@@ -1,10 +1,10 @@
 //! Checkout sessions: made and changed in one commit, with their reply when the request brought a key.
 
-use db::{Command, Keys, Rows};
-use idempotency::Claim;
+use db::{Keys, Rows};
+use idempotency::Reply;
 use kernel::{AccountId, CheckoutSessionId, CustomerId, Timestamp};
 
-use super::{Begun, claim_keys, claimed, done};
+use super::{Decision, json};
 use crate::asks::{CreateCheckoutSession, PatchCheckoutSession};
 use crate::customers::{self, CustomerRow};
 use crate::error::Refusal;
@@ -20,8 +20,6 @@ pub(crate) struct CreateSession {
     pub(crate) ask: CreateCheckoutSession,
     /// Who will pay.
     pub(crate) customer: Option<CustomerId>,
-    /// The key is optional here.
-    pub(crate) claim: Option<Claim>,
     pub(crate) faces: Faces,
 }
 
@@ -45,29 +43,22 @@ impl CreateSession {
     }
 }
 
-impl Command for CreateSession {
-    type Reply = Begun<()>;
-    type Refusal = Refusal;
-
+impl Decision for CreateSession {
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
         if let Some(customer) = self.customer {
             keys.row::<CustomerRow>((self.account_id, customer));
         }
         keys.fresh::<CheckoutSessionRow>((self.account_id, self.id));
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
-            return Ok(Begun::Taken(known));
-        }
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         if let Some(customer) = self.customer {
             customers::live(rows, self.account_id, customer)?;
         }
         let row = self.row(now);
         let body = (self.faces.session)(&row);
         rows.append(row);
-        Ok(done(rows, self.claim.as_ref(), 200, body, now))
+        Ok(json(200, body))
     }
 }
 
@@ -79,26 +70,18 @@ pub(crate) struct PatchSession {
     pub(crate) ask: PatchCheckoutSession,
     /// Who will pay, if that changes.
     pub(crate) customer: Option<CustomerId>,
-    pub(crate) claim: Option<Claim>,
     pub(crate) faces: Faces,
 }
 
-impl Command for PatchSession {
-    type Reply = Begun<()>;
-    type Refusal = Refusal;
-
+impl Decision for PatchSession {
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
         if let Some(customer) = self.customer {
             keys.row::<CustomerRow>((self.account_id, customer));
         }
         keys.row::<CheckoutSessionRow>((self.account_id, self.id));
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
-            return Ok(Begun::Taken(known));
-        }
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let session = rows.get_mut::<CheckoutSessionRow>(&(self.account_id, self.id));
         let session = session.filter(|session| session.is_open(now)).ok_or(Refusal::CheckoutSessionNotFound)?;
         let ask = &self.ask;
@@ -122,6 +105,6 @@ impl Command for PatchSession {
         if let Some(customer) = self.customer {
             customers::live(rows, self.account_id, customer)?;
         }
-        Ok(done(rows, self.claim.as_ref(), 200, body, now))
+        Ok(json(200, body))
     }
 }

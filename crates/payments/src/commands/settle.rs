@@ -7,6 +7,7 @@ use ledger::recipes::Recipe;
 
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
+use crate::delays;
 use crate::earlier::{Earlier, unreachable};
 use crate::methods;
 use crate::origin::{Ended, Origins};
@@ -100,8 +101,20 @@ pub struct Finished {
     pub(crate) recorded: Option<Recorded>,
 }
 
-/// Enters what is known for certain about an attempt. Repeating it is harmless: `None` says that it was settled before.
+/// What a charge is refused with that wants its payer where nobody is.
+const AUTHENTICATION_REQUIRED: &str = "AUTHENTICATION_REQUIRED";
+
+/// Enters what is known for certain about an attempt. Where it wants a payer and nobody is there, it is refused. Repeating it is harmless: `None` says that it was settled before.
 pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
+    let alone;
+    let ending = match ending {
+        Ending::AwaitingPayer(said) if attempt.origin.is_off_session() => {
+            let reference = said.parts().and_then(|said| said.reference);
+            alone = Ending::Declined(Response::notified(AUTHENTICATION_REQUIRED, reference));
+            &alone
+        }
+        ending => ending,
+    };
     let ended = match attempt.operation() {
         None if attempt.kind == AttemptKind::Payout => payouts::settle(rows, attempt, ending, now)?,
         None => settle_first(rows, attempt, ending, origins.challenges(), now)?,
@@ -138,7 +151,13 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
     }
     payment.adopt(&standing, now);
     payment.attempt = ended.state();
+    let proven = payment.said().and_then(|said| said.eci).map(str::to_owned);
     payment.response = ending.response().cloned().or_else(|| if ended == Ended::Errored { unreachable() } else { None });
+    if let (Some(said), Some(eci)) =
+        (&payment.response, proven.filter(|_| !matches!(ended, Ended::AwaitingPayer | Ended::Expired)))
+    {
+        payment.response = Some(said.authenticated(&eci));
+    }
     payment.answered_at = Some(now);
     let session = payment.checkout_session;
     if ended != Ended::AwaitingPayer {
@@ -157,7 +176,10 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
     if ending.ended() == Ended::Approved {
         match attempt.kind {
             AttemptKind::Purchase => post(rows, attempt, &attempt.capture(), now),
-            AttemptKind::Authorise => post(rows, attempt, &attempt.hold(), now),
+            AttemptKind::Authorise => {
+                post(rows, attempt, &attempt.hold(), now);
+                delays::schedule(rows, attempt, now);
+            }
             AttemptKind::Verify
             | AttemptKind::Capture
             | AttemptKind::Cancel
@@ -254,7 +276,10 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
     let cause = attempt.cause();
     match (attempt.kind, approved) {
         (AttemptKind::Purchase, true) => ledger::keys(keys, &cause, &attempt.capture()),
-        (AttemptKind::Authorise, true) => ledger::keys(keys, &cause, &attempt.hold()),
+        (AttemptKind::Authorise, true) => {
+            ledger::keys(keys, &cause, &attempt.hold());
+            delays::schedule_keys(keys, attempt);
+        }
         (AttemptKind::Capture, true) => {
             ledger::keys(keys, &cause, &attempt.release());
             ledger::keys(keys, &cause, &attempt.capture());

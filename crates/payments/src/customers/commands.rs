@@ -1,13 +1,13 @@
 //! Decisions about customers: each one commit, with its reply when the request brought a key.
 
 use db::{Command, Keys, Rows};
-use idempotency::Claim;
+use idempotency::Reply;
 use kernel::{AccountId, CustomerId, CustomerSessionId, Timestamp};
 
 use super::document::changed;
 use super::rows::{CustomerReferenceRow, CustomerRow, CustomerSessionRow};
 use super::types::{CreateCustomer, CreateCustomerSession, PatchCustomer};
-use crate::commands::{Begun, claim_keys, claimed, done};
+use crate::commands::{Decision, json};
 use crate::error::Refusal;
 use crate::facts::Faces;
 use crate::methods;
@@ -20,30 +20,39 @@ pub(crate) fn live(rows: &mut Rows, account: AccountId, id: CustomerId) -> Resul
     rows.get_mut::<CustomerRow>(&(account, id)).filter(|row| row.deleted_at.is_none()).ok_or(Refusal::CustomerNotFound)
 }
 
+/// Names the customer that [`payer`] looks at.
+pub(crate) fn payer_keys(keys: &mut Keys<'_>, account: AccountId, named: Option<&str>) {
+    if let Some(Ok(id)) = named.map(str::parse) {
+        keys.row::<CustomerRow>((account, id));
+    }
+}
+
+/// Whoever is named to pay later must be a customer now.
+///
+/// # Errors
+/// [`Refusal::PayerNotFound`].
+pub(crate) fn payer(rows: &mut Rows, account: AccountId, named: Option<&str>) -> Result<(), Refusal> {
+    let Some(named) = named else { return Ok(()) };
+    let id: CustomerId = named.parse().map_err(|_| Refusal::PayerNotFound)?;
+    live(rows, account, id).map(|_| ()).map_err(|_| Refusal::PayerNotFound)
+}
+
 /// `POST /v1/customers`.
 #[derive(Debug)]
 pub(super) struct Create {
     pub(super) account: AccountId,
     pub(super) id: CustomerId,
     pub(super) ask: CreateCustomer,
-    pub(super) claim: Option<Claim>,
     pub(super) faces: Faces,
 }
 
-impl Command for Create {
-    type Reply = Begun<()>;
-    type Refusal = Refusal;
-
+impl Decision for Create {
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
         keys.row::<CustomerReferenceRow>((self.account, self.ask.merchant_customer_id.clone()));
         keys.fresh::<CustomerRow>((self.account, self.id));
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
-            return Ok(Begun::Taken(known));
-        }
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let name = self.ask.merchant_customer_id.clone();
         take_name(rows, self.account, self.id, name.clone())?;
         let row = CustomerRow {
@@ -58,7 +67,7 @@ impl Command for Create {
         };
         let body = (self.faces.customer)(&row);
         rows.append(row);
-        Ok(done(rows, self.claim.as_ref(), 201, body, now))
+        Ok(json(201, body))
     }
 }
 
@@ -77,26 +86,18 @@ pub(super) struct Patch {
     pub(super) account: AccountId,
     pub(super) id: CustomerId,
     pub(super) ask: PatchCustomer,
-    pub(super) claim: Option<Claim>,
     pub(super) faces: Faces,
 }
 
-impl Command for Patch {
-    type Reply = Begun<()>;
-    type Refusal = Refusal;
-
+impl Decision for Patch {
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
         keys.row::<CustomerRow>((self.account, self.id));
         if let Some(name) = &self.ask.merchant_customer_id {
             keys.row::<CustomerReferenceRow>((self.account, name.clone()));
         }
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
-            return Ok(Begun::Taken(known));
-        }
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let before = live(rows, self.account, self.id)?.merchant_customer_id.clone();
         if let Some(name) = self.ask.merchant_customer_id.clone().filter(|name| before.as_ref() != Some(name)) {
             take_name(rows, self.account, self.id, name)?;
@@ -111,7 +112,7 @@ impl Command for Patch {
         row.document = changed(row.document.as_deref(), &self.ask.changes);
         row.updated_at = now;
         let body = (self.faces.customer)(row);
-        Ok(done(rows, self.claim.as_ref(), 200, body, now))
+        Ok(json(200, body))
     }
 }
 
@@ -153,24 +154,16 @@ pub(super) struct OpenSession {
     pub(super) id: CustomerSessionId,
     pub(super) customer: CustomerId,
     pub(super) ask: CreateCustomerSession,
-    pub(super) claim: Option<Claim>,
     pub(super) faces: Faces,
 }
 
-impl Command for OpenSession {
-    type Reply = Begun<()>;
-    type Refusal = Refusal;
-
+impl Decision for OpenSession {
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
         keys.row::<CustomerRow>((self.account, self.customer));
         keys.fresh::<CustomerSessionRow>((self.account, self.id));
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
-            return Ok(Begun::Taken(known));
-        }
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         live(rows, self.account, self.customer)?;
         let row = CustomerSessionRow {
             account_id: self.account,
@@ -182,6 +175,6 @@ impl Command for OpenSession {
         };
         let body = (self.faces.customer_session)(&row);
         rows.append(row);
-        Ok(done(rows, self.claim.as_ref(), 201, body, now))
+        Ok(json(201, body))
     }
 }

@@ -24,7 +24,7 @@ impl Payments {
     ) -> Result<Answer, PaymentsError> {
         let id = CustomerId::new(&self.0.source);
         let faces = self.0.faces.clone();
-        self.0.in_one_commit(once, id.uuid(), |claim| Create { account, id, ask, claim, faces }).await
+        self.0.at_once(Create { account, id, ask, faces }, id.uuid(), once).await
     }
 
     /// Changes a customer. An id that is none is answered like an unknown one.
@@ -40,7 +40,7 @@ impl Payments {
     ) -> Result<Answer, PaymentsError> {
         let Some(id) = id else { return self.0.refused(once.as_ref(), Refusal::CustomerNotFound).await };
         let faces = self.0.faces.clone();
-        self.0.in_one_commit(once, id.uuid(), |claim| Patch { account, id, ask, claim, faces }).await
+        self.0.at_once(Patch { account, id, ask, faces }, id.uuid(), once).await
     }
 
     /// Forgets a customer and destroys the cards kept for it.
@@ -66,7 +66,7 @@ impl Payments {
         };
         let id = CustomerSessionId::new(&self.0.source);
         let faces = self.0.faces.clone();
-        self.0.in_one_commit(once, id.uuid(), |claim| OpenSession { account, id, customer, ask, claim, faces }).await
+        self.0.at_once(OpenSession { account, id, customer, ask, faces }, id.uuid(), once).await
     }
 
     /// One customer; `None` when the account has none of that id.

@@ -40,6 +40,8 @@ pub struct CreateLink {
     pub start_at: Option<Timestamp>,
     /// From when on it may not be paid any more.
     pub finish_at: Option<Timestamp>,
+    /// The customer who is to pay.
+    pub customer: Option<Arc<str>>,
     /// Everything that is only echoed, as a JSON object.
     pub details: Option<Arc<[u8]>>,
     /// Where the product is reached: part of the address that the reply shows.

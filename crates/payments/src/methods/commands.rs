@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use db::{Command, Keys, Rows};
-use idempotency::Claim;
+use idempotency::{Claim, Reply};
 use kernel::{AccountId, CustomerId, CustomerSessionId, PaymentMethodId, Timestamp, TokenId};
 use uuid::Uuid;
 
@@ -11,14 +11,14 @@ use super::rows::{CustomerCardRow, PaymentMethodRow};
 use super::source::{NewMethod, existing};
 use super::types::MethodStatus;
 use crate::attempt::{Asked, Attempt};
-use crate::commands::{
-    Begun, Charge, Ending, begin, begin_keys, claim, claim_keys, claimed, conclude, conclude_keys, done, settle,
-};
+use crate::commands::{Begun, Charge, Decision, Ending, begin, begin_keys, claim, conclude, conclude_keys, done, json, settle};
 use crate::customers::{self, CustomerRow, CustomerSessionRow};
 use crate::error::Refusal;
 use crate::facts::{Faces, MethodFacts};
 use crate::origin::Origins;
+use crate::rows::PaymentRow;
 use crate::tokens;
+use crate::types::AttemptState;
 use crate::vault;
 
 /// Whether the method can be charged.
@@ -112,7 +112,10 @@ pub(super) fn drawn(rows: &mut Rows, faces: &Faces, account: AccountId, method: 
     let last = row.customer_id.is_some_and(|customer| {
         rows.get::<CustomerRow>(&(account, customer)).is_some_and(|customer| customer.last_method == Some(method))
     });
-    (faces.method)(&MethodFacts { method: &row, last, now })
+    let check = row.payment_id.and_then(|payment| rows.get::<PaymentRow>(&(account, payment)));
+    let asked = check.filter(|check| check.attempt == AttemptState::AwaitingPayer);
+    let page = asked.map(|check| faces.challenges.url(check.attempt_id));
+    (faces.method)(&MethodFacts { method: &row, last, now, page: page.as_deref() })
 }
 
 /// `POST /v1/customers/sessions/{cs}/payment-methods`: a method that waits for its card.
@@ -120,16 +123,11 @@ pub(super) fn drawn(rows: &mut Rows, faces: &Faces, account: AccountId, method: 
 pub(super) struct Prepare {
     pub(super) row: PaymentMethodRow,
     pub(super) session: CustomerSessionId,
-    pub(super) claim: Option<Claim>,
     pub(super) faces: Faces,
 }
 
-impl Command for Prepare {
-    type Reply = Begun<()>;
-    type Refusal = Refusal;
-
+impl Decision for Prepare {
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
         keys.row::<CustomerSessionRow>((self.row.account_id, self.session));
         if let Some(customer) = self.row.customer_id {
             keys.row::<CustomerRow>((self.row.account_id, customer));
@@ -137,10 +135,7 @@ impl Command for Prepare {
         keys.fresh::<PaymentMethodRow>((self.row.account_id, self.row.id));
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
-            return Ok(Begun::Taken(known));
-        }
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let account = self.row.account_id;
         let session = rows.get::<CustomerSessionRow>(&(account, self.session)).ok_or(Refusal::CustomerSessionNotFound)?;
         if now >= session.created_at.plus_seconds(customers::CUSTOMER_SESSION_SECONDS) {
@@ -151,7 +146,7 @@ impl Command for Prepare {
         }
         rows.append(PaymentMethodRow { created_at: now, updated_at: now, ..self.row.clone() });
         let body = drawn(rows, &self.faces, account, self.row.id, now);
-        Ok(done(rows, self.claim.as_ref(), 201, body, now))
+        Ok(json(201, body))
     }
 }
 
@@ -287,23 +282,15 @@ pub(super) struct Unenrol {
     pub(super) id: PaymentMethodId,
     /// The customer it must belong to, where one is named.
     pub(super) customer: Option<CustomerId>,
-    pub(super) claim: Option<Claim>,
     pub(super) faces: Faces,
 }
 
-impl Command for Unenrol {
-    type Reply = Begun<()>;
-    type Refusal = Refusal;
-
+impl Decision for Unenrol {
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
         keys.row::<PaymentMethodRow>((self.account, self.id));
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
-            return Ok(Begun::Taken(known));
-        }
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let row = rows.get::<PaymentMethodRow>(&(self.account, self.id));
         let of_customer = |row: &&PaymentMethodRow| self.customer.is_none_or(|customer| row.customer_id == Some(customer));
         let row = row.filter(of_customer).ok_or(Refusal::PaymentMethodNotFound)?;
@@ -312,7 +299,7 @@ impl Command for Unenrol {
         }
         unenrol(rows, self.account, self.id, now);
         let body = drawn(rows, &self.faces, self.account, self.id, now);
-        Ok(done(rows, self.claim.as_ref(), 200, body, now))
+        Ok(json(200, body))
     }
 }
 

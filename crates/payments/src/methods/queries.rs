@@ -1,17 +1,20 @@
 //! Reads of stored payment methods that are not part of a decision.
 
 use db::{Fault, Reader, Sql, args, sql};
-use kernel::{AccountId, CustomerId, PaymentMethodId};
+use kernel::{AccountId, AttemptId, CustomerId, PaymentMethodId};
 use uuid::Uuid;
 
 use super::rows::PaymentMethodRow;
 use super::types::MethodStatus;
+use crate::types::AttemptState;
 
 /// Stored methods of one customer that are listed at most.
 const LISTED_MAX: u32 = 1_000;
 
+// $3 an attempt that waits for its payer.
 static METHOD: Sql = sql!(
-    "SELECT {}, (SELECT last_method FROM customer AS c WHERE c.account_id = payment_method.account_id AND c.id = customer_id)
+    "SELECT {}, (SELECT last_method FROM customer AS c WHERE c.account_id = payment_method.account_id AND c.id = customer_id),
+            (SELECT attempt_id FROM payment AS p WHERE p.account_id = payment_method.account_id AND p.id = payment_id AND p.attempt = $3)
        FROM payment_method WHERE account_id = $1 AND id = $2",
     PaymentMethodRow
 );
@@ -20,7 +23,8 @@ static BY_TOKEN: Sql = sql!("SELECT {} FROM payment_method WHERE vaulted_token =
 
 // Ids are ordered by time.
 static OF_CUSTOMER: Sql = sql!(
-    "SELECT {}, (SELECT last_method FROM customer AS c WHERE c.account_id = payment_method.account_id AND c.id = customer_id)
+    "SELECT {}, (SELECT last_method FROM customer AS c WHERE c.account_id = payment_method.account_id AND c.id = customer_id),
+            (SELECT attempt_id FROM payment AS p WHERE p.account_id = payment_method.account_id AND p.id = payment_id AND p.attempt = $5)
        FROM payment_method WHERE customer_id = $1 AND account_id = $2 AND status <> $3 ORDER BY id DESC LIMIT $4",
     PaymentMethodRow
 );
@@ -72,19 +76,26 @@ pub(super) static CUSTOMERS_NAMED: Sql = sql!(
      EXCEPT SELECT account_id, id FROM customer"
 );
 
-/// A method and whether it is the one its customer paid with last.
-pub(super) type Found = (PaymentMethodRow, bool);
+/// A method as it was found.
+pub(super) struct Found {
+    pub(super) method: PaymentMethodRow,
+    /// Whether it is the one its customer paid with last.
+    pub(super) last: bool,
+    /// The attempt that checks its card, while that waits for the payer.
+    pub(super) asked: Option<AttemptId>,
+}
 
 fn found(record: &db::Record) -> Result<Found, Fault> {
-    let row: PaymentMethodRow = record.row(0)?;
-    let last: Option<PaymentMethodId> = record.get(<PaymentMethodRow as db::Table>::META.columns.len())?;
-    let is_last = last == Some(row.id);
-    Ok((row, is_last))
+    let method: PaymentMethodRow = record.row(0)?;
+    let first = <PaymentMethodRow as db::Table>::META.columns.len();
+    let last: Option<PaymentMethodId> = record.get(first)?;
+    let last = last == Some(method.id);
+    Ok(Found { method, last, asked: record.get(first + 1)? })
 }
 
 /// One method.
 pub(super) async fn method(reader: &Reader, account: AccountId, id: PaymentMethodId) -> Result<Option<Found>, Fault> {
-    reader.one(&METHOD, args![account, id]).await?.as_ref().map(found).transpose()
+    reader.one(&METHOD, args![account, id, AttemptState::AwaitingPayer]).await?.as_ref().map(found).transpose()
 }
 
 /// The method that is charged by this.
@@ -94,6 +105,8 @@ pub(super) async fn by_token(reader: &Reader, account: AccountId, token: Uuid) -
 
 /// A customer's methods but for those that were taken off, newest first.
 pub(super) async fn of_customer(reader: &Reader, account: AccountId, customer: CustomerId) -> Result<Vec<Found>, Fault> {
-    let records = reader.list(&OF_CUSTOMER, args![customer, account, MethodStatus::Unenrolled, LISTED_MAX]).await?;
+    let records = reader
+        .list(&OF_CUSTOMER, args![customer, account, MethodStatus::Unenrolled, LISTED_MAX, AttemptState::AwaitingPayer])
+        .await?;
     records.iter().map(found).collect()
 }

@@ -10,7 +10,7 @@ use kernel::{
 use uuid::Uuid;
 
 use super::commands::{Enrol, MarkDamaged, Prepare, Unenrol};
-use super::queries;
+use super::queries::{self, Found};
 use super::rows::PaymentMethodRow;
 use super::source::{CardSource, NewMethod, may_be_charged};
 use super::types::MethodStatus;
@@ -23,7 +23,7 @@ use crate::facts::MethodFacts;
 use crate::routing::Route;
 use crate::rows::CheckoutSessionRow;
 use crate::rules;
-use crate::service::{Inner, Payments, charge_ask, taken};
+use crate::service::{Inner, Payments, taken};
 use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
 use crate::vault::Opened;
 
@@ -58,12 +58,14 @@ pub struct Stored {
     pub last: bool,
     /// When it was read.
     pub now: Timestamp,
+    /// Where its payer is asked, while the check of its card waits for him.
+    pub page: Option<String>,
 }
 
 impl Stored {
     /// To be drawn.
     pub fn facts(&self) -> MethodFacts<'_> {
-        MethodFacts { method: &self.method, last: self.last, now: self.now }
+        MethodFacts { method: &self.method, last: self.last, now: self.now, page: self.page.as_deref() }
     }
 }
 
@@ -91,7 +93,7 @@ impl Payments {
             ..inner.blank(account, Some(found.customer_id), ask.country, ask.verify, &once)
         };
         let (session, faces, subject) = (found.id, inner.faces.clone(), row.id.uuid());
-        inner.in_one_commit(Some(once), subject, |claim| Prepare { row, session, claim, faces }).await
+        inner.at_once(Prepare { row, session, faces }, subject, Some(once)).await
     }
 
     /// Enrols a card for a customer, after asking the acquirer if that is wanted.
@@ -131,8 +133,10 @@ impl Payments {
             Some(method) => queries::method(inner.store.reader(), terms.account_id, method).await?,
             None => None,
         };
-        let waiting = found.filter(|(row, _)| session.is_some() && row.customer_session == session);
-        let Some((row, _)) = waiting else { return inner.refused(Some(&once), Refusal::PaymentMethodNotFound).await };
+        let waiting = found.filter(|Found { method: row, .. }| session.is_some() && row.customer_session == session);
+        let Some(Found { method: row, .. }) = waiting else {
+            return inner.refused(Some(&once), Refusal::PaymentMethodNotFound).await;
+        };
         if row.status_at(inner.now()) != MethodStatus::ReadyToEnroll {
             return inner.refused(Some(&once), Refusal::InvalidStatus).await;
         }
@@ -172,7 +176,7 @@ impl Payments {
             return self.0.refused(once.as_ref(), Refusal::PaymentMethodNotFound).await;
         };
         let (customer, faces) = (customer.flatten(), self.0.faces.clone());
-        self.0.in_one_commit(once, id.uuid(), |claim| Unenrol { account, id, customer, claim, faces }).await
+        self.0.at_once(Unenrol { account, id, customer, faces }, id.uuid(), once).await
     }
 
     /// One method; `None` when the account has none of that id.
@@ -181,7 +185,7 @@ impl Payments {
     /// [`Fault`] of the store.
     pub async fn get_method(&self, account: AccountId, id: PaymentMethodId) -> Result<Option<Stored>, Fault> {
         let found = queries::method(self.0.store.reader(), account, id).await?;
-        Ok(found.map(|(method, last)| Stored { method, last, now: self.0.now() }))
+        Ok(found.map(|found| self.0.stored(found, self.0.now())))
     }
 
     /// A customer's methods but for those that were taken off, newest first.
@@ -191,7 +195,7 @@ impl Payments {
     pub async fn methods_of(&self, account: AccountId, customer: CustomerId) -> Result<Vec<Stored>, Fault> {
         let now = self.0.now();
         let found = queries::of_customer(self.0.store.reader(), account, customer).await?;
-        Ok(found.into_iter().map(|(method, last)| Stored { method, last, now }).collect())
+        Ok(found.into_iter().map(|found| self.0.stored(found, now)).collect())
     }
 
     /// Opens the card of a stored method for a charge by this or another product, with what the charge has to name.
@@ -209,6 +213,11 @@ impl Payments {
 }
 
 impl Inner {
+    fn stored(&self, found: Found, now: Timestamp) -> Stored {
+        let Found { method, last, asked } = found;
+        Stored { method, last, now, page: asked.map(|attempt| self.challenges().url(attempt)) }
+    }
+
     /// A method without a card.
     fn blank(
         &self,
@@ -280,7 +289,7 @@ impl Inner {
         let known = rules::judge_card(&card, self.now()).as_ref().and_then(Ending::of);
         let subject = check.map_or(new.row.id.uuid(), |(payment, _)| payment.uuid());
         let check = check.map(|(payment, currency)| Box::new(self.check(&new, payment, currency, token, &card, once)));
-        let ask = check.as_ref().map(|check| charge_ask(check, card));
+        let ask = check.as_ref().map(|check| self.charge_ask(check, card));
         let (claim, origins, faces) = (once.claim(subject), self.origins.clone(), self.faces.clone());
         Ok((Enrol { new, waits_in, token, check, known, claim, origins, faces }, ask))
     }
@@ -313,7 +322,8 @@ impl Inner {
             checkout_session: None,
             idempotency_key: Some(once.key.clone()),
             split: None,
-            details: None,
+            details: (self.faces.check)(row),
+            delay: None,
             source: CardSource { customer: row.customer_id, token, method: None, keep: Some(Box::new(new.clone())) },
         }
     }

@@ -167,7 +167,11 @@ pub(crate) fn settle(
         }
         _ if checked && ended != Ended::NotSent => {
             let row = rows.must_mut::<PaymentMethodRow>(&(account, method));
-            row.status = if ended == Ended::Declined { MethodStatus::Declined } else { MethodStatus::Error };
+            row.status = match ended {
+                Ended::Declined => MethodStatus::Declined,
+                Ended::Expired => MethodStatus::Expired,
+                Ended::Approved | Ended::Errored | Ended::NotSent | Ended::AwaitingPayer => MethodStatus::Error,
+            };
             row.updated_at = now;
             Some((method, None))
         }

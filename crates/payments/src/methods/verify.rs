@@ -91,7 +91,8 @@ fn check(row: &PaymentMethodRow, named: &Named, settled: bool, report: &mut Repo
     let enrolled = row.status == MethodStatus::Enrolled;
     expect("its customer's card", known || !enrolled, "this method", "another".to_owned());
     if row.status == MethodStatus::EnrollInProcess {
-        let open = named.payment.is_some_and(AttemptState::is_open);
-        expect("the payment it waits for", open && !settled, "one under way", format!("{:?}", named.payment));
+        let open = named.payment.is_some_and(AttemptState::is_open) && !settled;
+        let asked = named.payment == Some(AttemptState::AwaitingPayer);
+        expect("the payment it waits for", open || asked, "one under way", format!("{:?}", named.payment));
     }
 }

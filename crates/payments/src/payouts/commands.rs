@@ -38,6 +38,7 @@ impl Attempt {
             split: None,
             token: None,
             method: None,
+            delay: None,
             asked,
         }
     }

@@ -10,6 +10,7 @@ use super::rows::{SubscriptionPaymentRow, SubscriptionRow};
 use super::rules::{Due, Plan, Progress};
 use super::types::{ChangeSubscription, CreateSubscription, Cycle, Step, SubscriptionState};
 use crate::commands::{Charge, Decision};
+use crate::customers;
 use crate::error::{AmountRefusal, Refusal};
 use crate::facts::Faces;
 use crate::origin::JSON;
@@ -81,12 +82,14 @@ impl Create {
 impl Decision for Create {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.fresh::<SubscriptionRow>((self.account_id, self.id));
+        customers::payer_keys(keys, self.account_id, self.ask.customer_id.as_deref());
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         if self.ask.start_at.is_some_and(|start| start < now.plus_seconds(-START_TOLERANCE_SECONDS)) {
             return Err(Refusal::InvalidDate("availability.start_at: must not be in the past"));
         }
+        customers::payer(rows, self.account_id, self.ask.customer_id.as_deref())?;
         let row = self.row(now);
         judge_finish(row.finish_at, row.start_at, now)?;
         let reply = reply(&row, &self.faces);

@@ -96,6 +96,7 @@ impl Subscriptions {
             means: self.port.means(&row.vaulted_token),
             customer: row.customer_id.clone(),
             vault_on_success: false,
+            delay: None,
             details: (self.payments.0.faces.cycle)(&row),
         };
         let once = once(&row, &cycle);

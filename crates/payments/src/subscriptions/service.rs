@@ -48,7 +48,7 @@ impl Subscriptions {
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.payments.0;
-        if let Err(error) = self.judge_card(account_id, &ask.vaulted_token).await {
+        if let Err(error) = self.judge_card(account_id, &ask.vaulted_token, ask.customer_id.as_deref()).await {
             return self.refused(error, once).await;
         }
         let id = SubscriptionId::new(&inner.source);
@@ -72,7 +72,7 @@ impl Subscriptions {
             let Some(row) = self.get(account_id, id).await? else { break };
             let changed = change(&row);
             if changed.vaulted_token != row.vaulted_token
-                && let Err(error) = self.judge_card(account_id, &changed.vaulted_token).await
+                && let Err(error) = self.judge_card(account_id, &changed.vaulted_token, row.customer_id.as_deref()).await
             {
                 return self.refused(error, once).await;
             }
@@ -139,7 +139,14 @@ impl Subscriptions {
         queries::payments(self.payments.0.store.reader(), account, id, limit, offset).await
     }
 
-    async fn judge_card(&self, account: AccountId, token: &str) -> Result<(), PaymentsError> {
+    /// The card must be one that can be charged, and not another customer's than who pays.
+    async fn judge_card(&self, account: AccountId, token: &str, payer: Option<&str>) -> Result<(), PaymentsError> {
+        if let Some(Ok(payer)) = payer.map(str::parse)
+            && let Err(PaymentsError::Refused(refusal @ Refusal::InvalidCustomerForToken)) =
+                self.payments.open_vaulted(account, token, Some(payer)).await
+        {
+            return Err(refusal.into());
+        }
         match self.port.card(account, token).await? {
             StoredCard::Chargeable => Ok(()),
             StoredCard::Unusable => Err(Refusal::PaymentMethodStatus.into()),

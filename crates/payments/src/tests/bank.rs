@@ -7,8 +7,8 @@ use std::time::Duration;
 use kernel::{AccountId, Approval, AttemptId, Currency, Decline, Money, Outcome, PaymentId};
 
 use crate::{
-    Acquirer, Answering, AttemptKind, AttemptRef, ChargeAsk, ChargeListing, Connector, Fenced, FollowUpAsk, Inquiry,
-    ListedCharge, Listing, PayoutAsk, PaysOut, Proof,
+    Acquirer, Answering, AsksPayer, AttemptKind, AttemptRef, Behind, ChargeAsk, ChargeListing, Connector, Fenced, FollowUpAsk,
+    Inquiry, ListedCharge, Listing, PayerAsked, PayoutAsk, PaysOut, Proof,
 };
 
 /// What it does with the next request.
@@ -57,6 +57,7 @@ struct Books {
     fenced: Vec<AttemptId>,
     silent: bool,
     can_fence: bool,
+    remembers_a_challenge: bool,
     inquiries: u32,
     requests: u32,
 }
@@ -78,6 +79,7 @@ impl Bank {
             fenced: Vec::new(),
             silent: false,
             can_fence: true,
+            remembers_a_challenge: false,
             inquiries: 0,
             requests: 0,
         })))
@@ -95,6 +97,29 @@ impl Bank {
     /// Whether it answers questions.
     pub(crate) fn silent(&self, silent: bool) {
         self.books().silent = silent;
+    }
+
+    /// From now on it is this one, and asks payers on pages of its own.
+    pub(crate) fn becomes_stripe(&self) {
+        self.books().name = Connector::Stripe;
+    }
+
+    /// The next question is answered as if the charge were known and waited for its payer.
+    pub(crate) fn remembers_a_challenge(&self) {
+        self.books().remembers_a_challenge = true;
+    }
+
+    /// The payer of every charge that waits for one comes to its page.
+    pub(crate) fn payer_comes(&self, proves: bool) {
+        for (attempt, entry) in &mut self.books().entries {
+            if matches!(entry.outcome, Outcome::ActionRequired { .. }) {
+                entry.outcome = if proves { approved(*attempt) } else { declined("NOT_HIS", false) };
+            }
+        }
+    }
+
+    fn of_reference(reference: &str) -> Option<AttemptId> {
+        reference.strip_prefix("bank-")?.parse().ok()
     }
 
     pub(crate) fn cannot_fence(&self) {
@@ -173,6 +198,7 @@ fn approved(attempt: AttemptId) -> Outcome {
         code: "SUCCEEDED".into(),
         iso: Some("00".into()),
         authorization_code: Some("123456".into()),
+        eci: None,
     })
 }
 
@@ -220,9 +246,13 @@ impl Acquirer for Bank {
     fn inquire<'a>(&'a self, about: &'a AttemptRef) -> Answering<'a, Inquiry> {
         let mut books = self.books();
         books.inquiries += 1;
-        let answer = match (books.silent, books.entries.get(&about.attempt_id)) {
+        let known = books.entries.get(&about.attempt_id).cloned();
+        let answer = match (books.silent, known) {
             (true, _) => Inquiry::NoAnswer,
-            (false, Some(entry)) => Inquiry::Found(entry.outcome.clone()),
+            (false, Some(entry)) => Inquiry::Found(entry.outcome),
+            (false, None) if std::mem::take(&mut books.remembers_a_challenge) => {
+                Inquiry::Found(Outcome::ActionRequired { reference: format!("bank-{}", about.attempt_id).into() })
+            }
             (false, None) => Inquiry::NotFound,
         };
         Box::pin(std::future::ready(answer))
@@ -243,6 +273,46 @@ impl Acquirer for Bank {
 
     fn paying_out(&self) -> Option<&dyn PaysOut> {
         Some(self)
+    }
+
+    fn asking_payers(&self) -> Option<&dyn AsksPayer> {
+        (self.books().name == Connector::Stripe).then_some(self as &dyn AsksPayer)
+    }
+
+    fn behind<'a>(&'a self, reference: &'a str) -> Answering<'a, Behind> {
+        let books = self.books();
+        let known = Self::of_reference(reference).filter(|attempt| books.entries.contains_key(attempt));
+        let answer = if books.silent { Behind::NoAnswer } else { known.map_or(Behind::Nobody, Behind::Attempt) };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+impl AsksPayer for Bank {
+    fn look<'a>(&'a self, reference: &'a str) -> Answering<'a, PayerAsked> {
+        let books = self.books();
+        let entry = Self::of_reference(reference).and_then(|attempt| books.entries.get(&attempt));
+        let answer = match entry.map(|entry| entry.outcome.clone()) {
+            None => PayerAsked::NoAnswer,
+            Some(_) if books.silent => PayerAsked::NoAnswer,
+            Some(Outcome::ActionRequired { .. }) => PayerAsked::Waits(Some(format!("https://bank.example/{reference}"))),
+            Some(outcome) => PayerAsked::Over(outcome),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn give_up<'a>(&'a self, reference: &'a str) -> Answering<'a, Fenced> {
+        let mut books = self.books();
+        let silent = books.silent;
+        let entry = Self::of_reference(reference).and_then(|attempt| books.entries.get_mut(&attempt));
+        let answer = match entry {
+            Some(entry) if !silent && matches!(entry.outcome, Outcome::ActionRequired { .. }) => {
+                entry.outcome = declined("GIVEN_UP", false);
+                Fenced::Promised
+            }
+            Some(entry) if !silent => Fenced::TooLate(entry.outcome.clone()),
+            Some(_) | None => Fenced::NoAnswer,
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
 

@@ -18,6 +18,8 @@ impl House {
             success: true,
             amount: eur(minor),
             body: "{}".into(),
+            attempt: None,
+            reference: None,
         };
         self.payments.notified(notification).await.expect("it is stored");
         self.payments.work_off_notifications().await.expect("it is worked off");

@@ -108,6 +108,8 @@ impl House {
                 subscriptions::MIGRATION,
                 crate::CHALLENGES_MIGRATION,
                 crate::NOTIFICATIONS_MIGRATION,
+                delays::MIGRATION,
+                crate::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,
@@ -124,6 +126,7 @@ impl House {
             link: draw_link,
             subscription: draw_subscription,
             cycle: |_| None,
+            check: |_| None,
             customer: |row| named(row.id),
             customer_session: |row| named(row.id),
             token: |facts| named(facts.token.id),
@@ -333,6 +336,7 @@ pub(crate) fn purchase(minor: i64) -> CreatePayment {
         means: Means::Card(card("4507990000000002")),
         customer: None,
         vault_on_success: false,
+        delay: None,
         details: None,
     }
 }

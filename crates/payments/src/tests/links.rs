@@ -21,6 +21,7 @@ fn link(minor: i64) -> CreateLink {
         callback_url: None,
         start_at: None,
         finish_at: None,
+        customer: None,
         details: None,
         base_url: "https://pay.example".into(),
     }

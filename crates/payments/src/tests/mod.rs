@@ -3,11 +3,13 @@
 mod bank;
 mod challenge;
 mod damage;
+mod delays;
 mod dispute_races;
 mod disputes;
 mod flows;
 mod house;
 mod links;
+mod payers;
 mod payouts;
 mod recovery;
 mod routes;

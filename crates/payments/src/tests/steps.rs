@@ -35,6 +35,7 @@ fn charge(order: &str, minor: i64) -> Charge {
         idempotency_key: None,
         split: None,
         details: None,
+        delay: None,
         source: CardSource::default(),
     }
 }
@@ -106,6 +107,8 @@ fn ask(attempt: &Attempt) -> ChargeAsk {
         merchant_order_id: "k".into(),
         description: "a coffee".into(),
         card: card("4507990000000002"),
+        off_session: false,
+        returns_to: None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::subscriptions::*;
 use crate::*;
 
 /// A vault with two cards in it.
-struct Cards;
+pub(crate) struct Cards;
 
 impl BillingPort for Cards {
     fn terms(&self, account: AccountId) -> Answering<'_, Result<Option<Terms>, Fault>> {
@@ -131,6 +131,34 @@ on_both_engines! {
         assert_eq!(house.cycles(id).await, vec![(1, PaymentState::Declined); 3]);
     }
 
+    async fn a_cycle_that_wants_its_payer_is_declined_at_once_and_tried_again_by_its_days(house) {
+        let id = house.subscribes(monthly(900)).await;
+        house.bank.will(&[Does::Challenge, Does::LoseAnswer]);
+        house.bills().await;
+        assert_eq!(house.progress(id).await, (SubscriptionState::PastDue, 1, 1));
+        let page = house.subscriptions().payments(MERCHANT, id, 1, 0).await.expect("reads");
+        let read = house.payments.get(MERCHANT, page.items[0].id).await.expect("reads").expect("it is there");
+        let said = read.payment.said().map(|said| (said.code, said.hard));
+        assert_eq!((read.payment.state, said), (PaymentState::Declined, Some(("AUTHENTICATION_REQUIRED", false))));
+        assert_eq!(read.facts(false, false, house.payments.challenges()).redirect_url(), None);
+        house.wait(DAY).await;
+        house.bills().await;
+        assert_eq!(house.progress(id).await, (SubscriptionState::Active, 2, 0));
+        assert_eq!(house.cycles(id).await, [(1, PaymentState::Declined), (1, PaymentState::Approved)]);
+    }
+
+    async fn a_lost_answer_that_wants_the_payer_is_declined_when_it_is_found(house) {
+        let id = house.subscribes(monthly(900)).await;
+        house.bank.silent(true);
+        house.bank.will(&[Does::LoseRequest]);
+        house.bills().await;
+        assert_eq!(house.cycles(id).await, [(1, PaymentState::Unconfirmed)]);
+        house.bank.silent(false);
+        house.bank.remembers_a_challenge();
+        house.payments.resolve_once().await;
+        assert_eq!((house.progress(id).await, house.cycles(id).await), ((SubscriptionState::PastDue, 1, 1), vec![(1, PaymentState::Declined)]));
+    }
+
     async fn a_try_asked_for_mends_it(house) {
         let id = house.subscribes(monthly(900)).await;
         assert_eq!(refusal(house.steps(id, Step::Retry).await), Refusal::InvalidState);
@@ -235,9 +263,12 @@ on_both_engines! {
             let ask = CreateSubscription { start_at: start, finish_at: finish, ..monthly(900) };
             assert!(matches!(refusal(house.subscriptions().create(MERCHANT, ask, None).await), Refusal::InvalidDate(_)));
         }
+        let ask = crate::customers::CreateCustomer { merchant_customer_id: "ada".into(), document: None };
+        let answer = house.payments.create_customer(MERCHANT, ask, None).await.expect("a customer");
+        let customer: Arc<str> = String::from_utf8(bytes(&answer).1).expect("text")[7..43].into();
         let mut made = Vec::new();
         for number in 0..5 {
-            let customer_id = (number % 2 == 0).then(|| Arc::from("c"));
+            let customer_id = (number % 2 == 0).then(|| customer.clone());
             made.push(house.subscribes(CreateSubscription { customer_id, start_at: Some(now.plus_days(5)), ..monthly(900) }).await);
         }
         house.steps(made[0], Step::Cancel).await.expect("it waits");
@@ -246,7 +277,7 @@ on_both_engines! {
             (page.items.iter().map(|row| made.iter().position(|id| *id == row.id).expect("ours")).collect::<Vec<_>>(), page.total)
         };
         assert_eq!(page(Filter::default(), 2, 2).await, (vec![2, 1], 5));
-        let of_customer = Filter { customer_id: Some("c".into()), ..Filter::default() };
+        let of_customer = Filter { customer_id: Some(customer.clone()), ..Filter::default() };
         assert_eq!(page(of_customer.clone(), 10, 0).await, (vec![4, 2, 0], 3));
         let created = vec![SubscriptionState::Created, SubscriptionState::Active];
         assert_eq!(page(Filter { states: created, ..of_customer }, 10, 0).await, (vec![4, 2], 2));

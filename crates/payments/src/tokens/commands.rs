@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 
 use db::{Command, Keys, Rows};
-use idempotency::{Claim, Reply};
+use idempotency::Reply;
 use kernel::{AccountId, CheckoutSessionId, PaymentId, Timestamp, TokenId};
 use uuid::Uuid;
 
 use super::rows::TokenRow;
 use super::{TOKEN_KEPT_SECONDS, TOKEN_SECONDS};
-use crate::commands::{Begun, claim_keys, claimed, done_keeping};
+use crate::commands::Decision;
 use crate::customers::CustomerSessionRow;
 use crate::error::Refusal;
 use crate::rows::CheckoutSessionRow;
@@ -65,7 +65,6 @@ pub(super) struct Make {
     /// The reply, and the same as it is recorded: sealed, because it carries the token.
     pub(super) reply: Reply,
     pub(super) kept: Reply,
-    pub(super) claim: Option<Claim>,
 }
 
 impl Make {
@@ -74,12 +73,8 @@ impl Make {
     }
 }
 
-impl Command for Make {
-    type Reply = Begun<()>;
-    type Refusal = Refusal;
-
+impl Decision for Make {
     fn keys(&self, keys: &mut Keys<'_>) {
-        claim_keys(keys, self.claim.as_ref());
         for sealed in std::iter::once(&self.number).chain(&self.code) {
             vault::store_keys(keys, self.row.account_id, sealed);
         }
@@ -92,10 +87,7 @@ impl Command for Make {
         keys.fresh::<TokenRow>((self.row.account_id, self.row.id));
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        if let Some(known) = claimed(rows, self.claim.as_ref(), now) {
-            return Ok(Begun::Taken(known));
-        }
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let account = self.row.account_id;
         if let Some(session) = self.checkout_key() {
             let session = rows.get::<CheckoutSessionRow>(&session).ok_or(Refusal::CheckoutSessionNotFound)?;
@@ -114,7 +106,11 @@ impl Command for Make {
         }
         let row = TokenRow { expires_at: now.plus_seconds(TOKEN_SECONDS), ..self.row.clone() };
         rows.append(row);
-        Ok(done_keeping(rows, self.claim.as_ref(), self.reply.clone(), &self.kept, now))
+        Ok(self.reply.clone())
+    }
+
+    fn kept(&self, _reply: &Reply) -> Reply {
+        self.kept.clone()
     }
 }
 

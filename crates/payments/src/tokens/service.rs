@@ -84,7 +84,7 @@ impl Payments {
             let reply = json(201, body);
             let scope = once.as_ref().map(|once| once.scope);
             let kept = scope.map_or_else(|| reply.clone(), |scope| inner.vault.sealed_reply(&scope, &reply));
-            let made = inner.in_one_commit(once.clone(), id.uuid(), |claim| Make { row, number, code, reply, kept, claim }).await;
+            let made = inner.at_once(Make { row, number, code, reply, kept }, id.uuid(), once.clone()).await;
             match made {
                 Err(PaymentsError::Refused(Refusal::KeysChanged)) if !keys_changed => keys_changed = true,
                 made => return made,

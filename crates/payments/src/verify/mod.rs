@@ -6,6 +6,7 @@
 
 mod acquirers;
 mod claims;
+mod disputes;
 mod queries;
 mod told;
 mod totals;
@@ -22,7 +23,7 @@ pub(crate) use totals::Checker;
 
 use crate::methods;
 use crate::rows::AskingRow;
-use crate::{links, payouts, subscriptions};
+use crate::{delays, links, payouts, subscriptions};
 
 pub(crate) type Rule = (&'static str, &'static str);
 
@@ -68,6 +69,8 @@ pub async fn verify(
     payouts::verify::verify(snapshot, strictness.settled, &mut under_way, report).await?;
     links::verify::verify(snapshot, report).await?;
     subscriptions::verify::verify(snapshot, report).await?;
+    delays::verify::verify(snapshot, strictness.settled, report).await?;
+    disputes::verify(snapshot, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
     told::verify(snapshot, strictness.now, report).await?;

@@ -120,6 +120,14 @@ pub(super) static FIRST_ATTEMPTS: Sql = sql!(
     PaymentRow
 );
 
+// What notifications changed: $1 done, $2 … $4 those about disputes, $5 what disputes are kept as.
+pub(super) static DISPUTES_ASTRAY: Sql = sql!(
+    "SELECT attempt_id FROM notification AS n
+      WHERE state = $1 AND event IN ($2, $3, $4) AND attempt_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.id = n.attempt_id AND a.kind = $5)
+      ORDER BY id"
+);
+
 pub(super) static PAYOUTS: Sql = sql!("SELECT {} FROM payout ORDER BY account_id, id", PayoutRow);
 
 // Every settled attempt of the API beside every receiver of its account, and how often the receiver was told of its present state.

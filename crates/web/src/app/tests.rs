@@ -28,6 +28,8 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::subscriptions::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
+    payments::delays::MIGRATION,
+    payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
 ];
 
 /// No card is stored.

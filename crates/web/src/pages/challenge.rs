@@ -7,7 +7,7 @@ use axum::response::Response;
 use kernel::{SecretText, equal_in_constant_time};
 use minijinja::context;
 use minijinja::value::Serde;
-use payments::{Challenge, ChallengeAnswer, ChallengeShown, PaymentState};
+use payments::{Challenge, ChallengeAnswer, ChallengeShown, PaymentState, Sent};
 use serde::Serialize;
 
 use super::money::{Amount, Card, amount, card};
@@ -35,8 +35,10 @@ const TOKEN_PARAM: (&str, &str) = ("token", "Out of the payment's `redirect_url`
 pub(crate) fn routes() -> Vec<Route> {
     let show = Route::open(Method::GET, PATH, show)
         .named(GROUP, "show-challenge", "Ask the payer for a code")
+        .text("Where the acquirer asks payers on pages of its own, this leads there, and is where they come back to.")
         .params(&[TOKEN_PARAM])
-        .replies(StatusCode::OK, "A page.", Content::Html);
+        .replies(StatusCode::OK, "A page.", Content::Html)
+        .replies(StatusCode::SEE_OTHER, "To the acquirer's page; from there, to the payment's `callback_url`.", Content::Html);
     let take = Route::open(Method::POST, PATH, take)
         .named(GROUP, "answer-challenge", "Take the payer's code")
         .params(&[TOKEN_PARAM])
@@ -72,7 +74,10 @@ struct Visit<'a> {
 async fn show(Facts(exchange): Facts, Headers(headers): Headers, At(token): At<String>, State(web): State<Web>) -> Response {
     let visit = Visit::new(&web, &exchange, &headers, &token);
     match web.wiring.payments.challenge(&token).await {
-        Ok(Some(challenge)) => visit.page(&challenge, None).await,
+        Ok(Some(challenge)) => match visit.open(challenge).await {
+            Ok(response) => response,
+            Err(problem) => visit.refuse(problem).await,
+        },
         Ok(None) => visit.refuse(Problem::new(Code::NotFound, "no such challenge").with_status(StatusCode::NOT_FOUND)).await,
         Err(fault) => visit.refuse(problem_of_fault(&fault)).await,
     }
@@ -114,6 +119,23 @@ impl<'a> Visit<'a> {
         found.ok_or_else(|| Problem::new(Code::NotFound, "no such challenge").with_status(StatusCode::NOT_FOUND))
     }
 
+    /// The page, or the acquirer's own, or, for who comes back from there, the merchant's.
+    async fn open(&self, challenge: Challenge) -> Result<Response, Problem> {
+        let returned = self.exchange.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "returned=1"));
+        let sent = self.web.wiring.payments.visit_challenge(&challenge).await.map_err(|fault| problem_of_fault(&fault))?;
+        let challenge = match sent {
+            // Who comes back without an outcome is not sent round in circles.
+            Sent::To(page) if !returned => return Ok(see_other(&page)),
+            Sent::To(_) | Sent::Nowhere | Sent::NoAnswer => return Ok(self.page_at("under_way", &challenge, None).await),
+            Sent::ToUs => challenge,
+            Sent::OverNow => self.challenge().await?,
+        };
+        match callback(&challenge).filter(|_| returned) {
+            Some(location) if matches!(challenge.shown(), ChallengeShown::Over(_)) => Ok(see_other(&location)),
+            _ => Ok(self.page(&challenge, None).await),
+        }
+    }
+
     async fn answer(&self, form: &Form) -> Result<Response, Problem> {
         let challenge = self.challenge().await?;
         if !self.is_ours(&form.csrf) {
@@ -147,11 +169,15 @@ impl<'a> Visit<'a> {
     }
 
     async fn page(&self, challenge: &Challenge, error: Option<&'static str>) -> Response {
+        self.page_at(stage(challenge.shown()), challenge, error).await
+    }
+
+    async fn page_at(&self, stage: &'static str, challenge: &Challenge, error: Option<&'static str>) -> Response {
         let fresh = cookie(self.headers).is_none().then(|| hex(&self.web.wiring.source.bytes::<16>()));
         let known = fresh.as_deref().or_else(|| cookie(self.headers)).unwrap_or_default();
         let csrf = hex(&self.web.wiring.payments.challenges().form_seal(self.token, known));
         let told = Told {
-            stage: stage(challenge.shown()),
+            stage,
             merchant: challenge.merchant(),
             description: challenge.description(),
             amount: amount(challenge.amount(), self.language),

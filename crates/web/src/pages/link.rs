@@ -417,6 +417,7 @@ fn ask(link: &LinkRow, card: CardAsk) -> CreatePayment {
         means: Means::Card(card),
         customer: details.customer(),
         vault_on_success: details.vault_on_success,
+        delay: None,
         details: packed(&PaymentDetails {
             callback_url: link.callback_url.as_deref().map(Cow::Borrowed),
             vault_on_success: details.vault_on_success,

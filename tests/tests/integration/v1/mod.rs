@@ -1,6 +1,7 @@
 //! The payments family.
 
 mod authentication;
+mod challenges;
 mod checkout_sessions;
 mod customers;
 mod idempotency;
@@ -11,6 +12,7 @@ mod payouts;
 mod permissions;
 mod rate_limit;
 mod routing_rules;
+mod stripe;
 mod subscriptions;
 mod tokens;
 mod vault;

@@ -5,6 +5,9 @@ use testkit::actors::{Actor, money};
 use testkit::exchange::Exchange;
 use testkit::on_both_engines;
 
+use super::customers::customer;
+use super::payment_methods::{card, enrol};
+
 async fn link(merchant: &Actor, extra: Value) -> Value {
     let mut body = json!({
         "account_id": merchant.account_id, "country": "FR", "amount": money("19.99 EUR"), "payment_method_types": ["CARD"],
@@ -140,6 +143,50 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn who_is_to_pay_a_link_or_a_subscription_must_be_a_customer(world) {
+        let (merchant, intruder) = (world.merchant(), world.intruder());
+        let (mine, theirs) = (customer(&merchant, "ada").await, customer(&intruder, "eve").await);
+        let gone = customer(&merchant, "bob").await;
+        merchant.ask("DELETE", &format!("/v1/customers/{gone}")).send().await.expect(202);
+        let method = enrol(&merchant, &mine, card("4507990000000002"), json!({})).await.expect(201);
+        let other = customer(&merchant, "cleo").await;
+        let body = |path: &str, customer: &str| {
+            let mut body = json!({ "account_id": merchant.account_id, "country": "FR", "amount": money("1 EUR"), "customer_payer": { "id": customer } });
+            if path == "/v1/payment-links" {
+                body["payment_method_types"] = json!(["CARD"]);
+            } else {
+                body["name"] = json!("Magazine");
+                body["payment_method"] = json!({ "type": "CARD", "vaulted_token": method.at("/vaulted_token") });
+            }
+            body
+        };
+        for path in ["/v1/payment-links", "/v1/subscriptions"] {
+            let unknown = "0199a8b4-1f7e-7c3a-8000-0123456789ab";
+            let mut answers = Vec::new();
+            for customer in [unknown, &theirs, &gone, "nobody"] {
+                // The card is not the question here: where it is another's, that is said first.
+                let mut body = body(path, customer);
+                if path == "/v1/subscriptions" {
+                    let free = token_for_nobody(&merchant).await;
+                    body["payment_method"]["vaulted_token"] = json!(free);
+                }
+                let answer = merchant.post(path, body).await.refused(400, "CUSTOMER_NOT_FOUND");
+                assert!(answer.text().contains("customer_payer.id"), "{}", answer.text());
+                answers.push(answer.text().to_owned());
+            }
+            answers.dedup();
+            assert_eq!(answers.len(), 1, "all alike: {answers:?}");
+            merchant.post(path, body(path, &mine)).await.expect(200);
+            let mut inline = body(path, &mine);
+            inline["customer_payer"] = json!({ "first_name": "Ada" });
+            merchant.post(path, inline).await.expect(200);
+        }
+        merchant.post("/v1/subscriptions", body("/v1/subscriptions", &other)).await.refused(400, "INVALID_CUSTOMER_FOR_TOKEN");
+        let made = merchant.post("/v1/subscriptions", body("/v1/subscriptions", &mine)).await.expect(200);
+        assert_eq!(made.at("/customer_payer/id"), mine);
+        world.verify().await;
+    }
+
     async fn links_are_taken_back_expire_and_are_nobody_elses(world) {
         let (merchant, payer, intruder) = (world.merchant(), world.anonymous(), world.intruder());
         let made = link(&merchant, json!({})).await;
@@ -172,4 +219,11 @@ on_both_engines! {
         }
         world.verify_settled().await;
     }
+}
+
+/// What charges a card that is stored for nobody in particular.
+async fn token_for_nobody(merchant: &Actor) -> String {
+    let mut body = merchant.purchase("1 EUR");
+    body["payment_method"]["vault_on_success"] = json!(true);
+    merchant.post("/v1/payments", body).await.expect(201).at("/payment_method/vaulted_token")
 }

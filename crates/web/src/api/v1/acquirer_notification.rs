@@ -17,8 +17,11 @@ use crate::state::Web;
 pub(crate) fn route() -> Route {
     Route::open(Method::POST, "/v1/acquirers/{connector}/notifications", take)
         .named("Acquirers", "notify", "Take an acquirer's notification")
-        .text("Signed by the acquirer, each in its own way; the sandbox by `x-hmac-signature`. Stored at once, worked off afterwards.")
-        .params(&[("connector", "Name of the acquirer: `sandbox`.")])
+        .text(
+            "Signed by the acquirer, each in its own way: the sandbox by `x-hmac-signature`, Stripe by `Stripe-Signature`, which is good for \
+             five minutes. Stored at once, worked off afterwards.",
+        )
+        .params(&[("connector", "Name of the acquirer: `sandbox`, `sandbox_b` or `stripe`.")])
         .replies(StatusCode::OK, "`OK`, also for a repeat.", Content::Other("text/plain"))
         .refusals(&[(Code::InvalidCredentials, "The signature is missing or not the acquirer's.")])
 }

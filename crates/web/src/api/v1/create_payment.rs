@@ -7,9 +7,11 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use kernel::Money;
+use payments::delays::Delay;
 use payments::{CreatePayment, Means, Mode, Workflow};
 use serde::Serialize;
 
+use super::delayed::{self, DelaySettings};
 use super::details::{PaymentDetails, packed, raw};
 use super::parts::{CardData, CustomerPayer, Echoed, Metadata, Reference, must_be_positive};
 use super::{PAYMENTS, answer, payment_reply};
@@ -134,10 +136,10 @@ object! {
         three_d_secure: Option<ThreeDSecure>,
         /// Why a card that is kept is charged.
         stored_credentials: Option<StoredCredentials>,
-        /// Not offered.
-        delayed_capture_settings: Option<Echoed>,
-        /// Not offered.
-        delayed_cancel_settings: Option<Echoed>,
+        /// Of an authorisation: capture by itself what is still held so long after it was approved.
+        delayed_capture_settings: Option<DelaySettings>,
+        /// Of an authorisation: cancel it by itself so long after it was approved, if nothing was captured.
+        delayed_cancel_settings: Option<DelaySettings>,
     }
 }
 
@@ -254,8 +256,8 @@ impl Body for CreatePaymentBody {
             reader.wrong_at(&["payment_method", "type"], Code::UnavailablePaymentMethod, "only CARD is offered");
         }
         let card = detail.and_then(|detail| detail.card);
-        let (mode, card_data) = match card {
-            None => (Mode::Purchase, None),
+        let (mode, card_data, delay) = match card {
+            None => (Mode::Purchase, None, None),
             Some(card) => judge_card(card, reader),
         };
         judge_amount(self.amount.0, mode, reader);
@@ -276,6 +278,7 @@ impl Body for CreatePaymentBody {
             means,
             customer,
             vault_on_success,
+            delay,
             details,
         })
     }
@@ -301,19 +304,15 @@ impl CreatePaymentBody {
     }
 }
 
-fn judge_card(card: Card, reader: &mut Reader) -> (Mode, Option<CardData>) {
+fn judge_card(card: Card, reader: &mut Reader) -> (Mode, Option<CardData>, Option<Delay>) {
     let mode = match (card.verify, card.capture) {
         (true, _) => Mode::Verify,
         (false, true) => Mode::Purchase,
         (false, false) => Mode::Authorise,
     };
-    let delayed =
-        [("delayed_capture_settings", card.delayed_capture_settings), ("delayed_cancel_settings", card.delayed_cancel_settings)];
-    for (name, _) in delayed.into_iter().filter(|(_, settings)| settings.is_some()) {
-        // To take the money at another time than asked for would be worse than to refuse.
-        reader.wrong_at(&["payment_method", "detail", "card", name], Code::InvalidParameters, "is not offered");
-    }
-    (mode, card.card_data)
+    let authorises = mode == Mode::Authorise;
+    let delay = delayed::judge(card.delayed_capture_settings, card.delayed_cancel_settings, authorises, reader);
+    (mode, card.card_data, delay)
 }
 
 fn judge_amount(amount: Money, mode: Mode, reader: &mut Reader) {

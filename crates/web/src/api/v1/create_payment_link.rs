@@ -84,6 +84,7 @@ impl Body for CreatePaymentLinkBody {
             callback_url: self.callback_url.map(|Link(text)| text),
             start_at,
             finish_at,
+            customer: self.customer_payer.as_ref().and_then(CustomerPayer::customer),
             details,
             base_url: "".into(), // known to the handler
         })
@@ -106,6 +107,7 @@ pub(super) fn route() -> Guarded {
             .refusals(&[
                 (Code::InvalidDate, "The link would be over before it began."),
                 (Code::UnavailablePaymentMethod, "Only cards are offered."),
+                (Code::CustomerNotFound, "`customer_payer.id` is no customer of yours, or one that was deleted."),
             ])
     })
 }

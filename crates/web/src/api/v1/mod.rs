@@ -18,6 +18,7 @@ mod create_payment_link;
 mod create_payout;
 mod create_subscription;
 mod create_token;
+mod delayed;
 mod delete_customer;
 mod details;
 mod enrol_in_session;

@@ -4,6 +4,7 @@ mod bodies;
 mod cancel;
 mod capture;
 mod create;
+mod delayed;
 mod read;
 mod recovery;
 mod refund;

@@ -63,6 +63,21 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn what_is_captured_by_itself_is_told_like_any_capture(world) {
+        let merchant = world.merchant();
+        let receiver = Receiver::start(Does::Answer(200));
+        hooked(&merchant, &receiver.url("/")).await;
+        let mut held = merchant.authorisation("10 EUR");
+        held["payment_method"]["detail"]["card"]["delayed_capture_settings"] = json!({ "delay": "PT1H" });
+        let held = merchant.pays(held).await;
+        receiver.wait_for(1, PATIENCE);
+        world.advance_seconds(60 * 60).await;
+        let told = body(&receiver.wait_for(2, PATIENCE)[1]);
+        assert_eq!((&told["type_event"], &told["data"]["payment"]["id"]), (&json!("payment.capture"), &json!(held.id)));
+        assert_eq!(told["data"]["payment"]["sub_status"], json!("CAPTURED"));
+        world.verify_settled().await;
+    }
+
     async fn every_change_of_a_transaction_is_told_and_nothing_else(world) {
         let merchant = world.merchant();
         let receiver = Receiver::start(Does::Answer(200));

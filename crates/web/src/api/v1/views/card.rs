@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use payments::{CardType, MaskedCard};
+use payments::{Authentication, CardType, MaskedCard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -37,7 +37,7 @@ view! {
 }
 
 view! {
-    /// How the payer was authenticated elsewhere.
+    /// How the payer was authenticated: by us, or elsewhere.
     pub(super) struct ThreeDSecureView<'a> as "ThreeDSecureReply" {
         version: Option<&'a str>,
         electronic_commerce_indicator: Option<&'a str>,
@@ -45,12 +45,18 @@ view! {
         cryptogram: Nothing,
         transaction_id: Option<&'a str>,
         directory_server_transaction_id: Option<&'a str>,
-        pares_status: Nothing,
-        acs_id: Nothing,
+        /// Y authenticated, A attempted, N not authenticated.
+        pares_status: Option<&'a str>,
+        acs_id: Option<&'a str>,
     }
 }
 
-/// The same as it was sent and kept.
+/// Version of the protocol that our own run follows.
+const VERSION: &str = "2.2.0";
+/// Who plays the payer's bank there.
+const ACS: &str = "GUICHET_TEST_ACS";
+
+/// The same as it was sent and kept, or as our own run came out.
 #[derive(Deserialize, Default)]
 pub(super) struct ThreeDSecure<'a> {
     #[serde(borrow, default)]
@@ -61,12 +67,32 @@ pub(super) struct ThreeDSecure<'a> {
     transaction_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     directory_server_transaction_id: Option<Cow<'a, str>>,
+    #[serde(skip)]
+    pares_status: Option<&'static str>,
+    #[serde(skip)]
+    acs_id: Option<&'static str>,
 }
 
 impl<'a> ThreeDSecure<'a> {
     /// Out of what is kept.
     pub(super) fn of(kept: Option<&'a RawValue>) -> ThreeDSecure<'a> {
         kept.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    }
+
+    /// As our own run came out.
+    pub(super) fn ours(run: &Authentication<'a>) -> ThreeDSecure<'a> {
+        ThreeDSecure {
+            version: Some(Cow::Borrowed(VERSION)),
+            electronic_commerce_indicator: Some(Cow::Borrowed(run.eci)),
+            transaction_id: Some(Cow::Owned(run.transaction_id.to_string())),
+            directory_server_transaction_id: Some(Cow::Owned(run.directory_server_transaction_id.to_string())),
+            pares_status: Some(match run.eci {
+                "05" => "Y",
+                "06" => "A",
+                _ => "N",
+            }),
+            acs_id: Some(ACS),
+        }
     }
 }
 
@@ -94,8 +120,8 @@ impl<'a> CardView<'a> {
                 cryptogram: Nothing,
                 transaction_id: three_d_secure.transaction_id.as_deref(),
                 directory_server_transaction_id: three_d_secure.directory_server_transaction_id.as_deref(),
-                pares_status: Nothing,
-                acs_id: Nothing,
+                pares_status: three_d_secure.pares_status,
+                acs_id: three_d_secure.acs_id,
             },
         }
     }

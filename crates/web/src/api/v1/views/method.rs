@@ -1,11 +1,15 @@
 //! Stored payment methods as they are shown.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use kernel::{AccountId, CheckoutSessionId, Country, CustomerSessionId, PaymentId, PaymentMethodId, Timestamp};
-use payments::methods::{MethodStatus, Stored};
+use payments::methods::{MethodStatus, PaymentMethodRow, Stored};
 use payments::{CardFace, CheckoutSessionRow, MaskedCard, MethodFacts};
 use uuid::Uuid;
 
 use super::card::{CardView, ThreeDSecure};
+use crate::api::v1::details::{PaymentDetails, packed};
 use crate::view::{Nothing, Word, drawn, view};
 
 view! {
@@ -27,8 +31,10 @@ view! {
         /// What it is charged by, once it is enrolled.
         vaulted_token: Option<Uuid>,
         callback_url: Option<&'a str>,
-        action: Nothing,
-        redirect_url: Nothing,
+        /// `REDIRECT_URL` while the payer has to prove that the card is his.
+        action: Option<Word>,
+        /// Where he does.
+        redirect_url: Option<&'a str>,
         enrollment: EnrollmentView,
         provider: ProviderOfMethod,
         card_data: Option<CardView<'a>>,
@@ -98,11 +104,11 @@ impl<'a> StoredMethodView<'a> {
             sub_status: Nothing,
             vaulted_token: (status == MethodStatus::Enrolled).then_some(method.vaulted_token),
             callback_url: method.callback_url.as_deref(),
-            action: Nothing,
-            redirect_url: Nothing,
+            action: facts.page.map(|_| Word("REDIRECT_URL")),
+            redirect_url: facts.page,
             enrollment: EnrollmentView {
                 session: method.customer_session,
-                sdk_required_action: status == MethodStatus::ReadyToEnroll,
+                sdk_required_action: status == MethodStatus::ReadyToEnroll || facts.page.is_some(),
             },
             provider: ProviderOfMethod { id: Word("GUICHET"), kind: Word("GUICHET"), provider_status: Nothing },
             card_data: card.map(|card| CardView::of(&card, nothing)),
@@ -117,6 +123,11 @@ impl<'a> StoredMethodView<'a> {
             updated_at: method.updated_at,
         }
     }
+}
+
+/// What the payment that checks a card keeps: where its payer goes when he has proven himself.
+pub(super) fn check(method: &PaymentMethodRow) -> Option<Arc<[u8]>> {
+    packed(&PaymentDetails { callback_url: method.callback_url.as_deref().map(Cow::Borrowed), ..PaymentDetails::default() })
 }
 
 /// `VISA ****1111`

@@ -49,6 +49,7 @@ pub(crate) fn faces(challenges: Challenges) -> Faces {
         link,
         subscription,
         cycle: subscription::cycle,
+        check: method::check,
         customer,
         customer_session,
         token,

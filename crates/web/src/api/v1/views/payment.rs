@@ -1,11 +1,13 @@
 //! A payment as it is shown.
 
 use kernel::{AccountId, CheckoutSessionId, Country, Money, PaymentId, Timestamp};
+use payments::delays::DelayedStep;
 use payments::{PaymentFacts, PaymentRow};
 use serde_json::value::RawValue;
 
 use super::card::{CardView, ThreeDSecure};
 use super::transaction::{Echo, TransactionView};
+use crate::api::v1::delayed;
 use crate::api::v1::details::{OperationDetails, PaymentDetails, unpacked};
 use crate::view::{Decimal, Nothing, OrEmpty, Word, drawn, view};
 
@@ -103,6 +105,18 @@ view! {
         redirect_url: Option<String>,
         card_data: Option<CardView<'a>>,
         stored_credentials: Option<&'a RawValue>,
+        /// Of an authorisation that is captured by itself.
+        delayed_capture_settings: Option<DelayView>,
+        /// Of an authorisation that is cancelled by itself.
+        delayed_cancel_settings: Option<DelayView>,
+    }
+}
+
+view! {
+    /// After how long something is done by itself.
+    struct DelayView as "DelaySettingsReply" {
+        /// ISO 8601, counted from the approval.
+        delay: String,
     }
 }
 
@@ -141,7 +155,9 @@ impl PaymentView<'_> {
         let history =
             facts.history.then(|| facts.transactions().enumerate().map(|(at, facts)| transaction(at, &facts)).collect());
         let latest = transaction(tries - 1 + facts.operations.len(), &facts.latest());
-        let three_d_secure = ThreeDSecure::of(details.three_d_secure.as_deref());
+        let run = facts.authentication();
+        let sent = || ThreeDSecure::of(details.three_d_secure.as_deref());
+        let three_d_secure = run.as_ref().map_or_else(sent, ThreeDSecure::ours);
         drawn(&PaymentView::of(facts, &details, &three_d_secure, latest, history))
     }
 }
@@ -225,6 +241,8 @@ fn method<'a>(facts: &PaymentFacts<'a>, details: &'a PaymentDetails<'a>, three_d
         redirect_url: facts.redirect_url(),
         card_data: card.map(|card| CardView::of(&card, three_d_secure)),
         stored_credentials: details.stored_credentials.as_deref(),
+        delayed_capture_settings: delay(payment, DelayedStep::Capture),
+        delayed_cancel_settings: delay(payment, DelayedStep::Cancel),
     };
     MethodView {
         vaulted_token: OrEmpty(payment.vaulted_token),
@@ -234,4 +252,9 @@ fn method<'a>(facts: &PaymentFacts<'a>, details: &'a PaymentDetails<'a>, three_d
         parent_payment_method_type: Nothing,
         payment_method_detail: DetailView { card },
     }
+}
+
+fn delay(payment: &PaymentRow, step: DelayedStep) -> Option<DelayView> {
+    let delay = payment.delay.filter(|delay| delay.step() == step)?;
+    Some(DelayView { delay: delayed::text(delay.seconds()) })
 }

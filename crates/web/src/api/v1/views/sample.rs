@@ -56,6 +56,7 @@ pub(super) fn purchase() -> PaymentRow {
         details: None,
         customer_id: None,
         token: None,
+        delay: None,
         created_at: AT,
         state: PaymentState::Approved,
         earlier: None,
@@ -79,6 +80,7 @@ fn approval() -> Option<Response> {
         code: Cow::Borrowed("SUCCEEDED"),
         iso: Some(Cow::Borrowed("00")),
         authorization_code: Some(Cow::Borrowed("493208")),
+        eci: None,
     }))
 }
 
@@ -224,7 +226,7 @@ pub(in crate::api::v1) fn token_reply() -> Vec<u8> {
 
 /// The reply to the request that enrolled the card.
 pub(in crate::api::v1) fn method_reply() -> Vec<u8> {
-    super::method(&MethodFacts { method: &stored(), last: true, now: AT })
+    super::method(&MethodFacts { method: &stored(), last: true, now: AT, page: None })
 }
 
 /// The reply to the request that made the payment.
