@@ -9,7 +9,7 @@ use crate::attempt::{Asked, Attempt};
 use crate::facts::PaymentRead;
 use crate::payouts;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
-use crate::types::AttemptState;
+use crate::types::{AttemptKind, AttemptState};
 
 /// Payments of one order that are listed at most.
 pub const BY_ORDER_MAX: u32 = 1_000;
@@ -138,6 +138,8 @@ static PAYMENT_OF_ORDER: Sql = sql!("SELECT {} FROM payment WHERE merchant_order
 
 static OPEN_DISPUTE: Sql = sql!("SELECT {} FROM attempt WHERE payment_id = $2 AND account_id = $1 AND state = $3", AttemptRow);
 
+static WAS_DISPUTED: Sql = sql!("SELECT COUNT(*) FROM attempt WHERE payment_id = $2 AND account_id = $1 AND kind = $3");
+
 static QUESTIONS_ABOUT: Sql = sql!("SELECT {} FROM asking WHERE account_id = $1 AND payment_id = $2", AskingRow);
 
 static SENDING: Sql = sql!(
@@ -164,6 +166,12 @@ pub(crate) async fn payment_of_order(
 /// The dispute of a payment that is not over.
 pub(crate) async fn open_dispute(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<AttemptRow>, Fault> {
     reader.row(&OPEN_DISPUTE, args![account, id, AttemptState::Disputed]).await
+}
+
+/// Whether a payment was ever disputed.
+pub(crate) async fn was_disputed(reader: &Reader, account: AccountId, id: PaymentId) -> Result<bool, Fault> {
+    let found = reader.one(&WAS_DISPUTED, args![account, id, AttemptKind::Chargeback]).await?;
+    found.map_or(Ok(false), |record| Ok(record.get::<i64>(0)? > 0))
 }
 
 /// The open questions about a payment.
