@@ -7,6 +7,8 @@ use crate::http::{Ask, Connection};
 
 /// Charges on one page; the route's own maximum.
 const PAGE: usize = 1_000;
+/// How slow a slow acquirer is, in milliseconds.
+const SLOW_MS: u64 = 400;
 
 /// Hands over every approved charge, oldest first; returns how many there were.
 pub fn each_charge(line: &mut Connection, mut look: impl FnMut(&Value) -> Result<()>) -> Result<u64> {
@@ -31,8 +33,19 @@ pub fn each_charge(line: &mut Connection, mut look: impl FnMut(&Value) -> Result
 
 /// Replaces the acquirer's behaviour: `{"mode": …}`.
 pub fn behave(line: &mut Connection, mode: &str) -> Result<()> {
-    let body = format!(r#"{{"mode":"{mode}"}}"#);
-    let answer = line.ask(&Ask { method: "POST", path: "/dev/acquirer", headers: "", body: &body })?;
+    behave_as(line, mode, None)
+}
+
+/// Replaces the behaviour under one of its names; under all when none is given. `slow_ms` is slow by a part of a second.
+pub fn behave_as(line: &mut Connection, mode: &str, of: Option<&str>) -> Result<()> {
+    let mut body = serde_json::json!({ "mode": mode });
+    if mode == "slow_ms" {
+        body["slow_ms"] = SLOW_MS.into();
+    }
+    if let Some(connector) = of {
+        body["connector"] = connector.into();
+    }
+    let answer = line.ask(&Ask { method: "POST", path: "/dev/acquirer", headers: "", body: &body.to_string() })?;
     ensure!(answer.status == 200, "POST /dev/acquirer answered {}", answer.short());
     Ok(())
 }

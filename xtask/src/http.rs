@@ -123,11 +123,33 @@ impl Connection {
         Ok(Connection { address, stream, buffer: Vec::new() })
     }
 
+    /// Waits at most so long for each piece of an answer.
+    pub fn be_patient(&self, patience: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(patience))
+    }
+
     /// Asks and waits for the answer. After an error the connection is of no use any more.
     pub fn ask(&mut self, ask: &Ask<'_>) -> io::Result<Answer> {
+        self.send(ask)?;
+        self.receive()
+    }
+
+    /// As [`Connection::ask`], with all header lines given, those about the body too.
+    pub fn ask_raw(&mut self, method: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
+        let host = self.address;
+        self.stream.write_all(format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n{body}").as_bytes())?;
+        self.receive()
+    }
+
+    /// Asks and does not wait: [`Connection::receive`] must follow.
+    pub fn send(&mut self, ask: &Ask<'_>) -> io::Result<()> {
         let mut request = Vec::new();
         ask.write(self.address, &mut request);
-        self.stream.write_all(&request)?;
+        self.stream.write_all(&request)
+    }
+
+    /// The answer to what was sent.
+    pub fn receive(&mut self) -> io::Result<Answer> {
         self.buffer.clear();
         let mut chunk = [0_u8; 16_384];
         loop {
