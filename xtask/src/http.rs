@@ -176,7 +176,7 @@ impl Connection {
 
     /// Asks for JSON with a GET that must succeed.
     pub fn get_json(&mut self, path: &str, headers: &str) -> Result<Value> {
-        let answer = self.ask(&Ask { method: "GET", path, headers, body: "" })?;
+        let answer = self.ask(&Ask { method: "GET", path, headers, body: "" }).with_context(|| format!("GET {path}"))?;
         ensure!(answer.status == 200, "GET {path} answered {}", answer.short());
         answer.json()
     }

@@ -32,7 +32,8 @@ impl Harness {
         }
         self.agrees_with_acquirer(&mut line)?;
         eventually(|| self.place.tool(&["verify", "--settled"]).map(drop))?;
-        self.agrees_with_receiver(&mut line, earlier)?;
+        // The line may have stood idle for longer than the product keeps one.
+        self.agrees_with_receiver(&mut self.line()?, earlier)?;
         let log = self.place.log();
         let panic = log.lines().find(|line| line.contains("panicked at"));
         ensure!(panic.is_none(), "the log shows a panic: {}", panic.unwrap_or_default());
