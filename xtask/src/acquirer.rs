@@ -1,6 +1,9 @@
 //! What the sandbox acquirer believes it charged, page by page, and how it behaves.
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 
 use crate::http::{Ask, Connection};
@@ -29,6 +32,13 @@ pub fn each_charge(line: &mut Connection, mut look: impl FnMut(&Value) -> Result
         }
         ensure!(!charges.is_empty(), "the acquirer's list says that more follows after an empty page");
     }
+}
+
+/// The header line that proves that the acquirer with this secret wrote these bytes.
+pub fn signature(secret: &str, body: &str) -> String {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
+    mac.update(body.as_bytes());
+    format!("x-hmac-signature: {}\r\n", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
 /// Replaces the acquirer's behaviour: `{"mode": …}`.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::operation::{CHALLENGED, CYCLES, DECLINED, Facts, Operation, Source, Way, decimal};
+use super::operation::{CHALLENGED, CYCLES, DECLINED, Dispute, Facts, Operation, Source, Way, decimal};
 use crate::http::{Answer, Connection};
 use crate::random::Random;
 
@@ -68,7 +68,8 @@ impl Deal {
         let challenged = Challenged(random.pick(&CHALLENGED));
         let checked = random.percent(30);
         let (source, ahead) = match random.between(1, 100) {
-            1..=30 => (Source::Card, vec![Purchase]),
+            1..=25 => (Source::Card, vec![Purchase]),
+            26..=30 => (Source::Card, disputed(random)),
             31..=48 => (Source::Card, vec![Authorise]),
             49..=54 => (Source::Card, vec![Declined(random.pick(&DECLINED))]),
             55..=62 => (Source::Session, vec![Session, Token, Purchase]),
@@ -103,6 +104,7 @@ impl Deal {
             source,
         };
         deal.facts.money = deal.money(amount);
+        deal.facts.minor = (currency.0, amount);
         deal.begin_next();
         deal
     }
@@ -130,18 +132,23 @@ impl Deal {
         }
         let first = self.steps.iter().position(|step| step.operation.is_payment() || step.operation == Operation::Find);
         let done = |first: usize| self.steps.len() - first > FOLLOWING_MAX;
-        if first.is_none_or(done) || self.voided() > 0 {
+        if first.is_none_or(done) || self.voided() > 0 || self.is_disputed() {
             return false;
         }
         let (held, to_refund) = (self.held(), self.captured() - self.refunded());
         let part_of = |left: u64, random: &mut Random| if random.percent(40) { left } else { random.between(1, left) };
         let next = if held > 0 && self.captured() == 0 && random.percent(20) {
-            Some(Operation::Cancel)
+            Some(if random.percent(30) { Operation::Undo(0) } else { Operation::Cancel })
         } else if held > 0 && self.refunded() == 0 && random.percent(70) {
             Some(Operation::Capture(part_of(held, random)))
         } else if to_refund > u64::from(held > 0) && random.percent(50) {
             // While something is held, something stays captured: the rest of a hold is taken in the end.
-            Some(Operation::Refund(part_of(to_refund - u64::from(held > 0), random)))
+            let whole = held == 0 && random.percent(20);
+            Some(if whole {
+                Operation::Undo(to_refund)
+            } else {
+                Operation::Refund(part_of(to_refund - u64::from(held > 0), random))
+            })
         } else {
             None
         };
@@ -177,7 +184,7 @@ impl Deal {
             operation.success()
         );
         step.answer = Some((answer.status, answer.body.clone()));
-        if operation.way() == Way::Form {
+        if matches!(operation.way(), Way::Form | Way::Signed) {
             return Ok(());
         }
         let said = answer.json()?;
@@ -220,6 +227,7 @@ impl Deal {
         let payment = if operation == Operation::Find { &said[0] } else { said };
         if operation.is_payment() || operation == Operation::Find {
             (facts.payment, facts.transaction) = (text(&payment["id"])?, text(&payment["transactions"]["id"])?);
+            facts.connector = text(&payment["transactions"]["connection_data"]["name"])?;
         }
         Ok(())
     }
@@ -315,6 +323,11 @@ impl Deal {
         self.captured() + self.voided() > 0 || self.asked(Operation::Authorise)
     }
 
+    /// Whether an acquirer says that its payer's bank takes the money back.
+    pub fn is_disputed(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.operation, Operation::Tell(_)))
+    }
+
     fn asked(&self, operation: Operation) -> bool {
         self.steps.iter().any(|step| step.answer.is_some() && step.operation == operation)
     }
@@ -333,11 +346,14 @@ impl Deal {
     }
 
     fn refunded(&self) -> u64 {
-        self.sum(|operation| if let Operation::Refund(minor) = operation { minor } else { 0 })
+        self.sum(|operation| if let Operation::Refund(minor) | Operation::Undo(minor) = operation { minor } else { 0 })
     }
 
     fn voided(&self) -> u64 {
-        self.sum(|operation| if operation == Operation::Cancel { self.amount } else { 0 })
+        self.sum(|operation| match operation {
+            Operation::Cancel | Operation::Undo(0) => self.amount,
+            _ => 0,
+        })
     }
 
     /// Over the steps that were answered.
@@ -351,6 +367,7 @@ impl Deal {
         let challenged = self.steps.iter().any(|step| matches!(step.operation, Operation::Challenged(_)));
         match (self.captured(), self.refunded(), self.voided()) {
             _ if declined => "DECLINED",
+            _ if self.asked(Operation::Tell(Dispute::Lost)) => "CHARGEBACK",
             (_, _, 1..) => "CANCELED",
             (0, ..) if challenged => "EXPIRED",
             (0, ..) => "PENDING",
@@ -375,6 +392,13 @@ impl Deal {
     }
 }
 
+/// A purchase that ends in a dispute, whose words may change places on their way.
+fn disputed(random: &mut Random) -> Vec<Operation> {
+    let end = random.pick(&[Dispute::Lost, Dispute::Won]);
+    let [one, other] = if random.percent(50) { [Dispute::Opened, end] } else { [end, Dispute::Opened] };
+    vec![Operation::Purchase, Operation::Tell(one), Operation::Tell(other)]
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -390,7 +414,7 @@ mod tests {
         let mut deal = Deal::of("account", "o1".into(), Source::Card, vec![operation], &mut Random::of(1));
         (deal.currency, deal.amount) = (("EUR", 2), 1_000);
         let status = if operation == Operation::Purchase { "SUCCEEDED" } else { "PENDING" };
-        let said = json!({"id": "p", "status": status, "transactions": {"id": "t"}});
+        let said = json!({"id": "p", "status": status, "transactions": {"id": "t", "connection_data": {"name": "sandbox"}}});
         deal.answered(&answer(201, &said)).expect("what was asked for");
         deal
     }
@@ -427,10 +451,24 @@ mod tests {
         let card = CHALLENGED[0];
         let mut left = Deal::of("account", "o2".into(), Source::Card, vec![Operation::Challenged(card)], &mut Random::of(1));
         let page = json!({"payment_method_detail": {"card": {"redirect_url": "http://x/v1/challenges/ab"}}});
-        let said = json!({"id": "p", "status": "PENDING", "transactions": {"id": "t"}, "payment_method": page});
+        let tried = json!({"id": "t", "connection_data": {"name": "sandbox"}});
+        let said = json!({"id": "p", "status": "PENDING", "transactions": tried, "payment_method": page});
         left.answered(&answer(201, &said)).expect("what was asked for");
         assert_eq!((left.facts.page.as_str(), left.status(), left.is_charged()), ("/v1/challenges/ab", "EXPIRED", false));
         left.agrees_with_acquirer("o2", &[json!({})]).expect_err("charged without proof");
+    }
+
+    #[test]
+    fn a_dispute_ends_as_the_acquirer_says_in_whatever_order() {
+        for (end, status) in [(Dispute::Lost, "CHARGEBACK"), (Dispute::Won, "SUCCEEDED")] {
+            let mut deal = deal(Operation::Purchase);
+            for dispute in [end, Dispute::Opened] {
+                deal.ask(Operation::Tell(dispute));
+                deal.answered(&answer(200, &json!("OK"))).expect("what was asked for");
+            }
+            assert_eq!((deal.status(), deal.captured(), deal.refunded()), (status, 1_000, 0));
+            assert!(!deal.go_on(&mut Random::of(1)), "nothing follows a dispute");
+        }
     }
 
     #[test]

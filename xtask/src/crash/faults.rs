@@ -113,7 +113,7 @@ impl Harness {
     }
 
     fn upset_acquirer(&mut self, one: usize) -> Result<Vec<usize>> {
-        let mode = self.random.pick(&["timeout_after_charge", "timeout_before_charge", "down", "slow_ms"]);
+        let mode = self.random.pick(&["timeout_after_charge", "timeout_before_charge", "error_after_charge", "down", "slow_ms"]);
         let of = self.random.pick(&[None, Some("sandbox"), Some("sandbox_b")]);
         for node in &self.nodes {
             acquirer::behave_as(&mut node.connect()?, mode, of)?;

@@ -7,12 +7,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 
 use super::line::Shop;
+use crate::acquirer::signature;
 use crate::http::{Answer, Ask, Connection};
 use crate::random::Random;
 
@@ -32,16 +30,9 @@ pub struct Gossip {
 
 impl Gossip {
     /// Begins to talk to any node of the shop.
-    pub fn start(shop: &Shop, secret: &str, random: &mut Random) -> Result<Gossip> {
+    pub fn start(shop: &Shop, random: &mut Random) -> Result<Gossip> {
         let over = Arc::new(AtomicBool::new(false));
-        let mut talk = Talk {
-            shop: shop.clone(),
-            secret: secret.to_owned(),
-            random: random.split(),
-            after: None,
-            said: Vec::new(),
-            sent: 0,
-        };
+        let mut talk = Talk { shop: shop.clone(), random: random.split(), after: None, said: Vec::new(), sent: 0 };
         let until = over.clone();
         let thread = thread::Builder::new().spawn(move || {
             while !until.load(Ordering::Relaxed) {
@@ -65,7 +56,6 @@ impl Gossip {
 
 struct Talk {
     shop: Shop,
-    secret: String,
     random: Random,
     after: Option<String>,
     /// What was sent before: connector and body.
@@ -141,10 +131,8 @@ impl Talk {
 
     /// Sends one; `None` when nobody answered.
     fn say(&mut self, line: &mut Connection, connector: &str, body: &str, genuine: bool) -> Result<Option<Answer>> {
-        let secret = if genuine { self.secret.as_str() } else { "a guess" };
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).context("any key will do")?;
-        mac.update(body.as_bytes());
-        let headers = format!("x-hmac-signature: {}\r\n", STANDARD.encode(mac.finalize().into_bytes()));
+        let secret = if genuine { self.shop.secret.as_str() } else { "a guess" };
+        let headers = signature(secret, body);
         let path = format!("/v1/acquirers/{connector}/notifications");
         let Ok(answer) = line.ask(&Ask { method: "POST", path: &path, headers: &headers, body }) else { return Ok(None) };
         let fits = match answer.status {

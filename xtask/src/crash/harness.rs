@@ -69,7 +69,8 @@ impl Harness {
         let put = line.ask(&Ask { method: "PUT", path: "/v1/routing-rules", headers: &headers, body: &rules })?;
         ensure!(put.status == 200, "PUT /v1/routing-rules answered {}", put.short());
         let addresses = nodes.iter().map(|node| node.address).collect();
-        let shop = Shop { nodes: Arc::new(RwLock::new(addresses)), headers, account };
+        let secret = first.notification_secret()?.to_owned();
+        let shop = Shop { nodes: Arc::new(RwLock::new(addresses)), headers, account, secret };
         Ok(Harness { nodes, place, cluster, random: Random::of(seed), deals: Vec::new(), hooks, kills: 0, notified: 0, shop })
     }
 
@@ -90,8 +91,7 @@ impl Harness {
         let customers = self.random.between(8, 64);
         let prefix = format!("{ORDERS}-{number}");
         let crowd = Crowd::start(&self.shop, customers, &prefix, self.nodes.len() > 1, &mut self.random)?;
-        let secret = self.nodes[0].notification_secret()?.to_owned();
-        let gossip = Gossip::start(&self.shop, &secret, &mut self.random)?;
+        let gossip = Gossip::start(&self.shop, &mut self.random)?;
         self.hooks.misbehave(&mut self.random);
         let after = Duration::from_millis(self.random.between(100, 2_000));
         thread::sleep(after);

@@ -10,6 +10,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::deal::{Deal, Step};
 use super::operation::Way;
+use crate::acquirer::signature;
 use crate::http::{Answer, Ask, Connection};
 use crate::random::Random;
 
@@ -29,6 +30,8 @@ pub struct Shop {
     pub headers: String,
     /// The merchant's account.
     pub account: String,
+    /// What the sandbox acquirer signs its notifications with.
+    pub secret: String,
 }
 
 impl Shop {
@@ -86,7 +89,7 @@ impl Line {
         };
         let Some(answer) = answer else { return Ok(Outcome::Silence) };
         match (answer.status, step_way(deal)) {
-            (200 | 201, Way::Keyed | Way::Get) | (303, Way::Form) => {
+            (200 | 201, Way::Keyed | Way::Get | Way::Signed) | (303, Way::Form) => {
                 deal.answered(&answer)?;
                 if random.percent(REPEATED_PERCENT) {
                     let last = deal.steps.len() - 1;
@@ -115,15 +118,16 @@ impl Line {
         if matches!(answer.status, 503 | 504) {
             return Ok(Outcome::Later);
         }
+        let keyed = step.way() == Way::Keyed;
         ensure!(
-            answer.status == *status && (answer.body == *body || step.way() == Way::Form),
+            answer.status == *status && (answer.body == *body || !keyed),
             "{}: the repeated key {} was answered {} instead of the first {status} {}",
             deal.order,
             step.key,
             answer.short(),
             String::from_utf8_lossy(body).chars().take(300).collect::<String>()
         );
-        let marked = answer.header("idempotent-replayed") == Some("true") || step.way() == Way::Form;
+        let marked = answer.header("idempotent-replayed") == Some("true") || !keyed;
         ensure!(marked, "{}: a replay without its mark", deal.order);
         Ok(Outcome::Answered)
     }
@@ -179,6 +183,11 @@ impl Line {
             }
             (Way::Get, _) => {
                 let ask = Ask { method: "GET", path: &step.path, headers: &key, body: "" };
+                self.connection(node).and_then(|line| line.ask(&ask))
+            }
+            (Way::Signed, _) => {
+                let headers = signature(&self.shop.secret, &step.body);
+                let ask = Ask { method: "POST", path: &step.path, headers: &headers, body: &step.body };
                 self.connection(node).and_then(|line| line.ask(&ask))
             }
             _ => {

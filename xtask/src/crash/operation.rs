@@ -52,6 +52,31 @@ pub enum Operation {
     Cancel,
     /// Give back so many minor units.
     Refund(u64),
+    /// Undo it, whatever it is: let go of what is held, or give back these minor units, which is all that is left.
+    Undo(u64),
+    /// The acquirer's word about a dispute.
+    Tell(Dispute),
+}
+
+/// What an acquirer says about a dispute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dispute {
+    /// The payer's bank takes the money back.
+    Opened,
+    /// It ended for the payer.
+    Lost,
+    /// It ended for the merchant.
+    Won,
+}
+
+impl Dispute {
+    fn code(self) -> &'static str {
+        match self {
+            Dispute::Opened => "CHARGEBACK",
+            Dispute::Lost => "CHARGEBACK_LOST",
+            Dispute::Won => "CHARGEBACK_WON",
+        }
+    }
 }
 
 /// How a step is asked.
@@ -63,6 +88,8 @@ pub enum Way {
     Get,
     /// A page's form, sent as a browser would.
     Form,
+    /// JSON under the acquirer's signature.
+    Signed,
 }
 
 impl Operation {
@@ -71,6 +98,7 @@ impl Operation {
         match self {
             Operation::Find => Way::Get,
             Operation::Prove | Operation::PayLink => Way::Form,
+            Operation::Tell(_) => Way::Signed,
             _ => Way::Keyed,
         }
     }
@@ -85,7 +113,8 @@ impl Operation {
             | Operation::Find
             | Operation::Capture(_)
             | Operation::Cancel
-            | Operation::Refund(_) => 200,
+            | Operation::Refund(_)
+            | Operation::Tell(_) => 200,
             _ => 201,
         }
     }
@@ -118,6 +147,10 @@ pub struct Facts {
     pub order: String,
     /// The amount as JSON.
     pub money: String,
+    /// The amount as acquirers write it: the currency, and minor units.
+    pub minor: (&'static str, u64),
+    /// The acquirer's name.
+    pub connector: String,
     /// Ids that answers brought.
     pub payment: String,
     /// The payment's first transaction.
@@ -174,6 +207,11 @@ impl Facts {
             ),
             Operation::Find => (format!("/v1/payments?merchant_order_id={order}"), String::new()),
             Operation::Cancel => (on_transaction("cancel"), text(json!({"merchant_reference": reference, "reason": reason}))),
+            Operation::Undo(_) => (
+                format!("/v1/payments/{payment}/cancel-or-refund"),
+                text(json!({"merchant_reference": reference, "reason": reason})),
+            ),
+            Operation::Tell(dispute) => (format!("/v1/acquirers/{}/notifications", self.connector), self.notification(dispute)),
             // Amounts go out as the decimal text they are, never through a float.
             Operation::Capture(_) => (
                 on_transaction("capture"),
@@ -184,6 +222,22 @@ impl Facts {
                 format!(r#"{{"merchant_reference":"{reference}","reason":"{reason}","amount":{part}}}"#),
             ),
         }
+    }
+
+    /// The same bytes each time: the acquirer says it until it is heard.
+    fn notification(&self, dispute: Dispute) -> String {
+        let Facts { payment, order, minor: (currency, value), .. } = self;
+        json!({ "live": false, "notification": {
+            "payment_id": payment,
+            "order_id": order,
+            "event_code": dispute.code(),
+            "event_date": "2026-11-22T08:00:00Z",
+            "amount": { "currency": currency, "value": value },
+            "is_3d": false,
+            "operations": [],
+            "success": true,
+        }})
+        .to_string()
     }
 
     fn token_request(&self, source: Source) -> (String, String) {
