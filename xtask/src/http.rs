@@ -136,9 +136,14 @@ impl Connection {
 
     /// As [`Connection::ask`], with all header lines given, those about the body too.
     pub fn ask_raw(&mut self, method: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
-        let host = self.address;
-        self.stream.write_all(format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n{body}").as_bytes())?;
+        self.send_raw(method, path, headers, body)?;
         self.receive()
+    }
+
+    /// As [`Connection::ask_raw`], and does not wait; the body may be shorter than its head says.
+    pub fn send_raw(&mut self, method: &str, path: &str, headers: &str, body: &str) -> io::Result<()> {
+        let host = self.address;
+        self.stream.write_all(format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n{body}").as_bytes())
     }
 
     /// Asks and does not wait: [`Connection::receive`] must follow.

@@ -119,7 +119,8 @@ impl Place {
         Ok(said.trim_end().to_owned())
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A one-shot command on this place, ready to start.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         self.command_in(self.directory(), arguments)
     }
 

@@ -202,8 +202,10 @@ impl Inner {
 
     async fn take_chargeback(&self, row: &NotificationRow) -> Result<Option<NotificationState>, Fault> {
         let Some(payment) = self.named(row).await? else { return Ok(Some(NotificationState::Ignored)) };
+        // In this order: what another process opens in between is found open, and is not mistaken for one that is over.
+        let is_early = self.is_early(row, &payment).await?;
         let open = queries::open_dispute(self.store.reader(), payment.account_id, payment.id).await?;
-        if open.is_none() && self.is_early(row, &payment).await? {
+        if open.is_none() && is_early {
             return Ok(None);
         }
         let id = open.map_or_else(|| kernel::AttemptId::new(&self.source), |open| open.id);

@@ -10,6 +10,20 @@ use crate::*;
 
 static WAITING: Sql = sql!("SELECT COUNT(*) FROM notification WHERE due_at IS NOT NULL");
 
+/// What the acquirer says about a payment of EUR 10.00.
+fn said_of(payment: &PaymentRow, event: Event, date: &str) -> Notification {
+    Notification {
+        connector: Connector::Sandbox,
+        identity: format!("{} {date}", payment.id),
+        payment_id: Some(payment.id),
+        merchant_order_id: payment.merchant_order_id.clone(),
+        event,
+        success: true,
+        amount: eur(1_000),
+        body: "{}".into(),
+    }
+}
+
 impl House {
     async fn hears(&self, of: &PaymentRow, event: Event, minor: i64, date: &str) {
         let notification = Notification {
@@ -88,6 +102,27 @@ on_both_engines! {
         assert_eq!((house.state(other.id).await, house.waiting().await), (PaymentState::Approved, 0));
     }
 
+    async fn what_two_work_off_at_once_is_neither_lost_nor_done_twice(house) {
+        let mut disputed = Vec::new();
+        for number in 0..60 {
+            let payment = house.purchase(&format!("p{number}"), 1_000).await;
+            for (event, date) in [(Event::ChargebackLost, "end"), (Event::Chargeback, "beginning")] {
+                house.payments.notified(said_of(&payment, event, date)).await.expect("it is stored");
+            }
+            disputed.push(payment.id);
+        }
+        for _ in 0..3 {
+            let works = || house.payments.work_off_notifications();
+            let (one, two, three) = tokio::join!(works(), works(), works());
+            one.and(two).and(three).expect("they are worked off");
+            house.wait(3).await;
+        }
+        for id in disputed {
+            assert_eq!(house.state(id).await, PaymentState::ChargedBack);
+        }
+        assert_eq!((house.waiting().await, house.disputed().await), (0, 0));
+    }
+
     async fn a_word_of_the_acquirer_settles_what_is_unknown(house) {
         house.bank.silent(true);
         house.bank.will(&[Does::LoseAnswer]);
@@ -120,17 +155,7 @@ on_both_engines! {
             house.payments.notified(notification).await.expect("it is stored");
         }
         for (date, event) in [("a", Event::Chargeback), ("b", Event::ChargebackLost)] {
-            let notification = Notification {
-                connector: Connector::Sandbox,
-                identity: date.into(),
-                payment_id: Some(paid.id),
-                merchant_order_id: paid.merchant_order_id.clone(),
-                event,
-                success: true,
-                amount: eur(1_000),
-                body: "{}".into(),
-            };
-            house.payments.notified(notification).await.expect("it is stored");
+            house.payments.notified(said_of(&paid, event, date)).await.expect("it is stored");
         }
         house.payments.work_off_notifications().await.expect("they are worked off");
         assert_eq!(house.waiting().await, 0);
