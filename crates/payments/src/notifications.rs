@@ -14,7 +14,7 @@ use kernel::{Currency, Money, PaymentId, sha256};
 use crate::acquirer::NotTaken;
 use crate::asking::Learned;
 use crate::attempt::Attempt;
-use crate::commands::{CloseNotification, Ending, Settle, StoreNotification, TakeChargeback};
+use crate::commands::{CloseNotification, Ending, IgnoreNotifications, Settle, StoreNotification, TakeChargeback};
 use crate::queries;
 use crate::rows::{AskingRow, NotificationRow};
 use crate::service::{Inner, Payments};
@@ -157,9 +157,19 @@ impl Payments {
 impl Inner {
     /// Page after page, until no more are due.
     pub(crate) async fn work_off_notifications(&self) -> Result<(), Fault> {
+        let fills_page = |count: usize| count >= usize::try_from(NOTIFICATIONS_AT_ONCE).unwrap_or(usize::MAX);
         loop {
+            // Most of what acquirers say is known already: one look and one decision for a page of it.
+            let ids = queries::idle_notifications(self.store.reader(), self.now(), NOTIFICATIONS_AT_ONCE).await?;
+            let is_idle_full = fills_page(ids.len());
+            if !ids.is_empty() {
+                let Ok(()) = self.store.writer().run(IgnoreNotifications { ids }).await?;
+            }
+            if is_idle_full {
+                continue;
+            }
             let due = queries::waiting_notifications(self.store.reader(), self.now(), NOTIFICATIONS_AT_ONCE).await?;
-            let is_full = due.len() >= usize::try_from(NOTIFICATIONS_AT_ONCE).unwrap_or(usize::MAX);
+            let is_full = fills_page(due.len());
             // What one payment was told about stays in order; payments do not wait for each other.
             let failed = stream::iter(by_payment(due))
                 .map(|about_one| self.work_off(about_one))

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::attempt::{Asked, Attempt};
 use crate::facts::PaymentRead;
+use crate::notifications::Event;
 use crate::payouts;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState};
@@ -134,6 +135,18 @@ pub(crate) async fn first_attempt(reader: &Reader, account: AccountId, id: Payme
 static WAITING_NOTIFICATIONS: Sql =
     sql!("SELECT {} FROM notification WHERE due_at <= $1 ORDER BY due_at LIMIT $2", NotificationRow);
 
+// Results of attempts none of which is open any more, and events that mean nothing here.
+static IDLE_NOTIFICATIONS: Sql = sql!(
+    "SELECT id FROM notification
+      WHERE due_at <= $1 AND (event <= $3 OR event = $4)
+        AND NOT EXISTS (SELECT 1 FROM payment AS p
+                         WHERE p.merchant_order_id = notification.merchant_order_id AND p.id = notification.payment_id
+                           AND (p.attempt <= $5
+                                OR EXISTS (SELECT 1 FROM attempt AS a
+                                            WHERE a.payment_id = p.id AND a.account_id = p.account_id AND a.state <= $5)))
+      ORDER BY due_at LIMIT $2"
+);
+
 static PAYMENT_OF_ORDER: Sql = sql!("SELECT {} FROM payment WHERE merchant_order_id = $1 AND id = $2", PaymentRow);
 
 static OPEN_DISPUTE: Sql = sql!("SELECT {} FROM attempt WHERE payment_id = $2 AND account_id = $1 AND state = $3", AttemptRow);
@@ -152,6 +165,13 @@ static SENDING: Sql = sql!(
 /// Notifications to be worked off at `now`, the longest waiting first.
 pub(crate) async fn waiting_notifications(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<NotificationRow>, Fault> {
     reader.rows(&WAITING_NOTIFICATIONS, args![now, limit]).await
+}
+
+/// Of the notifications to be worked off at `now` those that change nothing, because nothing they could be about is open.
+pub(crate) async fn idle_notifications(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<[u8; 16]>, Fault> {
+    // Sending and unknown are the first states; results of operations are the first events.
+    let args = args![now, limit, Event::Refund, Event::Other, AttemptState::Unknown];
+    reader.list(&IDLE_NOTIFICATIONS, args).await?.iter().map(|record| record.get(0)).collect()
 }
 
 /// The payment with this id, if it is one of that order.

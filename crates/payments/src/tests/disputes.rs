@@ -141,7 +141,7 @@ on_both_engines! {
 
     async fn a_flood_is_worked_off_at_once_and_in_order_for_each_payment(house) {
         let paid = house.purchase("p", 1_000).await;
-        let flood = (0..1_200_u32).map(|number| Notification {
+        let flood = (0..620_u32).map(|number| Notification {
             connector: Connector::Sandbox,
             identity: format!("flood {number}"),
             payment_id: Some(if number % 3 == 0 { paid.id } else { PaymentId::new(&house.payments.0.source) }),
