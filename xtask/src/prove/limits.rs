@@ -27,11 +27,12 @@ const DESCRIPTORS: usize = 256;
 const ADDRESS_KIB: u64 = 900_000;
 /// A connection that is not taken does not answer within this time.
 const NOT_TAKEN: Duration = Duration::from_secs(2);
-/// Bodies sent at once to fill the memory, and how large each is.
-const BODIES: usize = 2_000;
-const BODY_BYTES: usize = 900_000;
-/// Deals that must survive.
-const DEALS: usize = 40;
+/// Bodies sent at once to fill the memory, and how large each is: below the product's limit for one.
+const BODIES: usize = 5_000;
+const BODY_BYTES: usize = 250_000;
+/// Deals that must survive, and how far they are apart.
+const DEALS: usize = 60;
+const APART: Duration = Duration::from_millis(150);
 /// A key is answered within this time once the process may work again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -101,13 +102,13 @@ pub fn memory(ground: &Ground) -> Result<()> {
     let over = AtomicBool::new(false);
     let mut deals = Vec::new();
     let (sent, refused) = thread::scope(|scope| {
-        let flood = scope.spawn(|| flood(&product, &over));
+        let flood = scope.spawn(|| flood(&product, &customer.headers, &over));
         let mut line = Line::new(&customer);
         for number in 0..DEALS {
             let mut deal = Deal::purchase(&customer.account, format!("memory-{number}"), &mut random);
             line.send(&mut deal, &mut random)?;
             deals.push(deal);
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(APART);
         }
         over.store(true, Ordering::Relaxed);
         flood.join().ok().context("the flood's thread panicked")
@@ -115,8 +116,8 @@ pub fn memory(ground: &Ground) -> Result<()> {
     let answered = deals.iter_mut().filter_map(Deal::waiting).count();
     let lives = knock(&product).is_some();
     say!(
-        "  {} MiB of bodies held open at once under {} KiB of address space: {refused} of {sent} refused, {} of {DEALS} payments \
-         answered meanwhile, the process {}",
+        "  {} MiB of bodies held open at once under {} KiB of address space, {refused} more refused; {} of {DEALS} payments answered \
+         meanwhile; the process {}",
         sent * BODY_BYTES / (1 << 20),
         grouped(ADDRESS_KIB),
         DEALS - answered,
@@ -133,12 +134,12 @@ pub fn memory(ground: &Ground) -> Result<()> {
 }
 
 /// Opens requests with large bodies and leaves each one byte short until it is over; how many, and how many were refused.
-fn flood(product: &Product, over: &AtomicBool) -> (usize, usize) {
+fn flood(product: &Product, key: &str, over: &AtomicBool) -> (usize, usize) {
     let mut open = Vec::new();
     let mut refused = 0;
     let body = "x".repeat(BODY_BYTES - 1);
-    let headers = format!("content-type: application/json\r\ncontent-length: {BODY_BYTES}\r\n");
-    while open.len() < BODIES && !over.load(Ordering::Relaxed) {
+    let headers = format!("{key}content-type: application/json\r\ncontent-length: {BODY_BYTES}\r\n");
+    while open.len() + refused < BODIES && !over.load(Ordering::Relaxed) {
         let started = Connection::open(product.address).and_then(|mut line| {
             line.send_raw("POST", "/v1/customers", &headers, &body)?;
             Ok(line)
