@@ -85,7 +85,7 @@ fn on_engine(options: &Options, binary: &Path, engine: Engine, seed: u64) -> Res
     let began = Instant::now();
     let cluster = (engine == Engine::Postgres).then(|| Cluster::start(Durability::Full)).transpose()?;
     say!("crash: {engine}, {} nodes, seed {seed}", options.nodes);
-    let mut harness = Harness::start(binary, cluster, options.nodes, seed)?;
+    let mut harness = Harness::start(binary, options.release, cluster, options.nodes, seed)?;
     let mut rounds = 0;
     let possible = |fault: &&Fault| engine == Engine::Postgres || !fault.needs_postgres();
     for fault in options.faults.iter().filter(possible).cycle().take(options.rounds) {
