@@ -135,15 +135,16 @@ pub(crate) async fn first_attempt(reader: &Reader, account: AccountId, id: Payme
 static WAITING_NOTIFICATIONS: Sql =
     sql!("SELECT {} FROM notification WHERE due_at <= $1 ORDER BY due_at LIMIT $2", NotificationRow);
 
-// Results of attempts none of which is open any more, and events that mean nothing here.
+// Results of attempts none of which is open any more, and events that mean nothing here. Counted, because what counts is looked up for each
+// line, while what merely exists may be joined by reading all payments.
 static IDLE_NOTIFICATIONS: Sql = sql!(
     "SELECT id FROM notification
       WHERE due_at <= $1 AND (event <= $3 OR event = $4)
-        AND NOT EXISTS (SELECT 1 FROM payment AS p
-                         WHERE p.merchant_order_id = notification.merchant_order_id AND p.id = notification.payment_id
-                           AND (p.attempt <= $5
-                                OR EXISTS (SELECT 1 FROM attempt AS a
-                                            WHERE a.payment_id = p.id AND a.account_id = p.account_id AND a.state <= $5)))
+        AND (SELECT COUNT(*) FROM payment AS p
+              WHERE p.merchant_order_id = notification.merchant_order_id AND p.id = notification.payment_id
+                AND (p.attempt <= $5
+                     OR EXISTS (SELECT 1 FROM attempt AS a
+                                 WHERE a.payment_id = p.id AND a.account_id = p.account_id AND a.state <= $5))) = 0
       ORDER BY due_at LIMIT $2"
 );
 
