@@ -15,6 +15,8 @@ use crate::random::Random;
 const BREATH: Duration = Duration::from_millis(50);
 /// A customer whose lines die so often gives up.
 const DEATHS_MAX: usize = 5;
+/// A customer with so many unanswered requests begins nothing new.
+const OPEN_MAX: usize = 10;
 /// Lines that ask again for what is unanswered.
 const SETTLERS: usize = 8;
 
@@ -109,6 +111,10 @@ impl Customer {
 
     /// What is done next: half of the time something old goes on, else a new deal begins.
     fn next(&mut self, deals: &mut Vec<Deal>) -> usize {
+        let open: Vec<usize> = (0..deals.len()).filter(|number| deals[*number].waiting().is_some()).collect();
+        if open.len() >= OPEN_MAX {
+            return self.random.pick(&open);
+        }
         let old = usize::try_from(self.random.any()).unwrap_or_default().checked_rem(deals.len());
         // What was not answered is asked again now and then, so that it is not left to the end.
         let goes_on = |deals: &mut Vec<Deal>, old: usize, random: &mut Random| {
