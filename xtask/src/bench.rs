@@ -12,19 +12,23 @@ pub mod stage;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde_json::json;
 use testkit::postgres::{Cluster, Durability};
 
-use self::cases::{CASES, Case, Ratio, Single};
+use self::cases::{CASES, Case, PAY_64, Ratio, Single};
 use self::machine::{Machine, Weather};
-use self::report::{Outcome, Round, Row, Run};
+use self::report::{OpenRound, Outcome, Round, Row, Run};
 use self::stage::Stage;
 use crate::number::grouped;
 use crate::product::{self, Engine};
 use crate::{say, shell};
+
+/// How long an open loop runs.
+const OPEN_LOOP: Duration = Duration::from_secs(30);
 
 /// What to measure, and how long.
 #[derive(Args, Debug)]
@@ -158,6 +162,7 @@ impl Bench<'_> {
                 let workload = format!("growth of the database for a payment, {engine}");
                 Ok(Row::single(name, &workload, &format!("{bytes} B"), "2 000 / 800 / 450 B", verdict, &weather))
             }
+            Single::OpenLoop => self.open_loop(name, engine),
             Single::Memory => {
                 let (idle, full) = single::memory(&self.binary, &self.cluster, engine)?;
                 let within = |idle_mb: u64, full_mb: u64| idle <= idle_mb * 1_000 && full <= full_mb * 1_000;
@@ -173,6 +178,28 @@ impl Bench<'_> {
                 Ok(Row::single(name, &workload, &ours, "100/400, 30/150, 15/80 MB", verdict, &weather))
             }
         }
+    }
+
+    /// Rounds of P1 and, at half its rate, of an open loop.
+    fn open_loop(&self, name: &'static str, engine: Engine) -> Result<Row> {
+        say!("{name}: an open loop at half of the rate of P1 on {engine}");
+        let mut stage = Stage::set(&self.binary, &self.cluster, engine, [PAY_64, PAY_64])?;
+        let mut rounds = Vec::new();
+        for number in 1..=self.rounds {
+            let weather = Weather::probe(self.cluster.directory())?;
+            let closed = stage.part(PAY_64, self.seconds)?;
+            let paced = stage.open_loop(closed.per_second / 2, OPEN_LOOP)?;
+            let round = OpenRound { weather, per_second: closed.per_second / 2, p50_us: paced.p50_us, p99_us: paced.p99_us };
+            say!("  round {number}: {}", round.line());
+            if closed.errors + paced.errors == 0 {
+                rounds.push(round);
+            }
+        }
+        stage.prove()?;
+        let (ratio, verdict) = report::open_loop(&rounds)?;
+        say!("{name}: p99 / p50 {} ({} to {}): {verdict}", ratio.median, ratio.min, ratio.max);
+        self.keep(&json!({"p": name, "run": self.run, "rounds": rounds, "ratio": ratio, "verdict": verdict}))?;
+        Ok(OpenRound::row(name, engine, &rounds, ratio, verdict))
     }
 
     fn keep(&self, line: &impl serde::Serialize) -> Result<()> {

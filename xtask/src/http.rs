@@ -123,11 +123,38 @@ impl Connection {
         Ok(Connection { address, stream, buffer: Vec::new() })
     }
 
+    /// Waits at most so long for each piece of an answer.
+    pub fn be_patient(&self, patience: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(patience))
+    }
+
     /// Asks and waits for the answer. After an error the connection is of no use any more.
     pub fn ask(&mut self, ask: &Ask<'_>) -> io::Result<Answer> {
+        self.send(ask)?;
+        self.receive()
+    }
+
+    /// As [`Connection::ask`], with all header lines given, those about the body too.
+    pub fn ask_raw(&mut self, method: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
+        self.send_raw(method, path, headers, body)?;
+        self.receive()
+    }
+
+    /// As [`Connection::ask_raw`], and does not wait; the body may be shorter than its head says.
+    pub fn send_raw(&mut self, method: &str, path: &str, headers: &str, body: &str) -> io::Result<()> {
+        let host = self.address;
+        self.stream.write_all(format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n{body}").as_bytes())
+    }
+
+    /// Asks and does not wait: [`Connection::receive`] must follow.
+    pub fn send(&mut self, ask: &Ask<'_>) -> io::Result<()> {
         let mut request = Vec::new();
         ask.write(self.address, &mut request);
-        self.stream.write_all(&request)?;
+        self.stream.write_all(&request)
+    }
+
+    /// The answer to what was sent.
+    pub fn receive(&mut self) -> io::Result<Answer> {
         self.buffer.clear();
         let mut chunk = [0_u8; 16_384];
         loop {
@@ -154,7 +181,7 @@ impl Connection {
 
     /// Asks for JSON with a GET that must succeed.
     pub fn get_json(&mut self, path: &str, headers: &str) -> Result<Value> {
-        let answer = self.ask(&Ask { method: "GET", path, headers, body: "" })?;
+        let answer = self.ask(&Ask { method: "GET", path, headers, body: "" }).with_context(|| format!("GET {path}"))?;
         ensure!(answer.status == 200, "GET {path} answered {}", answer.short());
         answer.json()
     }

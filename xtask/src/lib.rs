@@ -1,4 +1,4 @@
-//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | crash | bench`.
+//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | crash | bench | prove`.
 
 pub mod acquirer;
 pub mod bench;
@@ -8,6 +8,7 @@ pub mod http;
 pub mod number;
 pub mod openapi;
 pub mod product;
+pub mod prove;
 pub mod random;
 pub mod setup;
 pub mod shell;
@@ -40,6 +41,8 @@ enum Task {
     Crash(crash::Options),
     /// Measure the product against the database alone
     Bench(bench::Options),
+    /// Show what holds at large numbers and at limits
+    Prove(prove::Options),
 }
 
 /// Reads the command line and does what it says.
@@ -52,5 +55,6 @@ pub fn run() -> anyhow::Result<()> {
         Task::Openapi(options) => openapi::run(&options),
         Task::Crash(options) => crash::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Prove(options) => prove::run(&options),
     }
 }

@@ -75,12 +75,22 @@ impl Place {
 
     /// Starts `guichet demo` here and waits until it answers.
     pub fn start(&self) -> Result<Product> {
-        let credentials = self.directory().join("credentials.json");
+        self.start_node(0)
+    }
+
+    /// Starts a node: the first one here, any other in a folder of its own with the first one's master key.
+    pub fn start_node(&self, number: u64) -> Result<Product> {
+        let directory = if number == 0 { self.directory().to_owned() } else { self.directory().join(format!("node-{number}")) };
+        fs::create_dir_all(&directory)?;
+        let credentials = directory.join("credentials.json");
         if credentials.exists() {
             fs::remove_file(&credentials)?;
         }
         let log = File::options().create(true).append(true).open(self.directory().join("log"))?;
-        let mut command = self.command(&["demo", "--listen", "127.0.0.1:0", "--log", "warn"]);
+        let mut command = self.command_in(&directory, &["demo", "--listen", "127.0.0.1:0", "--log", "warn"]);
+        if number > 0 {
+            command.arg("--master-key-file").arg(self.directory().join("master.key"));
+        }
         command.arg("--credentials").arg(&credentials).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let began = Instant::now();
         let mut process = command.spawn().with_context(|| format!("`{}` could not be started", self.binary.display()))?;
@@ -109,9 +119,14 @@ impl Place {
         Ok(said.trim_end().to_owned())
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A one-shot command on this place, ready to start.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_in(self.directory(), arguments)
+    }
+
+    fn command_in(&self, directory: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(arguments).arg("--data-dir").arg(self.directory());
+        command.args(arguments).arg("--data-dir").arg(directory);
         if let Some(database) = &self.database {
             command.args(["--database", database.url()]);
         }
@@ -168,6 +183,33 @@ impl Product {
     /// A new connection.
     pub fn connect(&self) -> Result<Connection> {
         Connection::open(self.address).context("no connection to the product")
+    }
+
+    /// What the sandbox acquirer signs its notifications with.
+    pub fn notification_secret(&self) -> Result<&str> {
+        self.credentials["payments"]["notification_secret"].as_str().context("payments.notification_secret in the credentials")
+    }
+
+    /// Sends a signal by its name, such as `STOP`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        shell::output("kill", &[&format!("-{name}"), &self.pid().to_string()])?;
+        Ok(())
+    }
+
+    /// Waits for the end of a process that was asked to stop.
+    ///
+    /// # Errors
+    /// When it does not end in time, or not with success.
+    pub fn ended_well(&mut self, patience: Duration) -> Result<()> {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.process.try_wait()? {
+                ensure!(status.success(), "the product did not end well after SIGTERM: {status}");
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "the product did not end in time after SIGTERM");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// SIGKILL.

@@ -88,8 +88,10 @@ struct Slot<T> {
     /// The batch that touched it last, and how.
     batch: u64,
     touch: Touch,
-    /// Nobody looked: a command said that the key is free, and its insert is to find out.
+    /// Nobody looked, or nobody looked again before a refusal: an insert finds out whether the key is free, a refusal does not.
     believed: bool,
+    /// Looked for because a command was about to be refused.
+    doubted: bool,
 }
 
 struct Undo<T: Table> {
@@ -214,7 +216,8 @@ impl<T: Table> TableRows<T> {
     fn believe_absent(&mut self, key: T::Key) {
         if !self.slots.contains_key(&key) {
             self.absent.push(key.clone());
-            self.slots.insert(key, Slot { stored: None, row: None, batch: 0, touch: Touch::Read, believed: true });
+            self.slots
+                .insert(key, Slot { stored: None, row: None, batch: 0, touch: Touch::Read, believed: true, doubted: false });
         }
     }
 }
@@ -277,8 +280,8 @@ impl<T: Table> AnyTable for TableRows<T> {
             let changed_here = self.slots.get(&key).is_some_and(|slot| slot.batch == self.batch && slot.touch != Touch::Read);
             if !changed_here {
                 let batch = self.slots.get(&key).map_or(0, |slot| slot.batch);
-                self.slots
-                    .insert(key, Slot { stored: Some(version), row: Some(row), batch, touch: Touch::Read, believed: false });
+                let (stored, row) = (Some(version), Some(row));
+                self.slots.insert(key, Slot { stored, row, batch, touch: Touch::Read, believed: false, doubted: false });
             }
         }
         for wanted in &load.wanted {
@@ -321,10 +324,14 @@ impl<T: Table> AnyTable for TableRows<T> {
 
     /// Asks for the touched rows that are only believed to be absent; false when there are none.
     fn doubt(&mut self) -> bool {
-        let doubted = |key: &&T::Key| self.slots.get(key).is_some_and(|slot| slot.believed && slot.row.is_none());
-        let doubted: Vec<_> = self.touched.iter().filter(doubted).map(|key| (Find::Primary, T::key_values(key))).collect();
-        self.wanted.extend_from_slice(&doubted);
-        !doubted.is_empty()
+        let before = self.wanted.len();
+        for key in &self.touched {
+            if let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.believed && slot.row.is_none()) {
+                slot.doubted = true;
+                self.wanted.push((Find::Primary, T::key_values(key)));
+            }
+        }
+        self.wanted.len() > before
     }
 
     /// Rows that this batch changed are no longer what the store holds.
@@ -389,12 +396,13 @@ impl<T: Table> AnyTable for TableRows<T> {
 }
 
 impl<T: Table> TableRows<T> {
-    /// Notes that the store has no row under these key values, for the rest of the batch.
+    /// Notes that the store has no row under these key values, for the rest of the batch. Rows are loaded one table after the other: what
+    /// another process commits in between is seen in part, so a refusal that rests on an absence looks once more.
     fn absent(&mut self, wanted: &[Value]) -> Result<(), Fault> {
         let key = T::key_from_values(&mut wanted.iter().cloned())?;
         self.believe_absent(key.clone());
         if let Some(slot) = self.slots.get_mut(&key) {
-            slot.believed = false;
+            slot.believed = !slot.doubted;
         }
         Ok(())
     }
@@ -585,8 +593,8 @@ impl Rows {
         self.tables.iter_mut().for_each(|(_, table)| table.undo_command());
     }
 
-    /// A refusal writes nothing, so no insert finds out whether a key that was believed to be free is. Asks for such rows; true when
-    /// there were any and the refused command must be decided again.
+    /// A refusal writes nothing, so no insert finds out whether a key that was believed to be free is, nor whether one that was found
+    /// free still is. Asks for such rows; true when there were any and the refused command must be decided again.
     pub(crate) fn doubt(&mut self) -> bool {
         self.tables.iter_mut().fold(false, |doubt, (_, table)| table.doubt() || doubt)
     }

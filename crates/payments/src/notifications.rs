@@ -4,16 +4,18 @@
 //! said under its signature is believed. Events about chargebacks open and end disputes. Nothing an acquirer says moves a payment
 //! backwards, and an event whose amount is not the attempt's changes nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use db::Fault;
+use futures_util::{StreamExt, stream};
 use kernel::{AttemptId, Currency, Money, PaymentId, sha256};
 
 use crate::acquirer::{Behind, NotTaken};
 use crate::asking::Learned;
 use crate::attempt::Attempt;
 use crate::challenges::Sent;
-use crate::commands::{CloseNotification, Ending, Settle, StoreNotification, TakeChargeback};
+use crate::commands::{CloseNotification, Ending, IgnoreNotifications, Settle, StoreNotification, TakeChargeback};
 use crate::queries;
 use crate::rows::{NotificationRow, PaymentRow};
 use crate::service::{Inner, Payments};
@@ -180,18 +182,50 @@ impl Payments {
 }
 
 impl Inner {
+    /// Page after page, until no more are due.
     pub(crate) async fn work_off_notifications(&self) -> Result<(), Fault> {
-        for row in queries::waiting_notifications(self.store.reader(), self.now(), NOTIFICATIONS_AT_ONCE).await? {
+        let fills_page = |count: usize| count >= usize::try_from(NOTIFICATIONS_AT_ONCE).unwrap_or(usize::MAX);
+        loop {
+            // Most of what acquirers say is known already: one look and one decision for a page of it.
+            let ids = queries::idle_notifications(self.store.reader(), self.now(), NOTIFICATIONS_AT_ONCE).await?;
+            let is_idle_full = fills_page(ids.len());
+            if !ids.is_empty() {
+                let Ok(()) = self.store.writer().run(IgnoreNotifications { ids }).await?;
+            }
+            if is_idle_full {
+                continue;
+            }
+            let due = queries::waiting_notifications(self.store.reader(), self.now(), NOTIFICATIONS_AT_ONCE).await?;
+            let is_full = fills_page(due.len());
+            // What one payment was told about stays in order; payments do not wait for each other.
+            let failed = stream::iter(by_payment(due))
+                .map(|about_one| self.work_off(about_one))
+                .buffer_unordered(PAYMENTS_AT_ONCE)
+                .fold(false, |any, worked| async move { any | worked.is_err() })
+                .await;
+            // What failed is still due, and not to be tried again at once.
+            if failed || !is_full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One failure keeps back what else that payment was told about, and nothing of other payments.
+    async fn work_off(&self, about_one: Vec<NotificationRow>) -> Result<(), Fault> {
+        for row in about_one {
             let worked = match row.event {
-                Event::Other => Some(NotificationState::Ignored),
-                Event::Chargeback | Event::ChargebackLost | Event::ChargebackWon => self.take_chargeback(&row).await?,
-                Event::Authorisation | Event::Capture | Event::Cancellation | Event::Refund => self.take_result(&row).await?,
+                Event::Other => Ok(Some(NotificationState::Ignored)),
+                Event::Chargeback | Event::ChargebackLost | Event::ChargebackWon => self.take_chargeback(&row).await,
+                Event::Authorisation | Event::Capture | Event::Cancellation | Event::Refund => self.take_result(&row).await,
             };
-            if worked == Some(NotificationState::Quarantined) {
+            let state = worked.inspect_err(|fault| {
+                tracing::warn!(payment = ?row.payment_id, %fault, "a notification could not be worked off; it is tried again");
+            })?;
+            if state == Some(NotificationState::Quarantined) {
                 tracing::error!(payment = ?row.payment_id, "an acquirer's notification does not fit its payment; it changed nothing");
                 metrics::counter!("guichet_notifications_quarantined_total").increment(1);
             }
-            let Ok(()) = self.store.writer().run(CloseNotification { id: row.id, state: worked }).await?;
+            let Ok(()) = self.store.writer().run(CloseNotification { id: row.id, state }).await?;
         }
         Ok(())
     }
@@ -227,16 +261,36 @@ impl Inner {
             Named::Nobody => return Ok(Some(NotificationState::Ignored)),
             Named::NoAnswer => return Ok(None),
         };
+        if !row.success {
+            return Ok(Some(NotificationState::Ignored));
+        }
+        if row.event == Event::Chargeback && payment.may_yet_be_paid() {
+            return Ok(None);
+        }
         let id = if let Some(id) = row.attempt_id {
             id
         } else {
+            // In this order: what another process opens in between is found open, and is not mistaken for one that is over.
+            let is_early = self.is_early(row, &payment).await?;
             let open = queries::open_dispute(self.store.reader(), payment.account_id, payment.id).await?;
+            if open.is_none() && is_early {
+                return Ok(None);
+            }
             open.map_or_else(|| AttemptId::new(&self.source), |open| open.id)
         };
         let attempt = Attempt { id, kind: AttemptKind::Chargeback, amount: row.money(), ..Attempt::first(&payment, None) };
         let (event, known_by_id, origins) = (row.event, row.attempt_id.is_some(), self.origins.clone());
         let Ok(state) = self.store.writer().run(TakeChargeback { attempt, event, known_by_id, origins }).await?;
         Ok(Some(state))
+    }
+
+    /// Whether it is about the end of a dispute of whose beginning nothing was heard yet: the two may have changed places on their way.
+    async fn is_early(&self, row: &NotificationRow, payment: &PaymentRow) -> Result<bool, Fault> {
+        let is_end = matches!(row.event, Event::ChargebackLost | Event::ChargebackWon);
+        if !is_end || row.received_at.plus_seconds(EARLY_SECONDS_MAX) < self.now() {
+            return Ok(false);
+        }
+        Ok(!queries::was_disputed(self.store.reader(), payment.account_id, payment.id).await?)
     }
 
     /// The result of an attempt that is being asked for. `None`: its request is still waiting for the acquirer, look again later.
@@ -308,6 +362,14 @@ impl Inner {
     }
 }
 
+impl PaymentRow {
+    /// Whether nothing was paid yet, but something is under way that may show it: then a bank that disputes it knows more than we do.
+    fn may_yet_be_paid(&self) -> bool {
+        let unsure = matches!(self.attempt, AttemptState::Sending | AttemptState::Unknown) || self.capturing > 0;
+        unsure && !self.standing().can_be_disputed()
+    }
+}
+
 impl NotificationRow {
     /// Whether it says that a refund came to nothing, perhaps after it was said to have gone through: nothing goes backwards here, so
     /// somebody must look.
@@ -329,6 +391,24 @@ impl NotificationRow {
 
 /// Notifications worked off in one go.
 const NOTIFICATIONS_AT_ONCE: u32 = 500;
+/// The end of a dispute waits so long for its beginning.
+const EARLY_SECONDS_MAX: i64 = 3_600;
+/// Payments whose notifications are worked off at the same time: their commits are shared.
+const PAYMENTS_AT_ONCE: usize = 64;
+
+/// The notifications of each payment, in the order in which they came.
+fn by_payment(rows: Vec<NotificationRow>) -> Vec<Vec<NotificationRow>> {
+    let mut of_payments: Vec<Vec<NotificationRow>> = Vec::new();
+    let mut places: HashMap<Option<PaymentId>, usize> = HashMap::new();
+    for row in rows {
+        let place = *places.entry(row.payment_id).or_insert_with(|| {
+            of_payments.push(Vec::new());
+            of_payments.len() - 1
+        });
+        of_payments[place].push(row);
+    }
+    of_payments
+}
 
 /// A text as it may be kept: runs of 13 to 19 digits, spaces and dashes between them allowed, become dots.
 pub fn masked(text: &str) -> String {

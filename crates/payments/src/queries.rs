@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use crate::attempt::{Asked, Attempt};
 use crate::facts::PaymentRead;
+use crate::notifications::Event;
 use crate::payouts;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
-use crate::types::AttemptState;
+use crate::types::{AttemptKind, AttemptState};
 
 /// Payments of one order that are listed at most.
 pub const BY_ORDER_MAX: u32 = 1_000;
@@ -134,6 +135,19 @@ pub(crate) async fn challenged(reader: &Reader, account: AccountId, id: PaymentI
 static WAITING_NOTIFICATIONS: Sql =
     sql!("SELECT {} FROM notification WHERE due_at <= $1 ORDER BY due_at LIMIT $2", NotificationRow);
 
+// Results of attempts none of which is open any more, by the payment's id, and events that mean nothing here. Counted, because what counts is looked up for each
+// line, while what merely exists may be joined by reading all payments.
+static IDLE_NOTIFICATIONS: Sql = sql!(
+    "SELECT id FROM notification
+      WHERE due_at <= $1 AND (event = $4 OR event <= $3 AND payment_id IS NOT NULL AND attempt_id IS NULL)
+        AND (SELECT COUNT(*) FROM payment AS p
+              WHERE p.merchant_order_id = notification.merchant_order_id AND p.id = notification.payment_id
+                AND (p.attempt <= $5 OR p.attempt = $6
+                     OR EXISTS (SELECT 1 FROM attempt AS a
+                                 WHERE a.payment_id = p.id AND a.account_id = p.account_id AND a.state <= $5))) = 0
+      ORDER BY due_at LIMIT $2"
+);
+
 static PAYMENT_OF_ORDER: Sql = sql!("SELECT {} FROM payment WHERE merchant_order_id = $1 AND id = $2", PaymentRow);
 
 // One acquirer names attempts: 2, Stripe. The number stands here so that the index of its charges serves.
@@ -142,6 +156,8 @@ static PAYMENT_OF_ATTEMPT: Sql = sql!("SELECT {} FROM payment WHERE attempt_id =
 static ASKED_ABOUT: Sql = sql!("SELECT {} FROM asking WHERE attempt_id = $1", AskingRow);
 
 static OPEN_DISPUTE: Sql = sql!("SELECT {} FROM attempt WHERE payment_id = $2 AND account_id = $1 AND state = $3", AttemptRow);
+
+static WAS_DISPUTED: Sql = sql!("SELECT COUNT(*) FROM attempt WHERE payment_id = $2 AND account_id = $1 AND kind = $3");
 
 static QUESTIONS_ABOUT: Sql = sql!("SELECT {} FROM asking WHERE account_id = $1 AND payment_id = $2", AskingRow);
 
@@ -155,6 +171,13 @@ static SENDING: Sql = sql!(
 /// Notifications to be worked off at `now`, the longest waiting first.
 pub(crate) async fn waiting_notifications(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<NotificationRow>, Fault> {
     reader.rows(&WAITING_NOTIFICATIONS, args![now, limit]).await
+}
+
+/// Of the notifications to be worked off at `now` those that change nothing, because nothing they could be about is open.
+pub(crate) async fn idle_notifications(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<[u8; 16]>, Fault> {
+    // Sending and unknown are the first states; results of operations are the first events.
+    let args = args![now, limit, Event::Refund, Event::Other, AttemptState::Unknown, AttemptState::AwaitingPayer];
+    reader.list(&IDLE_NOTIFICATIONS, args).await?.iter().map(|record| record.get(0)).collect()
 }
 
 /// The payment with this id, if it is one of that order.
@@ -186,6 +209,12 @@ pub(crate) async fn has_succeeded(reader: &Reader, account: AccountId, attempt: 
 /// The dispute of a payment that is not over.
 pub(crate) async fn open_dispute(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<AttemptRow>, Fault> {
     reader.row(&OPEN_DISPUTE, args![account, id, AttemptState::Disputed]).await
+}
+
+/// Whether a payment was ever disputed.
+pub(crate) async fn was_disputed(reader: &Reader, account: AccountId, id: PaymentId) -> Result<bool, Fault> {
+    let found = reader.one(&WAS_DISPUTED, args![account, id, AttemptKind::Chargeback]).await?;
+    found.map_or(Ok(false), |record| Ok(record.get::<i64>(0)? > 0))
 }
 
 /// The open questions about a payment.

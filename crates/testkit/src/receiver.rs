@@ -136,7 +136,10 @@ fn serve(inner: &Inner, stream: TcpStream) -> std::io::Result<()> {
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
-        reader.read_line(&mut line)?;
+        // A sender that died in the middle of its request has sent none.
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_lowercase(), value.trim().to_owned()));
     }

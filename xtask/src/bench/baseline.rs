@@ -37,6 +37,7 @@ BEGIN
     UPDATE accounts SET balance = balance - book.amount WHERE id = debited;
     UPDATE accounts SET balance = balance + book.amount WHERE id = credited;
 END $$;
+CREATE TABLE inbox (id uuid PRIMARY KEY, body text NOT NULL, at timestamptz NOT NULL);
 VACUUM ANALYZE accounts;
 ";
 
@@ -47,6 +48,8 @@ pub enum Kind {
     Spread,
     /// B2: any of 5,000 accounts to always the same one.
     Hot,
+    /// B4: a row with a body of 600 bytes under a random uuid.
+    Insert,
 }
 
 impl Kind {
@@ -56,6 +59,7 @@ impl Kind {
                 "\\set debited random(1, 5000)\n\\set credited random(5001, 10000)\nSELECT book(:debited, :credited, 100);\n"
             }
             Kind::Hot => "\\set debited random(1, 5000)\nSELECT book(:debited, 10000, 100);\n",
+            Kind::Insert => "INSERT INTO inbox (id, body, at) VALUES (gen_random_uuid(), repeat('x', 600), now());\n",
         }
     }
 }
@@ -83,11 +87,14 @@ impl Baseline {
         PgbenchLoad { baseline: self, kind, clients, process: None }
     }
 
-    /// How many transactions were committed since the tables were made. Exact at rest: the identity has no gaps then,
-    /// because no transaction of the baseline ever fails.
-    fn transactions(&self) -> Result<u64> {
-        let text = self.database.psql("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM transfers_id_seq")?;
-        text.parse().context("a sequence's value")
+    /// How many transactions of this kind were committed since the tables were made; inserts since their load began. Exact at rest:
+    /// the identity has no gaps then, because no transaction of the baseline ever fails.
+    fn transactions(&self, kind: Kind) -> Result<u64> {
+        let text = self.database.psql(match kind {
+            Kind::Spread | Kind::Hot => "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM transfers_id_seq",
+            Kind::Insert => "SELECT count(*) FROM inbox",
+        })?;
+        text.parse().context("a number of transactions")
     }
 }
 
@@ -115,6 +122,9 @@ impl Load for PgbenchLoad<'_> {
         for old in fs::read_dir(files)? {
             fs::remove_file(old?.path())?;
         }
+        if self.kind == Kind::Insert {
+            self.baseline.database.psql("TRUNCATE inbox")?;
+        }
         let script = files.join("script.sql");
         fs::write(&script, self.kind.script())?;
         let clients = self.clients.to_string();
@@ -129,7 +139,7 @@ impl Load for PgbenchLoad<'_> {
     }
 
     fn units(&self) -> Result<u64> {
-        self.baseline.transactions()
+        self.baseline.transactions(self.kind)
     }
 
     fn client_cpu_ns(&self) -> u64 {

@@ -23,6 +23,8 @@ pub enum Side {
     },
     /// Repeats of [`MANY`] finished payments.
     Repeat,
+    /// Signed notifications of an acquirer about [`MANY`] finished payments, all different.
+    Notify,
     /// Checkout sessions.
     Session {
         /// Whether they carry an idempotency key.
@@ -88,6 +90,8 @@ pub struct Ratio {
 pub enum Single {
     /// P16: bytes the database grows by for one payment.
     Growth,
+    /// P14: an open loop at half of the rate of P1; how far the slow answers are from the usual ones.
+    OpenLoop,
     /// P17: resident memory, idle and with [`MANY`] idle connections.
     Memory,
 }
@@ -111,11 +115,13 @@ impl Case {
     }
 }
 
-const PAY_64: Side = Side::Pay { connections: 64, accounts: 1 };
+/// The load of P1.
+pub const PAY_64: Side = Side::Pay { connections: 64, accounts: 1 };
 const PAY_512: Side = Side::Pay { connections: 512, accounts: 1 };
 const PAY_SPREAD: Side = Side::Pay { connections: 64, accounts: ACCOUNTS };
 const B1: Side = Side::Pgbench { kind: Kind::Spread, clients: 8 };
 const B1_64: Side = Side::Pgbench { kind: Kind::Spread, clients: 64 };
+const B4: Side = Side::Pgbench { kind: Kind::Insert, clients: 8 };
 const B2: Side = Side::Pgbench { kind: Kind::Hot, clients: 8 };
 
 const fn lines(gate: u64, goal: u64, stretch: u64) -> Lines {
@@ -142,6 +148,7 @@ const KEYS: [&str; 2] = ["key check, 10,000 keys in turn", "the same without a k
 const REPEATS: [&str; 2] = ["repeat of a finished payment", "card payment (P1)"];
 const SESSIONS: [&str; 2] = ["checkout session with an idempotency key", "the same without"];
 const SPREAD: [&str; 2] = ["card payment, one account", "card payment, 100 accounts"];
+const NOTIFIED: [&str; 2] = ["signed notification about a payment, 64 connections", "pgbench B4 (one insert), 8 clients"];
 const HELLOS: [Side; 2] = [Side::Hello { with_key: true }, Side::Hello { with_key: false }];
 const SESSION_SIDES: [Side; 2] = [Side::Session { with_key: true }, Side::Session { with_key: false }];
 
@@ -161,6 +168,9 @@ pub const CASES: &[Case] = &[
     cpu("P7s", REPEATS, LITE, [Side::Repeat, PAY_64], lines(500, 200, 100)),
     cpu("P8", SESSIONS, PG, SESSION_SIDES, lines(1_500, 1_200, 1_050)),
     cpu("P8s", SESSIONS, LITE, SESSION_SIDES, lines(1_500, 1_200, 1_050)),
+    throughput("P13", NOTIFIED, PG, [Side::Notify, B4], lines(800, 3_000, 10_000)),
+    Case::Single("P14", Single::OpenLoop, PG),
+    Case::Single("P14s", Single::OpenLoop, LITE),
     Case::Single("P16", Single::Growth, PG),
     Case::Single("P16s", Single::Growth, LITE),
     Case::Single("P17", Single::Memory, PG),

@@ -1,5 +1,5 @@
-//! The benchmark's own closed-loop client: one thread, many kept connections, each asking again as soon as it was
-//! answered, and every answer judged. It must cost little (about 10 microseconds a request): it runs on the same cores.
+//! The benchmark's own client: one thread, many kept connections, every answer judged. Each connection asks again as soon as it was
+//! answered, or, paced, when the next request is due. It must cost little (about 10 microseconds a request): it runs on the same cores.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::LocalSet;
 
 use super::machine::{self, micros, nanos, percentile};
@@ -37,7 +38,7 @@ pub struct Acknowledged {
     pub number: u64,
     /// When its last byte had been read.
     pub at: Instant,
-    /// How long it took, in microseconds.
+    /// How long it took, in microseconds; of a paced load since it was due.
     pub took_us: u64,
 }
 
@@ -48,6 +49,8 @@ pub struct HttpLoad {
     connections: usize,
     /// Stop of its own after so many units; `u64::MAX` for never.
     units_max: u64,
+    /// Requests that become due each second, whatever was answered; `None` for as fast as answers come.
+    pace: Option<u64>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Result<Vec<Acknowledged>>>>,
     acknowledged: Vec<Acknowledged>,
@@ -80,6 +83,7 @@ impl HttpLoad {
             address,
             connections,
             units_max: u64::MAX,
+            pace: None,
             shared: Arc::default(),
             thread: None,
             acknowledged: Vec::new(),
@@ -90,6 +94,13 @@ impl HttpLoad {
     #[must_use]
     pub fn of_units(mut self, units: u64) -> HttpLoad {
         self.units_max = units;
+        self
+    }
+
+    /// Asks so often a second, however long answers take: an open loop.
+    #[must_use]
+    pub fn paced(mut self, per_second: u64) -> HttpLoad {
+        self.pace = Some(per_second.max(1));
         self
     }
 
@@ -130,12 +141,14 @@ impl HttpLoad {
 impl Load for HttpLoad {
     fn start(&mut self, _seconds: u64) -> Result<()> {
         let (requests, address, shared) = (self.requests.clone(), self.address, self.shared.clone());
-        let (connections, units_max) = (self.connections, self.units_max);
+        let (connections, units_max, pace) = (self.connections, self.units_max, self.pace);
         let work = move || {
             if let Ok(own) = fs::read_link("/proc/thread-self") {
                 let _ = shared.thread.set(own.display().to_string());
             }
-            let acknowledged = drive(address, connections, units_max, &requests, &shared);
+            let due = pace.map(|per_second| begin_pace(per_second, &shared)).transpose()?;
+            let numbers = Numbers { asked: Cell::new(0), units_max, due: due.map(tokio::sync::Mutex::new) };
+            let acknowledged = drive(address, connections, numbers, &requests, &shared);
             shared.cpu_ns.store(machine::own_thread_cpu_ns(), Ordering::Relaxed);
             acknowledged
         };
@@ -175,16 +188,54 @@ impl Load for HttpLoad {
     }
 }
 
+/// Numbers that fall due one after the other. A thread of its own: the timers of the client's runtime are as coarse as a fast answer.
+fn begin_pace(per_second: u64, shared: &Arc<Shared>) -> Result<UnboundedReceiver<(u64, Instant)>> {
+    let (numbers, due) = mpsc::unbounded_channel();
+    let shared = shared.clone();
+    let work = move || {
+        let began = Instant::now();
+        for number in 0_u64.. {
+            let at = began + Duration::from_nanos(number.saturating_mul(1_000_000_000) / per_second);
+            thread::sleep(at.saturating_duration_since(Instant::now()));
+            if shared.stop.load(Ordering::Relaxed) || numbers.send((number, at)).is_err() {
+                break;
+            }
+        }
+    };
+    thread::Builder::new().name("pace".into()).spawn(work)?;
+    Ok(due)
+}
+
+/// Which request comes next.
+struct Numbers {
+    asked: Cell<u64>,
+    units_max: u64,
+    due: Option<tokio::sync::Mutex<UnboundedReceiver<(u64, Instant)>>>,
+}
+
+impl Numbers {
+    /// The next number, and since when it is due when that is not now; `None` when there are no more.
+    async fn next(&self, shared: &Shared) -> Option<(u64, Option<Instant>)> {
+        if let Some(due) = &self.due {
+            return due.lock().await.recv().await.map(|(number, at)| (number, Some(at)));
+        }
+        let number = self.asked.get();
+        let goes_on = !shared.stop.load(Ordering::Relaxed) && number < self.units_max;
+        self.asked.set(number + 1);
+        goes_on.then_some((number, None))
+    }
+}
+
 /// The client's thread: opens all connections, lets each ask until told to stop.
 fn drive(
     address: SocketAddr,
     connections: usize,
-    units_max: u64,
+    numbers: Numbers,
     requests: &Arc<dyn Requests>,
     shared: &Arc<Shared>,
 ) -> Result<Vec<Acknowledged>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let asked = Rc::new(Cell::new(0_u64));
+    let numbers = Rc::new(numbers);
     let acknowledged = Rc::new(RefCell::new(Vec::with_capacity(1 << 16)));
     let tasks = LocalSet::new();
     let mut handles = Vec::new();
@@ -192,8 +243,7 @@ fn drive(
         let line = Line {
             requests: requests.clone(),
             shared: shared.clone(),
-            asked: asked.clone(),
-            units_max,
+            numbers: numbers.clone(),
             acknowledged: acknowledged.clone(),
         };
         handles.push(tasks.spawn_local(async move {
@@ -227,8 +277,7 @@ fn drive(
 struct Line {
     requests: Arc<dyn Requests>,
     shared: Arc<Shared>,
-    asked: Rc<Cell<u64>>,
-    units_max: u64,
+    numbers: Rc<Numbers>,
     acknowledged: Rc<RefCell<Vec<Acknowledged>>>,
 }
 
@@ -238,12 +287,10 @@ impl Line {
         stream.set_nodelay(true)?;
         let mut request = Vec::with_capacity(2_048);
         let mut answer = vec![0_u8; 65_536];
-        while !self.shared.stop.load(Ordering::Relaxed) && self.asked.get() < self.units_max {
-            let number = self.asked.get();
-            self.asked.set(number + 1);
+        while let Some((number, due)) = self.numbers.next(&self.shared).await {
             request.clear();
             self.requests.write(number, &mut request);
-            let began = Instant::now();
+            let began = due.unwrap_or_else(Instant::now);
             stream.write_all(&request).await?;
             let (head, filled) = read_answer(&mut stream, &mut answer).await?;
             let (text, body) = answer[..filled].split_at(head.length);
@@ -334,17 +381,31 @@ mod tests {
         assert!(error.starts_with("19 unexpected answers") && error.contains("200 wrong"), "{error}");
     }
 
+    /// Requests that are always right.
+    struct Right;
+
+    impl Requests for Right {
+        fn write(&self, _number: u64, into: &mut Vec<u8>) {
+            into.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n");
+        }
+
+        fn expected(&self, _status: u16, _head: &[u8], body: &[u8]) -> bool {
+            body == b"right"
+        }
+    }
+
+    #[test]
+    fn a_paced_load_asks_as_often_as_it_was_told() {
+        let mut load = HttpLoad::new(server(), 4, Arc::new(Right)).paced(200);
+        load.start(0).expect("a thread");
+        let finished = load.finish(Duration::from_millis(500)).expect("a run");
+        assert_eq!(finished.errors, 0);
+        // Not more than were due; a busy machine may be behind.
+        assert!((10..=101).contains(&finished.units), "{} units", finished.units);
+    }
+
     #[test]
     fn a_window_counts_what_was_answered_in_it() {
-        struct Right;
-        impl Requests for Right {
-            fn write(&self, _number: u64, into: &mut Vec<u8>) {
-                into.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n");
-            }
-            fn expected(&self, _status: u16, _head: &[u8], body: &[u8]) -> bool {
-                body == b"right"
-            }
-        }
         let mut load = HttpLoad::new(server(), 2, Arc::new(Right));
         load.start(0).expect("a thread");
         let finished = load.finish(Duration::from_millis(100)).expect("a run");

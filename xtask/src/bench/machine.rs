@@ -196,7 +196,16 @@ pub fn own_thread_cpu_ns() -> u64 {
 
 /// Resident memory of a process in KiB; zero when it is gone.
 pub fn resident_kib(pid: u32) -> u64 {
+    status_kib(pid, "VmRSS:")
+}
+
+/// The most that a process ever had resident, in KiB; zero when it is gone.
+pub fn resident_kib_max(pid: u32) -> u64 {
+    status_kib(pid, "VmHWM:")
+}
+
+fn status_kib(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.trim().split(' ').next().and_then(|word| word.parse().ok()).unwrap_or_default()
 }

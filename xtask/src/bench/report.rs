@@ -12,6 +12,7 @@ use super::cases::{CASES, Case, Figure, Lines, Ratio};
 use super::machine::{Machine, Weather};
 use super::part::Part;
 use crate::number::{Milli, Spread, grouped};
+use crate::product::Engine;
 
 /// The generated part of the document stands between these lines.
 const BEGIN: &str = "<!-- measured: written by `cargo xtask bench --publish` -->";
@@ -164,6 +165,67 @@ fn verdict(case: &Ratio, throughput: Milli, cpu: Milli) -> &'static str {
     reached(reaches(case.lines.gate), reaches(case.lines.goal), reaches(case.lines.stretch))
 }
 
+/// One round of an open loop.
+#[derive(Clone, Debug, Serialize)]
+pub struct OpenRound {
+    /// The machine just before it.
+    pub weather: Weather,
+    /// Requests that became due each second.
+    pub per_second: u64,
+    /// Half of the answers took at most this many microseconds since they were due.
+    pub p50_us: u64,
+    /// Ninety-nine of a hundred did.
+    pub p99_us: u64,
+}
+
+impl OpenRound {
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let OpenRound { weather, per_second, p50_us, p99_us } = self;
+        format!(
+            "{}/s due, p50 {p50_us} us, p99 {p99_us} us: {}; fdatasync p99 / p50 {}, load {}",
+            grouped(*per_second),
+            Milli::ratio(*p99_us, *p50_us),
+            Milli::ratio(weather.fdatasync_p99_us, weather.fdatasync_p50_us),
+            weather.load
+        )
+    }
+
+    /// The row of the table: the middle round by its ratio.
+    pub fn row(name: &'static str, engine: Engine, rounds: &[OpenRound], ratio: Spread, verdict: &str) -> Row {
+        let mut sorted: Vec<&OpenRound> = rounds.iter().collect();
+        sorted.sort_by_key(|round| Milli::ratio(round.p99_us, round.p50_us));
+        let Some(OpenRound { weather, per_second, p50_us, p99_us }) = sorted.get(sorted.len().saturating_sub(1) / 2) else {
+            return Row { name, text: String::new() };
+        };
+        let ours = format!("{}/s due, p50 {} ms, p99 {} ms", grouped(*per_second), Milli(*p50_us), Milli(*p99_us));
+        let theirs = format!("{}", Milli::ratio(weather.fdatasync_p99_us, weather.fdatasync_p50_us));
+        let sync = format!("{} / {} µs", weather.fdatasync_p50_us, weather.fdatasync_p99_us);
+        let shown = format!("{} ({}–{})", ratio.median, ratio.min, ratio.max);
+        let workload = format!("open loop of card payments at half of P1's rate, 30 s: p99 ÷ p50, {engine}");
+        let divisor = "beside it fdatasync p99 ÷ p50";
+        let lines = OPEN_LINES.map(|line| line.to_string()).join(" / ");
+        let load = &weather.load;
+        Row {
+            name,
+            text: format!(
+                "| {name} | {workload} | {ours} | {divisor} | {theirs} | {shown} | – | {lines} | {verdict} | {sync} | {load} |"
+            ),
+        }
+    }
+}
+
+/// Gate, goal and stretch of P14; lower is better.
+const OPEN_LINES: [Milli; 3] = [Milli(20_000), Milli(8_000), Milli(4_000)];
+
+/// How far slow answers are from usual ones over the rounds, and which line that reaches.
+pub fn open_loop(rounds: &[OpenRound]) -> Result<(Spread, &'static str)> {
+    let ratio = Spread::of(rounds.iter().map(|round| Milli::ratio(round.p99_us, round.p50_us)).collect());
+    let ratio = ratio.context("every round was void")?;
+    let [gate, goal, stretch] = OPEN_LINES.map(|line| ratio.median <= line);
+    Ok((ratio, reached(gate, goal, stretch)))
+}
+
 /// The farthest line reached.
 pub fn reached(gate: bool, goal: bool, stretch: bool) -> &'static str {
     match (stretch, goal, gate) {
@@ -233,7 +295,6 @@ pub fn publish(document: &Path, run: &Run, rows: &[Row]) -> Result<()> {
 mod tests {
     use super::*;
     use crate::bench::cases::Side;
-    use crate::product::Engine;
 
     fn case(figure: Figure) -> Ratio {
         let lines = match figure {

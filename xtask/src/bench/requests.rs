@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde_json::json;
 
 use super::client::Requests;
+use crate::acquirer::signature;
 use crate::http::{Ask, header};
 
 /// Whose money: an account and the header lines that prove its key.
@@ -63,6 +64,62 @@ impl Requests for Payments {
     fn expected(&self, status: u16, head: &[u8], body: &[u8]) -> bool {
         let replayed = || std::str::from_utf8(head).is_ok_and(|head| header(head, "idempotent-replayed") == Some("true"));
         status == 201 && holds(body, b"\"SUCCEEDED\"") && (self.repeat_after == u64::MAX || replayed())
+    }
+}
+
+/// A payment as its acquirer knows it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its id.
+    pub payment: String,
+    /// The merchant's order number.
+    pub order: String,
+    /// The acquirer's name.
+    pub connector: String,
+    /// In minor units, with its currency.
+    pub amount: (u64, String),
+}
+
+/// `POST /v1/acquirers/{connector}/notifications`: signed ones about payments in turn, no two alike, 600 bytes each (P13).
+pub struct Notifications {
+    address: SocketAddr,
+    secret: String,
+    about: Vec<Known>,
+    prefix: String,
+}
+
+/// Bytes of a notification's body, as the baseline's.
+const NOTIFICATION_BYTES: usize = 600;
+
+impl Notifications {
+    /// About these payments.
+    pub fn new(address: SocketAddr, secret: &str, about: Vec<Known>, prefix: &str) -> Notifications {
+        Notifications { address, secret: secret.to_owned(), about, prefix: prefix.to_owned() }
+    }
+
+    /// What makes notification `number` differ from all others.
+    pub fn date(prefix: &str, number: u64) -> String {
+        format!("{prefix}-{number}")
+    }
+}
+
+impl Requests for Notifications {
+    fn write(&self, number: u64, into: &mut Vec<u8>) {
+        let turn = usize::try_from(number).unwrap_or_default() % self.about.len();
+        let Known { payment, order, connector, amount: (minor, currency) } = &self.about[turn];
+        let date = Notifications::date(&self.prefix, number);
+        let begin = format!(
+            r#"{{"live":false,"notification":{{"payment_id":"{payment}","order_id":"{order}","event_code":"AUTHORISATION","event_date":"{date}","amount":{{"currency":"{currency}","value":{minor}}},"is_3d":false,"operations":["REFUND"],"success":true,"additional_data":{{"note":""#
+        );
+        let filling = NOTIFICATION_BYTES.saturating_sub(begin.len() + 4);
+        let body = format!(r#"{begin}{:x<filling$}"}}}}}}"#, "");
+        let path = format!("/v1/acquirers/{connector}/notifications");
+        let headers = signature(&self.secret, &body);
+        Ask { method: "POST", path: &path, headers: &headers, body: &body }.write(self.address, into);
+    }
+
+    fn expected(&self, status: u16, _head: &[u8], body: &[u8]) -> bool {
+        status == 200 && body == b"OK"
     }
 }
 

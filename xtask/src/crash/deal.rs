@@ -1,50 +1,44 @@
 //! One order of a customer and everything that is asked about it: what was sent, what was answered, and what must
 //! therefore be true at the platform and at the acquirer. Nothing here knows the product's code.
 
-use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use std::collections::VecDeque;
 
-use crate::http::Answer;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::operation::{CHALLENGED, CYCLES, DECLINED, Dispute, Facts, Operation, Source, Way, decimal};
+use crate::http::{Answer, Connection};
 use crate::random::Random;
 
-/// Steps of one deal at most.
-const STEPS_MAX: usize = 5;
+/// Steps that follow the ones a deal begins with, at most.
+const FOLLOWING_MAX: usize = 4;
 /// Currencies with their decimal places.
 const CURRENCIES: [(&str, u32); 3] = [("EUR", 2), ("JPY", 0), ("KWD", 3)];
-/// Test cards that the sandbox acquirer declines.
-const DECLINED: [&str; 4] = ["4507990000000010", "4507990000000028", "4507990000000051", "4507990000000069"];
-const APPROVED: &str = "4507990000000002";
+/// Payouts are small: what merchants sell for in a run always covers them.
+const PAYOUT_MINOR_MAX: u64 = 99;
 
-/// What is asked in one step.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Operation {
-    /// Charge at once.
-    Purchase,
-    /// Hold the money.
-    Authorise,
-    /// A purchase with a card that is declined.
-    Declined(&'static str),
-    /// Take so many minor units of what is held.
-    Capture(u64),
-    /// Let go of what is held.
-    Cancel,
-    /// Give back so many minor units.
-    Refund(u64),
-}
-
-/// One request under one idempotency key.
+/// One request under one idempotency key, or one form of a page.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What it does.
     pub operation: Operation,
     /// The key.
     pub key: String,
-    /// The path it is posted to.
+    /// The path it is sent to.
     pub path: String,
     /// The body.
     pub body: String,
-    /// Status and bytes of its first 2xx answer; `None` while nobody has read one.
+    /// Of a form: the cookie and the token that its page gave the payer.
+    pub form: Option<(String, String)>,
+    /// Status and bytes of its first success; `None` while nobody has read one.
     pub answer: Option<(u16, Vec<u8>)>,
+}
+
+impl Step {
+    /// How it is asked.
+    pub fn way(&self) -> Way {
+        self.operation.way()
+    }
 }
 
 /// An order with its steps, in the order they were asked.
@@ -52,36 +46,66 @@ pub struct Step {
 pub struct Deal {
     /// The merchant's order number, unique in the whole run.
     pub order: String,
-    account: String,
     currency: (&'static str, u32),
     /// In minor units.
     amount: u64,
     /// What was asked so far.
     pub steps: Vec<Step>,
-    payment: String,
-    transaction: String,
+    /// What will be asked before the customer thinks of something else.
+    ahead: VecDeque<Operation>,
+    source: Source,
+    /// Ids that answers brought.
+    pub facts: Facts,
 }
 
 impl Deal {
-    /// A deal whose first step is to be sent.
+    /// A deal of any kind whose first step is to be sent.
     pub fn open(account: &str, order: String, random: &mut Random) -> Deal {
-        let operation = match random.between(1, 100) {
-            1..=55 => Operation::Purchase,
-            56..=90 => Operation::Authorise,
-            _ => Operation::Declined(random.pick(&DECLINED)),
+        use Operation::{
+            Authorise, Challenged, Customer, Declined, Enrol, Find, Link, PayLink, PayOut, Prove, Purchase, Session, Subscribe,
+            Token,
         };
-        let currency = random.pick(&CURRENCIES);
-        let amount = random.between(100, 99_999);
+        let challenged = Challenged(random.pick(&CHALLENGED));
+        let checked = random.percent(30);
+        let (source, ahead) = match random.between(1, 100) {
+            1..=25 => (Source::Card, vec![Purchase]),
+            26..=30 => (Source::Card, disputed(random)),
+            31..=48 => (Source::Card, vec![Authorise]),
+            49..=54 => (Source::Card, vec![Declined(random.pick(&DECLINED))]),
+            55..=62 => (Source::Session, vec![Session, Token, Purchase]),
+            63..=68 => (Source::Token, vec![Token, Purchase]),
+            69..=73 => (Source::Vault, vec![Customer, Enrol(checked), Purchase]),
+            74..=76 => (Source::Vault, vec![Customer, Enrol(checked), Authorise]),
+            77..=82 => (Source::Card, vec![challenged, Prove]),
+            83..=84 => (Source::Card, vec![challenged]),
+            85..=90 => (Source::Card, vec![Link, PayLink, Find]),
+            91..=96 => (Source::Card, vec![PayOut]),
+            _ => (Source::Vault, vec![Customer, Enrol(false), Subscribe]),
+        };
+        Deal::of(account, order, source, ahead, random)
+    }
+
+    /// A plain purchase, as the first payment after a start.
+    pub fn purchase(account: &str, order: String, random: &mut Random) -> Deal {
+        Deal::of(account, order, Source::Card, vec![Operation::Purchase], random)
+    }
+
+    fn of(account: &str, order: String, source: Source, ahead: Vec<Operation>, random: &mut Random) -> Deal {
+        let pays_out = ahead.contains(&Operation::PayOut);
+        let currency = if pays_out { CURRENCIES[0] } else { random.pick(&CURRENCIES) };
+        let amount = if pays_out { random.between(1, PAYOUT_MINOR_MAX) } else { random.between(100, 99_999) };
         let mut deal = Deal {
+            facts: Facts { account: account.into(), order: order.clone(), ..Facts::default() },
             order,
-            account: account.into(),
             currency,
             amount,
             steps: Vec::new(),
-            payment: String::new(),
-            transaction: String::new(),
+            ahead: ahead.into(),
+            source,
         };
-        deal.ask(operation);
+        deal.facts.money = deal.money(amount);
+        deal.facts.minor = (currency.0, amount);
+        deal.begin_next();
         deal
     }
 
@@ -90,112 +114,246 @@ impl Deal {
         self.steps.last_mut().filter(|step| step.answer.is_none())
     }
 
-    /// Adds what this customer does next; false when the deal is done or still waits.
-    pub fn go_on(&mut self, random: &mut Random) -> bool {
-        if self.waiting().is_some() || self.steps.len() >= STEPS_MAX {
+    /// Begins the next step that this kind of deal needs; false when there is none, or one still waits.
+    pub fn begin_next(&mut self) -> bool {
+        if self.waiting().is_some() {
             return false;
         }
-        let Some(first) = self.steps.first().map(|step| step.operation) else { return false };
-        let to_capture = if first == Operation::Authorise { self.amount - self.captured() } else { 0 };
-        let to_refund = self.captured() - self.refunded();
+        self.ahead.pop_front().map(|operation| self.ask(operation)).is_some()
+    }
+
+    /// Adds what this customer does next; false when the deal is done or still waits.
+    pub fn go_on(&mut self, random: &mut Random) -> bool {
+        if self.waiting().is_some() {
+            return false;
+        }
+        if self.begin_next() {
+            return true;
+        }
+        let first = self.steps.iter().position(|step| step.operation.is_payment() || step.operation == Operation::Find);
+        let done = |first: usize| self.steps.len() - first > FOLLOWING_MAX;
+        if first.is_none_or(done) || self.voided() > 0 || self.is_disputed() {
+            return false;
+        }
+        let (held, to_refund) = (self.held(), self.captured() - self.refunded());
         let part_of = |left: u64, random: &mut Random| if random.percent(40) { left } else { random.between(1, left) };
-        let next = if self.voided() > 0 || matches!(first, Operation::Declined(_)) {
-            None
-        } else if first == Operation::Authorise && self.captured() == 0 && random.percent(20) {
-            Some(Operation::Cancel)
-        } else if to_capture > 0 && self.refunded() == 0 && random.percent(70) {
-            Some(Operation::Capture(part_of(to_capture, random)))
-        } else if to_refund > 0 && random.percent(50) {
-            Some(Operation::Refund(part_of(to_refund, random)))
+        let next = if held > 0 && self.captured() == 0 && random.percent(20) {
+            Some(if random.percent(30) { Operation::Undo(0) } else { Operation::Cancel })
+        } else if held > 0 && self.refunded() == 0 && random.percent(70) {
+            Some(Operation::Capture(part_of(held, random)))
+        } else if to_refund > u64::from(held > 0) && random.percent(50) {
+            // While something is held, something stays captured: the rest of a hold is taken in the end.
+            let whole = held == 0 && random.percent(20);
+            Some(if whole {
+                Operation::Undo(to_refund)
+            } else {
+                Operation::Refund(part_of(to_refund - u64::from(held > 0), random))
+            })
         } else {
             None
         };
         next.map(|operation| self.ask(operation)).is_some()
     }
 
+    /// Adds what must be done so that time changes nothing any more: a hold would run out some day. False when nothing must.
+    pub fn close(&mut self) -> bool {
+        if self.waiting().is_some() {
+            return false;
+        }
+        if self.begin_next() {
+            return true;
+        }
+        let held = self.held();
+        if held > 0 {
+            self.ask(Operation::Capture(held));
+        }
+        held > 0
+    }
+
     /// Takes the answer of the waiting step and checks what it says.
     ///
     /// # Errors
-    /// When a 2xx answer says something else than what was asked for.
+    /// When a success says something else than what was asked for.
     pub fn answered(&mut self, answer: &Answer) -> Result<()> {
-        let said = answer.json()?;
         let step = self.waiting().context("a step that waits")?;
-        step.answer = Some((answer.status, answer.body.clone()));
         let operation = step.operation;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        if matches!(operation, Operation::Purchase | Operation::Authorise | Operation::Declined(_)) {
-            ensure!(answer.status == 201, "a new payment is answered 201, not {}", answer.status);
-            self.payment = text(&said["id"]);
-            self.transaction = text(&said["transactions"]["id"]);
-            ensure!(!self.payment.is_empty() && !self.transaction.is_empty(), "no ids in {}", answer.short());
+        ensure!(
+            answer.status == operation.success(),
+            "{operation:?} is answered {}, not {}",
+            answer.short(),
+            operation.success()
+        );
+        step.answer = Some((answer.status, answer.body.clone()));
+        if matches!(operation.way(), Way::Form | Way::Signed) {
+            return Ok(());
         }
+        let said = answer.json()?;
         let (found, expected) = match operation {
             Operation::Refund(_) => (&said["transactions"]["status"], "SUCCEEDED"),
-            Operation::Capture(_) | Operation::Cancel => (&said["status"], "SUCCEEDED"),
+            Operation::Find => (&said[0]["status"], "SUCCEEDED"),
+            Operation::Enrol(_) => (&said["status"], "ENROLLED"),
+            Operation::Capture(_) | Operation::Cancel | Operation::PayOut => (&said["status"], "SUCCEEDED"),
+            Operation::Challenged(_) => (&said["status"], "PENDING"),
             Operation::Purchase | Operation::Authorise | Operation::Declined(_) => (&said["status"], self.status()),
+            _ => (&Value::Null, ""),
         };
-        ensure!(found == expected, "{}: {operation:?} has status {found}, not {expected}", self.order);
+        ensure!(found == expected || expected.is_empty(), "{}: {operation:?} has status {found}, not {expected}", self.order);
+        self.learn(operation, &said)
+    }
+
+    /// Keeps the ids that later steps need.
+    fn learn(&mut self, operation: Operation, said: &Value) -> Result<()> {
+        let order = self.order.clone();
+        let text = |value: &Value| {
+            let text = value.as_str().filter(|text| !text.is_empty());
+            text.map(str::to_owned).with_context(|| format!("{order}: an id is missing in the answer to {operation:?}"))
+        };
+        let facts = &mut self.facts;
+        match operation {
+            Operation::Session => facts.session = text(&said["checkout_session"])?,
+            Operation::Token => facts.token = text(&said["token"])?,
+            Operation::Customer => facts.customer = text(&said["id"])?,
+            Operation::Enrol(_) => (facts.method, facts.vaulted) = (text(&said["id"])?, text(&said["vaulted_token"])?),
+            Operation::Link => facts.link = text(&said["id"])?,
+            Operation::Subscribe => facts.subscription = text(&said["id"])?,
+            Operation::PayOut => facts.payout = text(&said["id"])?,
+            Operation::Challenged(_) => {
+                let address = text(&said["payment_method"]["payment_method_detail"]["card"]["redirect_url"])?;
+                let path = address.find("/v1/challenges/").map(|at| address[at..].to_owned());
+                facts.page = path.with_context(|| format!("{order}: {address} is no challenge's page"))?;
+            }
+            _ => {}
+        }
+        let payment = if operation == Operation::Find { &said[0] } else { said };
+        if operation.is_payment() || operation == Operation::Find {
+            (facts.payment, facts.transaction) = (text(&payment["id"])?, text(&payment["transactions"]["id"])?);
+            facts.connector = text(&payment["transactions"]["connection_data"]["name"])?;
+        }
         Ok(())
     }
 
-    /// Checks what `GET /v1/payments?merchant_order_id=` says of this deal.
+    /// Asks the platform for this deal and compares.
     ///
     /// # Errors
     /// With the first difference.
-    pub fn agrees_with_platform(&self, found: &Value) -> Result<()> {
+    pub fn agrees_with_platform(&self, line: &mut Connection, headers: &str) -> Result<()> {
+        if self.steps.iter().any(|step| step.operation == Operation::PayOut) {
+            let found = line.get_json(&format!("/v1/payouts?merchant_reference={}", self.order), headers)?;
+            self.same("payout", &found["id"], &self.facts.payout)?;
+            return self.same("payout's status", &found["status"], "SUCCEEDED");
+        }
+        if self.is_subscription() {
+            let found = line.get_json(&format!("/v1/subscriptions/{}", self.facts.subscription), headers)?;
+            self.same("subscription's status", &found["status"], "COMPLETED")?;
+            let billed = line.get_json(&format!("/v1/subscriptions/{}/payments", self.facts.subscription), headers)?;
+            return self.agrees_with_cycles(&billed);
+        }
+        let found = line.get_json(&format!("/v1/payments?merchant_order_id={}", self.order), headers)?;
+        self.agrees_with_payments(&found)
+    }
+
+    fn agrees_with_cycles(&self, billed: &Value) -> Result<()> {
+        let mut paid: Vec<u64> = Vec::new();
+        for payment in billed["data"].as_array().context("a list of payments")? {
+            self.same("cycle's status", &payment["status"], "SUCCEEDED")?;
+            paid.extend(payment["billing_cycle"].as_u64());
+        }
+        paid.sort_unstable();
+        ensure!(paid == (1..=CYCLES).collect::<Vec<_>>(), "{}: the cycles {paid:?} were paid", self.order);
+        Ok(())
+    }
+
+    fn agrees_with_payments(&self, found: &Value) -> Result<()> {
         let all = found.as_array().context("an array of payments")?;
         ensure!(all.len() == 1, "{}: {} payments instead of one", self.order, all.len());
         let payment = &all[0];
-        let same = |what: &str, found: &Value, expected: &str| {
-            let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
-            ensure!(found == expected, "{}: the platform's {what} is {found}, not {expected}", self.order);
-            Ok(())
-        };
-        same("id", &payment["id"], &self.payment)?;
-        same("status", &payment["status"], self.status())?;
-        same("amount", &payment["amount"]["value"], &decimal(self.amount, self.currency.1))?;
-        same("currency", &payment["amount"]["currency"], self.currency.0)?;
-        same("refunded amount", &payment["amount"]["refunded"], &decimal(self.refunded(), self.currency.1))
+        self.same("id", &payment["id"], &self.facts.payment)?;
+        self.same("status", &payment["status"], self.status())?;
+        self.same("amount", &payment["amount"]["value"], &decimal(self.amount, self.currency.1))?;
+        self.same("currency", &payment["amount"]["currency"], self.currency.0)?;
+        self.same("refunded amount", &payment["amount"]["refunded"], &decimal(self.refunded(), self.currency.1))
     }
 
-    /// Checks the acquirer's charges of this order.
-    ///
-    /// # Errors
-    /// With the first difference.
-    pub fn agrees_with_acquirer(&self, charges: &[Value]) -> Result<()> {
-        let expected = usize::from(self.is_approved());
-        ensure!(charges.len() == expected, "{}: {} charges at the acquirer instead of {expected}", self.order, charges.len());
-        for charge in charges {
-            let sums = [("captured", self.captured()), ("refunded", self.refunded()), ("voided", self.voided())];
-            for (name, expected) in sums {
-                let found = &charge[name];
-                ensure!(found == expected, "{}: the acquirer has {name} {found}, not {expected}", self.order);
-            }
-            ensure!(charge["currency"] == self.currency.0, "{}: charged in {}", self.order, charge["currency"]);
-            ensure!(charge["payment_id"] == self.payment.as_str(), "{}: the charge is for another payment", self.order);
-        }
+    fn same(&self, what: &str, found: &Value, expected: &str) -> Result<()> {
+        let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+        ensure!(found == expected, "{}: the platform's {what} is {found}, not {expected}", self.order);
         Ok(())
     }
 
-    /// Whether the acquirer must know it.
-    pub fn is_approved(&self) -> bool {
-        self.steps.first().is_some_and(|first| first.answer.is_some() && !matches!(first.operation, Operation::Declined(_)))
+    /// The orders under which the acquirer knows this deal.
+    pub fn orders(&self) -> Vec<String> {
+        let checked = self.steps.iter().any(|step| step.operation == Operation::Enrol(true));
+        let method = checked.then(|| self.facts.method.clone());
+        let cycles = (1..=CYCLES).map(|cycle| format!("subscription-{}-{cycle}", self.facts.subscription));
+        let own = (!self.is_subscription()).then(|| self.order.clone());
+        own.into_iter().chain(method).chain(cycles.filter(|_| self.is_subscription())).collect()
+    }
+
+    /// Checks the acquirer's charges of one of these orders.
+    ///
+    /// # Errors
+    /// With the first difference.
+    pub fn agrees_with_acquirer(&self, order: &str, charges: &[Value]) -> Result<()> {
+        let plain = order != self.order || self.steps.iter().any(|step| step.operation == Operation::PayOut);
+        let expected = usize::from(plain || self.is_charged());
+        ensure!(charges.len() == expected, "{order}: {} charges at the acquirer instead of {expected}", charges.len());
+        let Some(charge) = charges.first() else { return Ok(()) };
+        if plain {
+            let checks = charge["operation"] == "VERIFY";
+            ensure!(checks || charge["authorized"] == self.amount, "{order}: the acquirer has {charge}, not {}", self.amount);
+            return Ok(());
+        }
+        let sums = [("captured", self.captured()), ("refunded", self.refunded()), ("voided", self.voided())];
+        for (name, expected) in sums {
+            let found = &charge[name];
+            ensure!(found == expected, "{order}: the acquirer has {name} {found}, not {expected}");
+        }
+        ensure!(charge["currency"] == self.currency.0, "{order}: charged in {}", charge["currency"]);
+        ensure!(charge["payment_id"] == self.facts.payment.as_str(), "{order}: the charge is for another payment");
+        Ok(())
+    }
+
+    /// Whether it is billed by the platform's own clock.
+    pub fn is_subscription(&self) -> bool {
+        self.steps.iter().any(|step| step.operation == Operation::Subscribe)
+    }
+
+    /// Whether the acquirer must have charged a card for it.
+    pub fn is_charged(&self) -> bool {
+        self.captured() + self.voided() > 0 || self.asked(Operation::Authorise)
+    }
+
+    /// Whether an acquirer says that its payer's bank takes the money back.
+    pub fn is_disputed(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.operation, Operation::Tell(_)))
+    }
+
+    fn asked(&self, operation: Operation) -> bool {
+        self.steps.iter().any(|step| step.answer.is_some() && step.operation == operation)
+    }
+
+    fn held(&self) -> u64 {
+        let authorised = self.asked(Operation::Authorise) && self.voided() == 0;
+        if authorised { self.amount - self.captured() } else { 0 }
     }
 
     fn captured(&self) -> u64 {
         self.sum(|operation| match operation {
-            Operation::Purchase => self.amount,
+            Operation::Purchase | Operation::Prove | Operation::PayLink => self.amount,
             Operation::Capture(minor) => minor,
             _ => 0,
         })
     }
 
     fn refunded(&self) -> u64 {
-        self.sum(|operation| if let Operation::Refund(minor) = operation { minor } else { 0 })
+        self.sum(|operation| if let Operation::Refund(minor) | Operation::Undo(minor) = operation { minor } else { 0 })
     }
 
     fn voided(&self) -> u64 {
-        self.sum(|operation| if operation == Operation::Cancel { self.amount } else { 0 })
+        self.sum(|operation| match operation {
+            Operation::Cancel | Operation::Undo(0) => self.amount,
+            _ => 0,
+        })
     }
 
     /// Over the steps that were answered.
@@ -203,67 +361,48 @@ impl Deal {
         self.steps.iter().filter(|step| step.answer.is_some()).map(|step| of(step.operation)).sum()
     }
 
-    /// The payment's status after the answered steps.
+    /// The payment's status after the answered steps, once the time for challenges is over.
     fn status(&self) -> &'static str {
-        let first = self.steps.first().map(|step| step.operation);
+        let declined = self.steps.iter().any(|step| matches!(step.operation, Operation::Declined(_)));
+        let challenged = self.steps.iter().any(|step| matches!(step.operation, Operation::Challenged(_)));
         match (self.captured(), self.refunded(), self.voided()) {
-            _ if matches!(first, Some(Operation::Declined(_))) => "DECLINED",
+            _ if declined => "DECLINED",
+            _ if self.asked(Operation::Tell(Dispute::Lost)) => "CHARGEBACK",
             (_, _, 1..) => "CANCELED",
+            (0, ..) if challenged => "EXPIRED",
             (0, ..) => "PENDING",
             (captured, refunded, _) if captured == refunded => "REFUNDED",
             _ => "SUCCEEDED",
         }
     }
 
-    fn ask(&mut self, operation: Operation) {
+    fn money(&self, minor: u64) -> String {
         let (currency, places) = self.currency;
-        let number = self.steps.len();
-        let reference = format!("{}-{number}", self.order);
-        // Amounts go out as the decimal text they are, never through a float.
-        let money = |minor: u64| format!(r#"{{"currency":"{currency}","value":{}}}"#, decimal(minor, places));
-        let on_transaction = |verb: &str| format!("/v1/payments/{}/transactions/{}/{verb}", self.payment, self.transaction);
-        let reason = "REQUESTED_BY_CUSTOMER";
-        let (path, body) = match operation {
-            Operation::Purchase => ("/v1/payments".into(), self.create_body(&money(self.amount), true, APPROVED)),
-            Operation::Authorise => ("/v1/payments".into(), self.create_body(&money(self.amount), false, APPROVED)),
-            Operation::Declined(card) => ("/v1/payments".into(), self.create_body(&money(self.amount), true, card)),
-            Operation::Capture(minor) => (
-                on_transaction("capture"),
-                format!(r#"{{"merchant_reference":"{reference}","reason":"{reason}","amount":{}}}"#, money(minor)),
-            ),
-            Operation::Cancel => {
-                (on_transaction("cancel"), json!({"merchant_reference": reference, "reason": reason}).to_string())
-            }
-            Operation::Refund(minor) => (
-                on_transaction("refund"),
-                format!(r#"{{"merchant_reference":"{reference}","reason":"{reason}","amount":{}}}"#, money(minor)),
-            ),
-        };
-        self.steps.push(Step { operation, key: reference, path, body, answer: None });
+        format!(r#"{{"currency":"{currency}","value":{}}}"#, decimal(minor, places))
     }
 
-    fn create_body(&self, amount: &str, capture: bool, card: &str) -> String {
-        let Deal { account, order, .. } = self;
-        format!(
-            r#"{{"account_id":"{account}","merchant_order_id":"{order}","description":"Crash harness","country":"FR","amount":{amount},"workflow":"DIRECT","payment_method":{{"type":"CARD","detail":{{"card":{{"capture":{capture},"card_data":{{"number":"{card}","expiration_month":11,"expiration_year":2035,"security_code":"123","holder_name":"Jeanne Martin"}}}}}}}}}}"#
-        )
+    fn ask(&mut self, operation: Operation) {
+        let key = format!("{}-{}", self.order, self.steps.len());
+        let part = match operation {
+            Operation::Capture(minor) | Operation::Refund(minor) => self.money(minor),
+            _ => String::new(),
+        };
+        let (path, body) = self.facts.request(operation, self.source, &key, &part);
+        self.steps.push(Step { operation, key, path, body, form: None, answer: None });
     }
 }
 
-/// Minor units as the shortest decimal: 1990 with two places is `19.9`, 2000 is `20`.
-fn decimal(minor: u64, places: u32) -> String {
-    let unit = 10_u64.pow(places);
-    let (whole, rest) = (minor / unit, minor % unit);
-    if rest == 0 {
-        return whole.to_string();
-    }
-    let places = usize::try_from(places).unwrap_or_default();
-    let text = format!("{whole}.{rest:0places$}");
-    text.trim_end_matches('0').to_owned()
+/// A purchase that ends in a dispute, whose words may change places on their way.
+fn disputed(random: &mut Random) -> Vec<Operation> {
+    let end = random.pick(&[Dispute::Lost, Dispute::Won]);
+    let [one, other] = if random.percent(50) { [Dispute::Opened, end] } else { [end, Dispute::Opened] };
+    vec![Operation::Purchase, Operation::Tell(one), Operation::Tell(other)]
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn answer(status: u16, body: &Value) -> Answer {
@@ -272,19 +411,12 @@ mod tests {
 
     /// A deal of EUR 10.00 whose first step was answered.
     fn deal(operation: Operation) -> Deal {
-        let mut deal = Deal::open("account", "o1".into(), &mut Random::of(1));
+        let mut deal = Deal::of("account", "o1".into(), Source::Card, vec![operation], &mut Random::of(1));
         (deal.currency, deal.amount) = (("EUR", 2), 1_000);
-        deal.steps.clear();
-        deal.ask(operation);
         let status = if operation == Operation::Purchase { "SUCCEEDED" } else { "PENDING" };
-        let said = json!({"id": "p", "status": status, "transactions": {"id": "t"}});
+        let said = json!({"id": "p", "status": status, "transactions": {"id": "t", "connection_data": {"name": "sandbox"}}});
         deal.answered(&answer(201, &said)).expect("what was asked for");
         deal
-    }
-
-    #[test]
-    fn decimals_are_the_shortest() {
-        assert_eq!([decimal(1_990, 2), decimal(2_000, 2), decimal(5, 3), decimal(7, 0)], ["19.9", "20", "0.005", "7"]);
     }
 
     #[test]
@@ -296,18 +428,58 @@ mod tests {
         deal.answered(&answer(200, &said)).expect("what was asked for");
         assert_eq!((deal.refunded(), deal.status()), (400, "SUCCEEDED"));
         let charge = json!({"captured": 1_000, "refunded": 400, "voided": 0, "currency": "EUR", "payment_id": "p"});
-        deal.agrees_with_acquirer(std::slice::from_ref(&charge)).expect("the same sums");
-        deal.agrees_with_acquirer(&[charge.clone(), charge]).expect_err("charged twice");
-        deal.agrees_with_acquirer(&[]).expect_err("charged never");
+        deal.agrees_with_acquirer("o1", std::slice::from_ref(&charge)).expect("the same sums");
+        deal.agrees_with_acquirer("o1", &[charge.clone(), charge]).expect_err("charged twice");
+        deal.agrees_with_acquirer("o1", &[]).expect_err("charged never");
     }
 
     #[test]
     fn what_the_platform_forgot_or_changed_is_noticed() {
         let deal = deal(Operation::Authorise);
         let mut stored = json!([{"id": "p", "status": "PENDING", "amount": {"value": 10, "currency": "EUR", "refunded": 0}}]);
-        deal.agrees_with_platform(&stored).expect("as answered");
-        deal.agrees_with_platform(&json!([])).expect_err("lost");
+        deal.agrees_with_payments(&stored).expect("as answered");
+        deal.agrees_with_payments(&json!([])).expect_err("lost");
         stored[0]["amount"]["value"] = json!(10.01);
-        deal.agrees_with_platform(&stored).expect_err("another amount");
+        deal.agrees_with_payments(&stored).expect_err("another amount");
+    }
+
+    #[test]
+    fn a_hold_is_closed_and_a_challenge_nobody_answers_expires() {
+        let mut held = deal(Operation::Authorise);
+        assert!(held.close());
+        assert_eq!(held.waiting().map(|step| step.operation), Some(Operation::Capture(1_000)));
+        let card = CHALLENGED[0];
+        let mut left = Deal::of("account", "o2".into(), Source::Card, vec![Operation::Challenged(card)], &mut Random::of(1));
+        let page = json!({"payment_method_detail": {"card": {"redirect_url": "http://x/v1/challenges/ab"}}});
+        let tried = json!({"id": "t", "connection_data": {"name": "sandbox"}});
+        let said = json!({"id": "p", "status": "PENDING", "transactions": tried, "payment_method": page});
+        left.answered(&answer(201, &said)).expect("what was asked for");
+        assert_eq!((left.facts.page.as_str(), left.status(), left.is_charged()), ("/v1/challenges/ab", "EXPIRED", false));
+        left.agrees_with_acquirer("o2", &[json!({})]).expect_err("charged without proof");
+    }
+
+    #[test]
+    fn a_dispute_ends_as_the_acquirer_says_in_whatever_order() {
+        for (end, status) in [(Dispute::Lost, "CHARGEBACK"), (Dispute::Won, "SUCCEEDED")] {
+            let mut deal = deal(Operation::Purchase);
+            for dispute in [end, Dispute::Opened] {
+                deal.ask(Operation::Tell(dispute));
+                deal.answered(&answer(200, &json!("OK"))).expect("what was asked for");
+            }
+            assert_eq!((deal.status(), deal.captured(), deal.refunded()), (status, 1_000, 0));
+            assert!(!deal.go_on(&mut Random::of(1)), "nothing follows a dispute");
+        }
+    }
+
+    #[test]
+    fn every_cycle_is_paid_once() {
+        let deal = Deal::of("account", "o3".into(), Source::Vault, vec![Operation::Subscribe], &mut Random::of(1));
+        let paid = |cycles: &[u64]| {
+            let data: Vec<Value> = cycles.iter().map(|cycle| json!({"status": "SUCCEEDED", "billing_cycle": cycle})).collect();
+            deal.agrees_with_cycles(&json!({ "data": data }))
+        };
+        paid(&[2, 1]).expect("each once");
+        paid(&[1]).expect_err("one is missing");
+        paid(&[1, 2, 2]).expect_err("one was paid twice");
     }
 }

@@ -20,13 +20,16 @@ pub enum Weather {
     TimeoutAfterCharge,
     /// It does not act, and does not answer. Questions are not answered either.
     TimeoutBeforeCharge,
+    /// It acts, and its answer is an error that proves nothing. Questions are answered.
+    ErrorAfterCharge,
     /// It cannot be reached: proven that nothing happened.
     Down,
 }
 
 impl Weather {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Normal, Self::TimeoutAfterCharge, Self::TimeoutBeforeCharge, Self::Down];
+    pub const ALL: [Self; 5] =
+        [Self::Normal, Self::TimeoutAfterCharge, Self::TimeoutBeforeCharge, Self::ErrorAfterCharge, Self::Down];
 
     /// The word of `/dev/acquirer`.
     pub const fn word(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Weather {
             Self::Normal => "normal",
             Self::TimeoutAfterCharge => "timeout_after_charge",
             Self::TimeoutBeforeCharge => "timeout_before_charge",
+            Self::ErrorAfterCharge => "error_after_charge",
             Self::Down => "down",
         }
     }
@@ -61,7 +65,7 @@ impl Behaviour {
 
     /// Whether any answer arrives.
     pub(crate) const fn answers(self) -> bool {
-        matches!(self.weather, Weather::Normal)
+        matches!(self.weather, Weather::Normal | Weather::ErrorAfterCharge)
     }
 }
 

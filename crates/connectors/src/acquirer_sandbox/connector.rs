@@ -91,7 +91,7 @@ impl SandboxConnector {
         pause(behaviour).await;
         let acted = match behaviour.weather {
             Weather::TimeoutBeforeCharge => None,
-            Weather::Normal | Weather::TimeoutAfterCharge | Weather::Down => {
+            Weather::Normal | Weather::TimeoutAfterCharge | Weather::ErrorAfterCharge | Weather::Down => {
                 Some(self.sandbox.0.store.writer().run(request).await)
             }
         };
@@ -99,6 +99,9 @@ impl SandboxConnector {
         if !behaviour.answers() {
             tokio::time::sleep(GIVES_UP_AFTER).await;
             return Outcome::Unknown { reason: "no answer in time".into() };
+        }
+        if behaviour.weather == Weather::ErrorAfterCharge {
+            return Outcome::Unknown { reason: "answered with a server error".into() };
         }
         match acted {
             Some(Ok(Ok((id, verdict, three_d)))) => verdict.outcome(id, three_d),

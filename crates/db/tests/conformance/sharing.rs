@@ -1,12 +1,13 @@
 //! Several processes on one database: correctness rests on versions, unique keys and fences, never on memory.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
-use db::{Access, Fault, SchemaState, Store};
-use kernel::Source;
+use db::{Access, Command, Fault, Keys, Rows, SchemaState, Store};
+use kernel::{Source, Timestamp};
 
 use crate::commands::Peek;
-use crate::purse::{MIGRATIONS, Move, Open, OpenOnce, Place, amounts, owner, purse};
+use crate::purse::{MIGRATIONS, Move, Open, OpenOnce, Place, PurseRow, TooLittle, amounts, owner, purse};
 
 async fn hammer(store: Arc<Store>, id: uuid::Uuid, from: i64, to: i64, times: usize) -> usize {
     let tasks: Vec<_> = (0..times)
@@ -144,4 +145,57 @@ async fn what_was_absent_is_looked_for_again_in_the_next_batch() {
     two.writer().run(Open(purse(id, 2, 5))).await.expect("runs").expect("opens");
     assert_eq!(one.writer().run(Peek(id, 1)).await.expect("runs"), Ok(true));
     assert_eq!(one.writer().run(Peek(id, 2)).await.expect("runs"), Ok(true));
+}
+
+/// Looks at two purses, and between the two lets somebody else work. Refused when only the second one is there: whoever makes them makes
+/// both at once.
+struct Pair {
+    owner: uuid::Uuid,
+    looked: AtomicBool,
+    /// Where it says that it has seen the first, and where it hears that it may go on.
+    between: (mpsc::Sender<()>, std::sync::Mutex<mpsc::Receiver<()>>),
+}
+
+impl Command for Pair {
+    type Reply = bool;
+    type Refusal = TooLittle;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<PurseRow>((self.owner, 1));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<bool, TooLittle> {
+        let first = rows.get::<PurseRow>(&(self.owner, 1)).is_some();
+        if !self.looked.swap(true, Ordering::Relaxed) {
+            self.between.0.send(()).expect("somebody listens");
+            self.between.1.lock().expect("nobody panicked").recv().expect("somebody works");
+        }
+        let second = rows.get::<PurseRow>(&(self.owner, 2)).is_some();
+        if second && !first { Err(TooLittle) } else { Ok(first) }
+    }
+}
+
+/// Makes both.
+struct OpenBoth(uuid::Uuid);
+
+impl Command for OpenBoth {
+    type Reply = ();
+    type Refusal = TooLittle;
+    fn keys(&self, _: &mut Keys<'_>) {}
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(), TooLittle> {
+        rows.append(purse(self.0, 1, 5));
+        rows.append(purse(self.0, 2, 5));
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_does_not_rest_on_half_of_what_another_process_committed() {
+    let place = Place::postgres();
+    let (one, two, id) = (place.open().await, place.open().await, owner());
+    let ((saw, seen), (go, goes)) = (mpsc::channel(), mpsc::channel());
+    let pair = Pair { owner: id, looked: AtomicBool::new(false), between: (saw, goes.into()) };
+    let looking = tokio::spawn(async move { one.writer().run(pair).await });
+    tokio::task::spawn_blocking(move || seen.recv()).await.expect("joins").expect("it looks");
+    two.writer().run(OpenBoth(id)).await.expect("runs").expect("opens");
+    go.send(()).expect("it waits");
+    assert_eq!(looking.await.expect("joins").expect("runs"), Ok(true));
 }

@@ -84,6 +84,8 @@ struct Posting {
 #[derive(Default)]
 struct Books {
     tallies: HashMap<Place, Tally>,
+    /// What chargebacks took from merchants' own money: nobody asks whether they can afford it.
+    taken: HashMap<Place, i64>,
     before: Option<Posting>,
     nets: BTreeMap<Currency, i128>,
     postings: u64,
@@ -109,6 +111,12 @@ impl Books {
             && row.debit_balance < floor
         {
             report.broken(FLOORS.0, "balance after a debit", at(row), format!("at least {floor}"), row.debit_balance);
+        }
+        if row.debit_kind == AccountKind::Available
+            && matches!(row.recipe, RecipeCode::ChargebackOpen | RecipeCode::ChargebackLost)
+        {
+            let taken = self.taken.entry(place(debit, row)).or_default();
+            *taken = taken.saturating_add(row.amount);
         }
         self.tallies.entry(place(debit, row)).or_default().debit(row.amount, row.debit_sequence, row.debit_balance);
         self.tallies.entry(place(credit, row)).or_default().credit(row.amount, row.credit_sequence, row.credit_balance);
@@ -137,7 +145,10 @@ impl Books {
         let place = Place { party: row.party(), currency: row.currency };
         *self.nets.entry(row.currency).or_default() += i128::from(row.credits) - i128::from(row.debits);
         let floor = match row.kind {
-            AccountKind::Available => Some(-negative_limit(place.party.owner).max(0)),
+            AccountKind::Available => {
+                let taken = self.taken.get(&place).copied().unwrap_or_default();
+                Some((-negative_limit(place.party.owner).max(0)).saturating_sub(taken))
+            }
             kind => usual_floor(kind),
         };
         if let Some(floor) = floor

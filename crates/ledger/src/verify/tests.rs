@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kernel::Timestamp;
 
 use super::*;
-use crate::recipes::{Capture, Recipe, RefundStart};
+use crate::recipes::{Capture, ChargebackLost, ChargebackOpen, Recipe, RefundStart};
 use crate::rules;
 use crate::types::{Cause, Split};
 
@@ -89,6 +89,18 @@ fn each_rule_notices_its_damage() {
         damage(&mut kept);
         assert!(kept.broken().contains(rule), "{rule} overlooked its damage: {:?}", kept.broken());
     }
+}
+
+#[test]
+fn a_chargeback_may_take_more_than_a_merchant_has() {
+    let connector = Owner::connector("sandbox");
+    let mut kept = Kept::default();
+    kept.post(1, &Capture { connector, split: Split::charge(MERCHANT, eur(1_000), 39) });
+    kept.post(2, &ChargebackOpen { merchant: MERCHANT, amount: eur(1_000) });
+    kept.post(3, &ChargebackLost { connector, merchant: MERCHANT, amount: eur(1_000), fee_minor: 0 });
+    assert_eq!(kept.broken(), BTreeSet::new());
+    kept.accounts.iter_mut().for_each(|account| account.debits += 2_000);
+    assert!(kept.broken().contains(FLOORS.0), "no more than that");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) use begin::BeginPayment;
 pub use begin::{Charge, begin, begin_keys};
 pub(crate) use challenge::{AnswerChallenge, ExpireChallenge, ExpireLater, Given, Judged, NOT_AUTHENTICATED};
 pub(crate) use lapse::Lapse;
-pub(crate) use notification::{CloseNotification, StoreNotification, TakeChargeback};
+pub(crate) use notification::{CloseNotification, IgnoreNotifications, StoreNotification, TakeChargeback};
 pub(crate) use operate::{BeginOperation, Want};
 pub(crate) use retry::Retry;
 pub(crate) use session::{CreateSession, PatchSession};

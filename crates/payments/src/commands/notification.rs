@@ -61,6 +61,31 @@ impl Command for StoreNotification {
     }
 }
 
+/// Notes that these notifications change nothing.
+#[derive(Debug)]
+pub(crate) struct IgnoreNotifications {
+    pub(crate) ids: Vec<[u8; 16]>,
+}
+
+impl Command for IgnoreNotifications {
+    type Reply = ();
+    type Refusal = Infallible;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        self.ids.iter().for_each(|id| keys.row::<NotificationRow>((*id,)));
+    }
+
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(), Infallible> {
+        for id in &self.ids {
+            if let Some(row) = rows.get_mut::<NotificationRow>(&(*id,)).filter(|row| row.due_at.is_some()) {
+                row.due_at = None;
+                row.state = NotificationState::Ignored;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Notes what became of a notification; `None`: it is looked at again a moment later.
 #[derive(Debug)]
 pub(crate) struct CloseNotification {

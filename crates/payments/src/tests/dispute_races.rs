@@ -66,6 +66,20 @@ on_both_engines! {
         }
     }
 
+    async fn a_dispute_of_what_is_not_known_to_be_paid_waits(house) {
+        house.bank.silent(true);
+        house.bank.will(&[Does::LoseAnswer]);
+        assert_eq!(refusal(house.create("k", for_order("k", purchase(500))).await), Refusal::OutcomeUnknown);
+        let payment = house.payment("k").await.expect("it is there").payment;
+        house.hears(&payment, Event::Chargeback, 500, "a").await;
+        assert_eq!(house.state(payment.id).await, PaymentState::Unconfirmed);
+        house.bank.silent(false);
+        house.payments.resolve_once().await;
+        house.wait(3).await;
+        house.payments.work_off_notifications().await.expect("it is worked off");
+        house.is_closed(&payment, PaymentState::Disputed).await;
+    }
+
     async fn a_bank_disputes_what_was_paid_whatever_was_given_back(house) {
         for (order, refunded) in [("part", 300), ("all", 1_000)] {
             let payment = house.purchase(order, 1_000).await;

@@ -1,11 +1,30 @@
 //! Chargebacks and other things an acquirer says unasked.
 
-use db::DatabaseUrl;
+use db::{DatabaseUrl, Sql, args, sql};
+use kernel::PaymentId;
 use ledger::AccountKind;
 
 use super::bank::{Bank, Does};
 use super::house::*;
 use crate::*;
+
+static WAITING: Sql = sql!("SELECT COUNT(*) FROM notification WHERE due_at IS NOT NULL");
+
+/// What the acquirer says about a payment of EUR 10.00.
+fn said_of(payment: &PaymentRow, event: Event, date: &str) -> Notification {
+    Notification {
+        connector: Connector::Sandbox,
+        identity: format!("{} {date}", payment.id),
+        payment_id: Some(payment.id),
+        merchant_order_id: payment.merchant_order_id.clone(),
+        event,
+        success: true,
+        amount: eur(1_000),
+        body: "{}".into(),
+        attempt: None,
+        reference: None,
+    }
+}
 
 impl House {
     pub(super) async fn hears(&self, of: &PaymentRow, event: Event, minor: i64, date: &str) {
@@ -23,6 +42,12 @@ impl House {
         };
         self.payments.notified(notification).await.expect("it is stored");
         self.payments.work_off_notifications().await.expect("it is worked off");
+    }
+
+    /// Notifications that are not worked off.
+    async fn waiting(&self) -> i64 {
+        let found = self.reader().one(&WAITING, args![]).await.expect("it answers").expect("one line");
+        found.get(0).expect("a number")
     }
 
     async fn disputed(&self) -> i64 {
@@ -65,6 +90,43 @@ on_both_engines! {
         assert_eq!(shown, [AttemptState::Succeeded, AttemptState::Lost]);
     }
 
+    async fn the_end_of_a_dispute_may_arrive_before_its_beginning(house) {
+        let payment = house.purchase("p", 1_000).await;
+        house.hears(&payment, Event::ChargebackLost, 1_000, "end").await;
+        assert_eq!(house.state(payment.id).await, PaymentState::Approved);
+        house.hears(&payment, Event::Chargeback, 1_000, "beginning").await;
+        house.wait(3).await;
+        house.payments.work_off_notifications().await.expect("it is worked off");
+        assert_eq!(house.state(payment.id).await, PaymentState::ChargedBack);
+        // What never begins is given up.
+        let other = house.purchase("q", 1_000).await;
+        house.hears(&other, Event::ChargebackWon, 1_000, "end").await;
+        house.wait(3_700).await;
+        house.payments.work_off_notifications().await.expect("it is worked off");
+        assert_eq!((house.state(other.id).await, house.waiting().await), (PaymentState::Approved, 0));
+    }
+
+    async fn what_two_work_off_at_once_is_neither_lost_nor_done_twice(house) {
+        let mut disputed = Vec::new();
+        for number in 0..60 {
+            let payment = house.purchase(&format!("p{number}"), 1_000).await;
+            for (event, date) in [(Event::ChargebackLost, "end"), (Event::Chargeback, "beginning")] {
+                house.payments.notified(said_of(&payment, event, date)).await.expect("it is stored");
+            }
+            disputed.push(payment.id);
+        }
+        for _ in 0..3 {
+            let works = || house.payments.work_off_notifications();
+            let (one, two, three) = tokio::join!(works(), works(), works());
+            one.and(two).and(three).expect("they are worked off");
+            house.wait(3).await;
+        }
+        for id in disputed {
+            assert_eq!(house.state(id).await, PaymentState::ChargedBack);
+        }
+        assert_eq!((house.waiting().await, house.disputed().await), (0, 0));
+    }
+
     async fn a_word_of_the_acquirer_settles_what_is_unknown(house) {
         house.bank.silent(true);
         house.bank.will(&[Does::LoseAnswer]);
@@ -79,5 +141,30 @@ on_both_engines! {
             assert_eq!(house.state(payment.id).await, PaymentState::Approved);
         }
         assert!(matches!(house.create("k", for_order("k", purchase(500))).await, Ok(Answer::Replay(_))));
+    }
+
+    async fn a_flood_is_worked_off_at_once_and_in_order_for_each_payment(house) {
+        let paid = house.purchase("p", 1_000).await;
+        let flood = (0..620_u32).map(|number| Notification {
+            connector: Connector::Sandbox,
+            identity: format!("flood {number}"),
+            payment_id: Some(if number % 3 == 0 { paid.id } else { PaymentId::new(&house.payments.0.source) }),
+            merchant_order_id: paid.merchant_order_id.clone(),
+            event: if number % 2 == 0 { Event::Authorisation } else { Event::Other },
+            success: true,
+            amount: eur(1_000),
+            body: "{}".into(),
+            attempt: None,
+            reference: None,
+        });
+        for notification in flood {
+            house.payments.notified(notification).await.expect("it is stored");
+        }
+        for (date, event) in [("a", Event::Chargeback), ("b", Event::ChargebackLost)] {
+            house.payments.notified(said_of(&paid, event, date)).await.expect("it is stored");
+        }
+        house.payments.work_off_notifications().await.expect("they are worked off");
+        assert_eq!(house.waiting().await, 0);
+        assert_eq!(house.state(paid.id).await, PaymentState::ChargedBack);
     }
 }

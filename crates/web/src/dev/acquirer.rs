@@ -41,6 +41,8 @@ words! {
         TimeoutAfterCharge = "timeout_after_charge",
         /// It neither charges nor answers.
         TimeoutBeforeCharge = "timeout_before_charge",
+        /// It charges and answers with an error; when asked, it tells.
+        ErrorAfterCharge = "error_after_charge",
         /// It cannot be reached.
         Down = "down",
     }
@@ -62,6 +64,7 @@ impl Body for BehaviourBody {
             Mode::Normal | Mode::SlowMs => Weather::Normal,
             Mode::TimeoutAfterCharge => Weather::TimeoutAfterCharge,
             Mode::TimeoutBeforeCharge => Weather::TimeoutBeforeCharge,
+            Mode::ErrorAfterCharge => Weather::ErrorAfterCharge,
             Mode::Down => Weather::Down,
         };
         Some((named.flatten(), Behaviour { weather, slow_ms: u32::try_from(self.slow_ms.0).ok()? }))

@@ -23,7 +23,7 @@ on_both_engines! {
 
     async fn the_acquirer_does_as_it_is_told(world) {
         let anyone = world.anonymous();
-        for mode in ["timeout_after_charge", "timeout_before_charge", "down", "normal"] {
+        for mode in ["timeout_after_charge", "timeout_before_charge", "error_after_charge", "down", "normal"] {
             anyone.post("/dev/acquirer", json!({ "mode": mode })).await.expect(200);
             let told = anyone.get("/dev/acquirer").await.expect(200);
             assert!(told.text().contains(mode), "{}", told.text());

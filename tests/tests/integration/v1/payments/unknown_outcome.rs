@@ -45,6 +45,18 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn an_error_after_the_charge_proves_nothing_and_asking_does(world) {
+        let merchant = world.merchant();
+        let mut body = merchant.purchase("8 EUR");
+        body["merchant_order_id"] = json!("order-1");
+        world.acquirer("error_after_charge").await;
+        let answer = merchant.post_once("/v1/payments", "error", &body).await.expect(201);
+        assert_eq!(answer.payment_state(), "SUCCEEDED/APPROVED");
+        let charges = world.charges("order-1").await;
+        assert_eq!((charges.len(), &charges[0]["calls"]), (1, &json!(1)));
+        world.verify_settled().await;
+    }
+
     async fn the_answer_comes_late_but_within_the_request(world) {
         let merchant = world.merchant();
         let body = merchant.purchase("8 EUR");
