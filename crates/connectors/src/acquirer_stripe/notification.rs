@@ -204,7 +204,7 @@ fn event(event: Envelope) -> Option<StripeEvent> {
         (None, None) => itself().then(|| object.id.clone()),
     };
     let ours = object.metadata.as_ref().and_then(|metadata| metadata.get(METADATA_ATTEMPT)).and_then(|id| id.parse().ok());
-    let attempt = if kind.is_dispute() { Some(kept_as(&object.id, object.created.unwrap_or(event.created))) } else { ours };
+    let attempt = if kind.is_dispute() { Some(kept_as(&object.id, object.created.unwrap_or(0))) } else { ours };
     let amount = match kind {
         EventKind::Captured => object.amount_received.or(object.amount_captured).or(object.amount),
         _ => object.amount,

@@ -215,7 +215,8 @@ pub(super) fn route() -> Guarded {
             .named(PAYMENTS, "create-payment", "Create a payment")
             .text(
                 "Charges a card; with `capture: false` only holds the amount, with `verify: true` only checks the card.\n\n\
-                 A declined card is answered 201 like any other outcome: read `status`.",
+                 A declined card is answered 201 like any other outcome: read `status`. `PENDING` with the sub-status \
+                 `WAITING_ADDITIONAL_STEP` waits for the payer, who has to prove that the card is his on the page at `redirect_url`.",
             )
             .example(EXAMPLE)
             .replies(StatusCode::CREATED, "The payment. `transactions` is its one transaction.", payment_reply())

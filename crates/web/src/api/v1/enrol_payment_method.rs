@@ -89,7 +89,9 @@ pub(super) fn route() -> Guarded {
             .named(METHODS, "enrol-payment-method", "Enrol a card")
             .text(
                 "A card that the customer has already is answered with the method it is known as. With `verify.vault_on_success` the \
-                 acquirer is asked first; a refused card is answered 201 with the status `DECLINED`.",
+                 acquirer is asked first; a refused card is answered 201 with the status `DECLINED`. Where the payer has to prove that the \
+                 card is his, the method is `ENROLL_IN_PROCESS` until he has, on the page at `redirect_url`; he is sent back to \
+                 `callback_url`.",
             )
             .params(&[CUSTOMER_PARAM])
             .example(

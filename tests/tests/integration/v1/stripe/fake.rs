@@ -94,7 +94,7 @@ impl Stripe {
     pub(super) fn dispute(&self, status: &str) -> Value {
         let intent = self.intents().pop().expect("an intent");
         json!({ "id": format!("dp_{}", intent["id"].as_str().expect("an id")), "object": "dispute", "amount": intent["amount"],
-            "currency": intent["currency"], "charge": "ch_1", "payment_intent": intent["id"], "status": status, "created": now(), "metadata": {} })
+            "currency": intent["currency"], "charge": "ch_1", "payment_intent": intent["id"], "status": status, "created": intent["created"], "metadata": {} })
     }
 }
 
@@ -182,7 +182,7 @@ impl Kept {
             .get("return_url")
             .filter(|_| challenged)
             .map(|back| json!({ "redirect_to_url": { "url": format!("{url}/3ds/{id}"), "return_url": back } }));
-        let intent = json!({ "id": id, "object": "payment_intent", "status": status, "amount": amount, "amount_received": amount,
+        let intent = json!({ "id": id, "object": "payment_intent", "created": now(), "status": status, "amount": amount, "amount_received": amount,
             "currency": form["currency"], "capture_method": form["capture_method"], "metadata": { "attempt": form["metadata[attempt]"] },
             "latest_charge": if challenged { Value::Null } else { json!("ch_1") }, "next_action": page });
         self.intents.push(intent.clone());
