@@ -17,4 +17,5 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::subscriptions::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
+    payments::TOLD_MIGRATION,
 ];

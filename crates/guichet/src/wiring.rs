@@ -77,8 +77,6 @@ impl House {
             patience: Patience::default(),
             vault: Vault::new(store.clone(), master, source),
         });
-        let billing = Billing::new(access.keyring().clone(), payments.clone());
-        let subscriptions = Subscriptions::new(payments.clone(), Arc::new(billing));
         let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
         let sender = Sender::new(guard.clone());
         let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
@@ -92,6 +90,8 @@ impl House {
             faces: web::webhook_faces(),
         });
         let courier = Courier::new(messaging.clone(), sender);
+        let billing = Billing::new(access.keyring().clone(), payments.clone(), messaging.clone());
+        let subscriptions = Subscriptions::new(payments.clone(), Arc::new(billing));
         Ok(House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source: source.clone() })
     }
 

@@ -116,5 +116,13 @@ pub const NOTIFICATIONS_MIGRATION: db::Migration = db::Migration {
     postgres: include_str!("../../../migrations/0014_notifications/postgres.sql"),
 };
 
+/// What receivers of webhooks are told of besides payments.
+pub const TOLD_MIGRATION: db::Migration = db::Migration {
+    number: 18,
+    topic: "told",
+    sqlite: include_str!("../../../migrations/0018_told/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0018_told/postgres.sql"),
+};
+
 #[cfg(test)]
 mod tests;

@@ -72,6 +72,7 @@ impl House {
                 payments::subscriptions::MIGRATION,
                 payments::CHALLENGES_MIGRATION,
                 payments::NOTIFICATIONS_MIGRATION,
+                payments::TOLD_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

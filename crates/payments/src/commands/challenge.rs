@@ -75,7 +75,8 @@ impl Command for AnswerChallenge {
             }
             Given::Proof(proof @ (Proof::Authenticated | Proof::Attempted)) => {
                 let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
-                payment.attempt = AttemptState::Sending;
+                // Its transaction was and is pending: nobody is told anything new.
+                payment.attempt = AttemptState::Unknown;
                 // Nobody's claim leads here should this process die, so the question is opened before the acquirer is told.
                 question(rows, &self.attempt, &self.origins, now.plus_seconds(ASKED_AFTER_SECONDS), now);
                 Judged::GoOn(proof)

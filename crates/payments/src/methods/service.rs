@@ -171,8 +171,8 @@ impl Payments {
         let (Some(id), None | Some(Some(_))) = (method, customer) else {
             return self.0.refused(once.as_ref(), Refusal::PaymentMethodNotFound).await;
         };
-        let (customer, faces) = (customer.flatten(), self.0.faces.clone());
-        self.0.in_one_commit(once, id.uuid(), |claim| Unenrol { account, id, customer, claim, faces }).await
+        let (customer, herald) = (customer.flatten(), self.0.origins.herald().clone());
+        self.0.in_one_commit(once, id.uuid(), |claim| Unenrol { account, id, customer, claim, herald }).await
     }
 
     /// One method; `None` when the account has none of that id.
@@ -237,6 +237,7 @@ impl Inner {
             number_record: None,
             payment_id: None,
             last_used_at: None,
+            reached_at: None,
             updated_at: now,
         }
     }
@@ -393,7 +394,8 @@ impl Inner {
         };
         let Some(card) = card else {
             tracing::error!(%account, method = %row.id, "the card of a stored payment method does not open; it is out of use now");
-            let damaged = MarkDamaged { account, id: row.id, record: row.number_record };
+            let herald = self.origins.herald().clone();
+            let damaged = MarkDamaged { account, id: row.id, record: row.number_record, herald };
             let Ok(()) = self.store.writer().run(damaged).await?;
             return Err(Refusal::PaymentMethodStatus.into());
         };

@@ -5,10 +5,12 @@ use std::convert::Infallible;
 use db::{Command, Keys, Rows};
 use idempotency::Reply;
 use kernel::{AccountId, SubscriptionId, Timestamp};
+use messaging::Family;
 
 use super::rows::{SubscriptionPaymentRow, SubscriptionRow};
 use super::rules::{Due, Plan, Progress};
 use super::types::{ChangeSubscription, CreateSubscription, Cycle, Step, SubscriptionState};
+use crate::announce::Herald;
 use crate::commands::{Charge, Decision};
 use crate::error::Refusal;
 use crate::facts::Faces;
@@ -25,6 +27,14 @@ fn reply(row: &SubscriptionRow, faces: &Faces) -> Reply {
     Reply { status: 200, content_type: JSON.into(), location: None, body: (faces.subscription)(row).into() }
 }
 
+/// Lets a subscription go on, tells of it and draws the reply.
+fn go_on(rows: &mut Rows, key: Key, progress: &Progress, herald: &Herald, now: Timestamp) -> Reply {
+    if rows.must_mut::<SubscriptionRow>(&key).adopt(progress, now) {
+        herald.went_on(rows, key, now);
+    }
+    reply(rows.must::<SubscriptionRow>(&key), &herald.faces)
+}
+
 /// `POST /v1/subscriptions`.
 #[derive(Debug)]
 pub(crate) struct Create {
@@ -32,7 +42,7 @@ pub(crate) struct Create {
     /// The subscription's fresh id.
     pub(crate) id: SubscriptionId,
     pub(crate) ask: CreateSubscription,
-    pub(crate) faces: Faces,
+    pub(crate) herald: Herald,
 }
 
 impl Create {
@@ -71,6 +81,9 @@ impl Create {
             forced: false,
             wake_at: None,
             paying: None,
+            change_id: None,
+            changed_at: None,
+            changed_to: None,
             updated_at: now,
         };
         row.adopt(&Progress::begun(&row.plan(), now), now);
@@ -81,6 +94,7 @@ impl Create {
 impl Decision for Create {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.fresh::<SubscriptionRow>((self.account_id, self.id));
+        self.herald.keys(self.account_id, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -89,8 +103,11 @@ impl Decision for Create {
         }
         let row = self.row(now);
         judge_finish(row.finish_at, row.start_at, now)?;
-        let reply = reply(&row, &self.faces);
+        let reply = reply(&row, &self.herald.faces);
         rows.append(row);
+        let key = (self.account_id, self.id);
+        self.herald.subscribed(rows, key, now);
+        self.herald.went_on(rows, key, now);
         Ok(reply)
     }
 }
@@ -111,12 +128,13 @@ pub(crate) struct Change {
     /// When it last changed, as the caller read it: another time means that the change was made of something outdated.
     pub(crate) read_at: Timestamp,
     pub(crate) to: ChangeSubscription,
-    pub(crate) faces: Faces,
+    pub(crate) herald: Herald,
 }
 
 impl Decision for Change {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionRow>(self.key);
+        self.herald.keys(self.key.0, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -142,8 +160,7 @@ impl Decision for Change {
         row.details = change.details;
         let mut progress = row.progress();
         progress.keep_within(&row.plan());
-        row.adopt(&progress, now);
-        Ok(reply(row, &self.faces))
+        Ok(go_on(rows, self.key, &progress, &self.herald, now))
     }
 }
 
@@ -152,12 +169,13 @@ impl Decision for Change {
 pub(crate) struct TakeStep {
     pub(crate) key: Key,
     pub(crate) step: Step,
-    pub(crate) faces: Faces,
+    pub(crate) herald: Herald,
 }
 
 impl Decision for TakeStep {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionRow>(self.key);
+        self.herald.keys(self.key.0, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -167,8 +185,7 @@ impl Decision for TakeStep {
             return Err(Refusal::InvalidState);
         }
         progress.step(self.step, &plan, now).map_err(|_| Refusal::InvalidState)?;
-        row.adopt(&progress, now);
-        Ok(reply(row, &self.faces))
+        Ok(go_on(rows, self.key, &progress, &self.herald, now))
     }
 }
 
@@ -178,6 +195,7 @@ pub(crate) struct Take {
     pub(crate) key: Key,
     /// When it was due, as the scheduler read it: another time means that somebody else was quicker.
     pub(crate) due: Timestamp,
+    pub(crate) herald: Herald,
 }
 
 /// A cycle to be charged.
@@ -194,6 +212,7 @@ impl Command for Take {
 
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionRow>(self.key);
+        self.herald.keys(self.key.0, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<ToCharge>, Infallible> {
@@ -201,10 +220,12 @@ impl Command for Take {
         let Some(row) = row else { return Ok(None) };
         let (plan, mut progress) = (row.plan(), row.progress());
         let due = progress.tick(&plan, now);
-        if progress != row.progress() || row.wake_at != progress.wake_at(&plan) {
-            row.adopt(&progress, now);
+        let differs = progress != row.progress() || row.wake_at != progress.wake_at(&plan);
+        if differs && row.adopt(&progress, now) {
+            self.herald.went_on(rows, self.key, now);
         }
         let Due::Charge(amount) = due else { return Ok(None) };
+        let row = rows.must_mut::<SubscriptionRow>(&self.key);
         row.wake_at = Some(now.plus_seconds(LEASE_SECONDS));
         let cycle = Cycle { subscription: row.id, number: row.cycle, attempt: row.tries };
         Ok(Some(ToCharge { row: row.clone(), cycle, amount }))
@@ -216,6 +237,7 @@ impl Command for Take {
 pub(crate) struct CannotCharge {
     pub(crate) account_id: AccountId,
     pub(crate) cycle: Cycle,
+    pub(crate) herald: Herald,
 }
 
 impl Command for CannotCharge {
@@ -224,13 +246,16 @@ impl Command for CannotCharge {
 
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionRow>((self.account_id, self.cycle.subscription));
+        self.herald.keys(self.account_id, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
         if let Some(row) = expecting(rows, self.account_id, &self.cycle) {
             let (plan, mut progress) = (row.plan(), row.progress());
             progress.declined(&plan, true, now);
-            row.adopt(&progress, now);
+            if row.adopt(&progress, now) {
+                self.herald.went_on(rows, (self.account_id, self.cycle.subscription), now);
+            }
         }
         Ok(())
     }

@@ -108,6 +108,7 @@ impl House {
                 subscriptions::MIGRATION,
                 crate::CHALLENGES_MIGRATION,
                 crate::NOTIFICATIONS_MIGRATION,
+                crate::TOLD_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

@@ -28,6 +28,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::subscriptions::MIGRATION,
     payments::CHALLENGES_MIGRATION,
     payments::NOTIFICATIONS_MIGRATION,
+    payments::TOLD_MIGRATION,
 ];
 
 /// No card is stored.

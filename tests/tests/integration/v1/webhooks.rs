@@ -2,6 +2,7 @@
 
 mod configuration;
 mod delivery;
+mod events;
 mod standard;
 
 use std::time::Duration;
