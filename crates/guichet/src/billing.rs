@@ -48,7 +48,8 @@ impl BillingPort for Billing {
     fn renewal_listeners(&self, account: AccountId) -> Answering<'_, Result<Vec<RenewalListener>, Fault>> {
         Box::pin(async move {
             let found = self.messaging.renewal_listeners(account).await?;
-            let listener = |(webhook_id, days): (_, Option<i64>)| RenewalListener { webhook_id, days: days.unwrap_or(RENEWAL_DAYS) };
+            let listener =
+                |(webhook_id, days): (_, Option<i64>)| RenewalListener { webhook_id, days: days.unwrap_or(RENEWAL_DAYS) };
             Ok(found.into_iter().map(listener).collect())
         })
     }

@@ -85,7 +85,8 @@ impl Subscriptions {
     async fn bill(&self, row: SubscriptionRow) -> Result<bool, Fault> {
         let inner = &self.payments.0;
         let Some(due) = row.wake_at else { return Ok(false) };
-        let Ok(to_charge) = inner.store.writer().run(Take { key: (row.account_id, row.id), due, herald: inner.origins.herald().clone() }).await?;
+        let Ok(to_charge) =
+            inner.store.writer().run(Take { key: (row.account_id, row.id), due, herald: inner.origins.herald().clone() }).await?;
         match to_charge {
             Some(to_charge) => self.charge(to_charge).await,
             None => Ok(true),

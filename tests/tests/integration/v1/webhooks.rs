@@ -4,6 +4,7 @@ mod configuration;
 mod delivery;
 mod events;
 mod standard;
+mod untold;
 
 use std::time::Duration;
 
