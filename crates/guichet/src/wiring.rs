@@ -296,7 +296,7 @@ async fn open_access(config: &Config, store: &Store, master: &MasterKey, source:
     let options = KeyringOptions {
         environment,
         requests_per_minute: config.rate_per_minute,
-        failed_proofs_per_minute: (config.purpose != Purpose::Demo).then_some(FAILED_PROOFS_PER_MINUTE),
+        failed_proofs_per_minute: Some(FAILED_PROOFS_PER_MINUTE),
     };
     let service = AccessService::new(store, secrets, options);
     if service.recognises_master_key().await.map_err(of_store)? { Ok(service) } else { Err(other_master_key(&config.database)) }

@@ -22,6 +22,22 @@ pub(crate) fn live(rows: &mut Rows, account: AccountId, id: CustomerId) -> Resul
     rows.get_mut::<CustomerRow>(&(account, id)).filter(|row| row.deleted_at.is_none()).ok_or(Refusal::CustomerNotFound)
 }
 
+/// Names the row that [`named`] touches.
+pub(crate) fn named_keys(keys: &mut Keys<'_>, account: AccountId, name: Option<&str>) {
+    if let Some(id) = name.and_then(|text| text.parse::<CustomerId>().ok()) {
+        keys.row::<CustomerRow>((account, id));
+    }
+}
+
+/// Judges a customer that a request may name: whoever is named must be there.
+///
+/// # Errors
+/// [`Refusal::CustomerNotFound`].
+pub(crate) fn named(rows: &mut Rows, account: AccountId, name: Option<&str>) -> Result<(), Refusal> {
+    let Some(text) = name else { return Ok(()) };
+    live(rows, account, text.parse().map_err(|_| Refusal::CustomerNotFound)?).map(drop)
+}
+
 /// `POST /v1/customers`.
 #[derive(Debug)]
 pub(super) struct Create {

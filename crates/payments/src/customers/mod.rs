@@ -10,7 +10,7 @@ mod rows;
 mod service;
 mod types;
 
-pub(crate) use commands::live;
+pub(crate) use commands::{live, named, named_keys};
 pub(crate) use document::changed;
 pub(crate) use queries::session;
 pub use rows::{CustomerReferenceRow, CustomerRow, CustomerSessionRow};

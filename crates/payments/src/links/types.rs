@@ -36,6 +36,8 @@ pub struct CreateLink {
     pub one_time_use: bool,
     /// Where the payer goes afterwards.
     pub callback_url: Option<Arc<str>>,
+    /// Whom it is for, if the customer is known.
+    pub customer_id: Option<Arc<str>>,
     /// From when on it may be paid.
     pub start_at: Option<Timestamp>,
     /// From when on it may not be paid any more.

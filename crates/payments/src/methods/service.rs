@@ -106,10 +106,15 @@ impl Payments {
         once: Once,
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let Some(customer) = customer else { return inner.refused(Some(&once), Refusal::CustomerNotFound).await };
+        // Looked for before the card is, so that an unknown customer is named first whatever the card is. Judged again in the decision.
+        let found = match customer {
+            Some(id) => self.get_customer(terms.account_id, id).await?,
+            None => None,
+        };
+        let Some(customer) = found else { return inner.refused(Some(&once), Refusal::CustomerNotFound).await };
         let row = PaymentMethodRow {
             callback_url: ask.callback_url,
-            ..inner.blank(terms.account_id, Some(customer), ask.country, ask.verify, &once)
+            ..inner.blank(terms.account_id, Some(customer.id), ask.country, ask.verify, &once)
         };
         self.enrol(row, None, ask.means, once).await
     }

@@ -12,6 +12,7 @@ use super::rules::{Due, Plan, Progress};
 use super::types::{ChangeSubscription, CreateSubscription, Cycle, Step, SubscriptionState};
 use crate::announce::Herald;
 use crate::commands::{Charge, Decision};
+use crate::customers;
 use crate::error::Refusal;
 use crate::facts::Faces;
 use crate::origin::JSON;
@@ -94,6 +95,7 @@ impl Create {
 impl Decision for Create {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.fresh::<SubscriptionRow>((self.account_id, self.id));
+        customers::named_keys(keys, self.account_id, self.ask.customer_id.as_deref());
         self.herald.keys(self.account_id, Family::Subscription, keys);
     }
 
@@ -101,6 +103,7 @@ impl Decision for Create {
         if self.ask.start_at.is_some_and(|start| start < now.plus_seconds(-START_TOLERANCE_SECONDS)) {
             return Err(Refusal::InvalidDate("availability.start_at: must not be in the past"));
         }
+        customers::named(rows, self.account_id, self.ask.customer_id.as_deref())?;
         let row = self.row(now);
         judge_finish(row.finish_at, row.start_at, now)?;
         let reply = reply(&row, &self.herald.faces);

@@ -19,6 +19,7 @@ fn link(minor: i64) -> CreateLink {
         capture: true,
         one_time_use: true,
         callback_url: None,
+        customer_id: None,
         start_at: None,
         finish_at: None,
         details: None,

@@ -220,9 +220,17 @@ on_both_engines! {
             let ask = CreateSubscription { start_at: start, finish_at: finish, ..monthly(900) };
             assert!(matches!(refusal(house.subscriptions().create(MERCHANT, ask, None).await), Refusal::InvalidDate(_)));
         }
+        let ada = customers::CreateCustomer { merchant_customer_id: "ada".into(), document: None };
+        house.payments.create_customer(MERCHANT, ada, None).await.expect("a customer");
+        let ada = house.payments.customer_by_reference(MERCHANT, "ada").await.expect("reads").expect("it is there");
+        let ada: Arc<str> = ada.id.to_string().into();
+        for stranger in ["c", "0199a8b4-1f7e-7c3a-8000-0123456789ab"] {
+            let ask = CreateSubscription { customer_id: Some(stranger.into()), ..monthly(900) };
+            assert_eq!(refusal(house.subscriptions().create(MERCHANT, ask, None).await), Refusal::CustomerNotFound);
+        }
         let mut made = Vec::new();
         for number in 0..5 {
-            let customer_id = (number % 2 == 0).then(|| Arc::from("c"));
+            let customer_id = (number % 2 == 0).then(|| ada.clone());
             made.push(house.subscribes(CreateSubscription { customer_id, start_at: Some(now.plus_days(5)), ..monthly(900) }).await);
         }
         house.steps(made[0], Step::Cancel).await.expect("it waits");
@@ -231,7 +239,7 @@ on_both_engines! {
             (page.items.iter().map(|row| made.iter().position(|id| *id == row.id).expect("ours")).collect::<Vec<_>>(), page.total)
         };
         assert_eq!(page(Filter::default(), 2, 2).await, (vec![2, 1], 5));
-        let of_customer = Filter { customer_id: Some("c".into()), ..Filter::default() };
+        let of_customer = Filter { customer_id: Some(ada), ..Filter::default() };
         assert_eq!(page(of_customer.clone(), 10, 0).await, (vec![4, 2, 0], 3));
         let created = vec![SubscriptionState::Created, SubscriptionState::Active];
         assert_eq!(page(Filter { states: created, ..of_customer }, 10, 0).await, (vec![4, 2], 2));

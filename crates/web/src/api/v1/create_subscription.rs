@@ -225,6 +225,7 @@ pub(super) fn route() -> Guarded {
             .refusals(&[
                 (Code::PaymentMethodNotFound, "There is no such stored card."),
                 (Code::PaymentMethodStatusInvalid, "The stored card cannot be charged."),
+                (Code::CustomerNotFound, "There is no such customer, or it is somebody else's."),
                 (Code::InvalidDate, "It would begin in the past, or end before it began."),
             ])
     })
