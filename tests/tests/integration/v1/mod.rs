@@ -1,6 +1,7 @@
 //! The payments family.
 
 mod authentication;
+mod card_numbers;
 mod checkout_sessions;
 mod customers;
 mod idempotency;
