@@ -36,13 +36,16 @@ pub(crate) fn routes() -> Vec<Route> {
     let show = Route::open(Method::GET, PATH, show)
         .named(GROUP, "show-challenge", "Ask the payer for a code")
         .params(&[TOKEN_PARAM])
-        .replies(StatusCode::OK, "A page.", Content::Html);
+        .replies(StatusCode::OK, "A page.", Content::Html)
+        .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html);
     let take = Route::open(Method::POST, PATH, take)
         .named(GROUP, "answer-challenge", "Take the payer's code")
         .params(&[TOKEN_PARAM])
         .text("The page's own form: `csrf`, `otp`, and `action`, which is `submit` or `cancel`.")
         .replies(StatusCode::OK, "A page: the question again, or the outcome.", Content::Html)
-        .replies(StatusCode::SEE_OTHER, "To the payment's `callback_url`.", Content::Html);
+        .replies(StatusCode::SEE_OTHER, "To the payment's `callback_url`.", Content::Nothing)
+        .replies(StatusCode::FORBIDDEN, "A page: the form was not shown to this browser.", Content::Html)
+        .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html);
     vec![show, take]
 }
 
