@@ -1,4 +1,4 @@
-//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | crash | bench`.
+//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | schemathesis | crash | bench`.
 
 pub mod acquirer;
 pub mod bench;
@@ -9,6 +9,7 @@ pub mod number;
 pub mod openapi;
 pub mod product;
 pub mod random;
+pub mod schemathesis;
 pub mod setup;
 pub mod shell;
 pub mod tests;
@@ -36,6 +37,8 @@ enum Task {
     Tidy,
     /// Renew the committed API document
     Openapi(openapi::Options),
+    /// Try the API document on the running product with Schemathesis
+    Schemathesis(schemathesis::Options),
     /// Kill the product under load, again and again, and judge what is left
     Crash(crash::Options),
     /// Measure the product against the database alone
@@ -50,6 +53,7 @@ pub fn run() -> anyhow::Result<()> {
         Task::Ci(options) => ci::run(&options),
         Task::Tidy => tidy::run(),
         Task::Openapi(options) => openapi::run(&options),
+        Task::Schemathesis(options) => schemathesis::run(&options),
         Task::Crash(options) => crash::run(&options),
         Task::Bench(options) => bench::run(&options),
     }
