@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{crash, openapi, say, setup, shell, tests, tidy};
+use crate::{crash, openapi, say, schemathesis, setup, shell, tests, tidy};
 
 /// Seconds within which the crash harness begins rounds.
 const CRASH_SECONDS: u64 = 20;
@@ -34,6 +34,7 @@ pub fn run(options: &Options) -> Result<()> {
     part("licences and sources", &deny)?;
     part("lints", &|| shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     part("API document", &|| openapi::run(&openapi::Options { check: true }))?;
+    part("API document against the product", &|| schemathesis::run(&schemathesis::Options::short()))?;
     part("crash round", &|| crash::run(&crash::Options::short(CRASH_SECONDS)))?;
     say!("\nci: hold: {}", done.join(", "));
     if !options.without_tests {

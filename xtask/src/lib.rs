@@ -1,4 +1,4 @@
-//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | crash | bench | prove`.
+//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | schemathesis | crash | bench | prove`.
 
 pub mod acquirer;
 pub mod bench;
@@ -10,6 +10,7 @@ pub mod openapi;
 pub mod product;
 pub mod prove;
 pub mod random;
+pub mod schemathesis;
 pub mod setup;
 pub mod shell;
 pub mod tests;
@@ -37,6 +38,8 @@ enum Task {
     Tidy,
     /// Renew the committed API document
     Openapi(openapi::Options),
+    /// Try the API document on the running product with Schemathesis
+    Schemathesis(schemathesis::Options),
     /// Kill the product under load, again and again, and judge what is left
     Crash(crash::Options),
     /// Measure the product against the database alone
@@ -53,6 +56,7 @@ pub fn run() -> anyhow::Result<()> {
         Task::Ci(options) => ci::run(&options),
         Task::Tidy => tidy::run(),
         Task::Openapi(options) => openapi::run(&options),
+        Task::Schemathesis(options) => schemathesis::run(&options),
         Task::Crash(options) => crash::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Prove(options) => prove::run(&options),

@@ -19,5 +19,6 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::NOTIFICATIONS_MIGRATION,
     payments::delays::MIGRATION,
     payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
+    payments::TOLD_MIGRATION,
     access::PLATFORM_KEY_MIGRATION,
 ];

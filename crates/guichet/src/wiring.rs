@@ -87,9 +87,6 @@ impl House {
             patience: Patience::default(),
             vault: Vault::new(store.clone(), platform, source),
         });
-        let billing: Arc<dyn BillingPort> = Arc::new(Billing::new(access.keyring().clone(), payments.clone()));
-        let subscriptions = Subscriptions::new(payments.clone(), billing.clone());
-        let delays = Delays::new(payments.clone(), billing);
         let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
         let sender = Sender::new(guard.clone());
         let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
@@ -103,6 +100,9 @@ impl House {
             faces: web::webhook_faces(),
         });
         let courier = Courier::new(messaging.clone(), sender);
+        let billing: Arc<dyn BillingPort> = Arc::new(Billing::new(access.keyring().clone(), payments.clone(), messaging.clone()));
+        let subscriptions = Subscriptions::new(payments.clone(), billing.clone());
+        let delays = Delays::new(payments.clone(), billing);
         Ok(House {
             store,
             access,
@@ -354,7 +354,7 @@ async fn open_access(config: &Config, store: &Store, platform: &PlatformKey, sou
     let options = KeyringOptions {
         environment,
         requests_per_minute: config.rate_per_minute,
-        failed_proofs_per_minute: (config.purpose != Purpose::Demo).then_some(FAILED_PROOFS_PER_MINUTE),
+        failed_proofs_per_minute: Some(FAILED_PROOFS_PER_MINUTE),
     };
     Ok(AccessService::new(store, secrets, options))
 }

@@ -313,6 +313,7 @@ mod tests {
         let judged = |sandbox, text: &str| guard(sandbox, &[&[]]).judge_text(text).err();
         for (text, production, sandbox) in [
             ("https://shop.example/hook", None, None),
+            ("HTTPS://Shop.Example/hook", None, None),
             ("https://shop.example:8443/hook?x=1", None, None),
             ("http://shop.example/hook", Some(Unsafe::Scheme), None),
             ("ftp://shop.example/hook", Some(Unsafe::Scheme), Some(Unsafe::Scheme)),

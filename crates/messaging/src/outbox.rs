@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use db::{Fault, Keys, PlatformClock, Reader, Rows};
-use kernel::{AccountId, EventId, Timestamp, sha256};
+use kernel::{AccountId, EventId, Timestamp, WebhookId, sha256};
 use uuid::Uuid;
 
 use crate::queries;
@@ -80,18 +80,49 @@ impl Outbox {
 
     /// Notes an event and its deliveries, if anybody wants to hear of it; `draw` makes the object as it stands in this decision.
     pub fn emit(&self, rows: &mut Rows, happened: &Happened, now: Timestamp, draw: impl FnOnce(&mut Rows) -> Arc<[u8]>) {
+        self.emit_where(rows, happened, now, |_| true, draw);
+    }
+
+    /// As [`Outbox::emit`], for one receiver alone. `false`: it does not want to hear of it.
+    pub fn emit_to(
+        &self,
+        rows: &mut Rows,
+        happened: &Happened,
+        to: WebhookId,
+        now: Timestamp,
+        draw: impl FnOnce(&mut Rows) -> Arc<[u8]>,
+    ) -> bool {
+        self.emit_where(rows, happened, now, |webhook| webhook == to, draw)
+    }
+
+    /// The accounts in which somebody wants to hear of this, as of the last look.
+    pub fn listening(&self, trigger: Trigger) -> Vec<AccountId> {
+        let known = self.0.known();
+        known.of.iter().filter(|(_, wanted)| wanted.contain(trigger)).map(|(account, _)| *account).collect()
+    }
+
+    fn emit_where(
+        &self,
+        rows: &mut Rows,
+        happened: &Happened,
+        now: Timestamp,
+        to: impl Fn(WebhookId) -> bool,
+        draw: impl FnOnce(&mut Rows) -> Arc<[u8]>,
+    ) -> bool {
         let Happened { account_id, trigger, subject, cause, status } = *happened;
         if !self.0.may_be_wanted(account_id, trigger, now) {
-            return;
+            return false;
         }
-        let Some(watch) = rows.get::<WatchRow>(&(account_id,)) else { return };
+        let Some(watch) = rows.get::<WatchRow>(&(account_id,)) else { return false };
         let receivers = Receivers::unpack(&watch.receivers);
-        if !receivers.wanted().contain(trigger) {
-            return;
+        let wants = receivers.iter().filter(|(webhook, triggers)| triggers.contain(trigger) && to(*webhook));
+        let wants: Vec<WebhookId> = wants.map(|(webhook, _)| webhook).collect();
+        if wants.is_empty() {
+            return false;
         }
         let id = event_id(happened, now);
         let body = draw(rows);
-        for (webhook_id, _) in receivers.iter().filter(|(_, triggers)| triggers.contain(trigger)) {
+        for webhook_id in wants {
             rows.append(DeliveryRow {
                 account_id,
                 event_id: id,
@@ -112,6 +143,7 @@ impl Outbox {
         }
         let status = status.into();
         rows.append(EventRow { account_id, id, happened: trigger, subject, cause, status, body, created_at: now });
+        true
     }
 
     /// Looks which accounts want what.

@@ -13,7 +13,7 @@ use crate::outbox::Outbox;
 use crate::queries;
 use crate::rows::{DeliveryRow, EventRow, TryRow, WebhookRow};
 use crate::secrets::{Column, WebhookSecrets};
-use crate::types::{DeliveryState, Family, Triggers, WebhookState};
+use crate::types::{DeliveryState, Family, Trigger, Triggers, WebhookState};
 
 pub use crate::commands::{Details, Merge};
 
@@ -36,6 +36,8 @@ pub struct Faces {
     pub webhook: fn(&Shown<'_>) -> Vec<u8>,
     /// A delivery.
     pub delivery: fn(&DeliveryRow) -> Vec<u8>,
+    /// How many days before a renewal a receiver wants to hear of it, if it said so.
+    pub renewal_days: fn(&WebhookRow) -> Option<i64>,
 }
 
 /// What [`Messaging`] is made of.
@@ -272,6 +274,16 @@ impl Messaging {
     /// [`Fault`] of the store.
     pub async fn webhooks(&self, account: AccountId) -> Result<Vec<WebhookRow>, Fault> {
         queries::webhooks(self.0.store.reader(), account).await
+    }
+
+    /// The active receivers that want to hear of renewals, with how many days ahead they said.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn renewal_listeners(&self, account: AccountId) -> Result<Vec<(WebhookId, Option<i64>)>, Fault> {
+        let all = queries::webhooks(self.0.store.reader(), account).await?;
+        let listens = |row: &&WebhookRow| row.wants().contain(Trigger::SubscriptionCloseToRenewal);
+        Ok(all.iter().filter(listens).map(|row| (row.id, (self.0.faces.renewal_days)(row))).collect())
     }
 
     /// The deliveries to a receiver, newest first, those before the event `before`.

@@ -125,5 +125,13 @@ pub const NOTIFICATIONS_BY_ATTEMPT_MIGRATION: db::Migration = db::Migration {
     postgres: include_str!("../../../migrations/0016_notifications_by_attempt/postgres.sql"),
 };
 
+/// What receivers of webhooks are told of besides payments.
+pub const TOLD_MIGRATION: db::Migration = db::Migration {
+    number: 18,
+    topic: "told",
+    sqlite: include_str!("../../../migrations/0018_told/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0018_told/postgres.sql"),
+};
+
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use idempotency::Reply;
 use kernel::Timestamp;
 use messaging::Outbox;
 
-use crate::announce::{announce, announce_keys};
+use crate::announce::Herald;
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
 use crate::delays::DelayOrigin;
@@ -64,26 +64,22 @@ pub trait Origin: Send + Sync + 'static {
 /// The payments API itself: the payment is all it has, and its answer is drawn from it.
 #[derive(Clone)]
 pub(crate) struct Api {
-    faces: Faces,
-    outbox: Outbox,
+    pub(crate) herald: Herald,
 }
 
 impl Origin for Api {
     fn keys(&self, attempt: &Attempt, keys: &mut Keys<'_>) {
-        // Of payouts nobody is told yet: what is announced is drawn from a payment.
-        if attempt.kind != AttemptKind::Payout {
-            announce_keys(&self.outbox, attempt, keys);
-        }
+        self.herald.attempt_keys(attempt, keys);
     }
 
     fn settled(&self, rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) -> Option<Reply> {
         if ended == Ended::NotSent {
             return None;
         }
+        self.herald.attempt(rows, attempt, now);
         if attempt.kind == AttemptKind::Payout {
-            return Some(payouts::reply(rows.must::<PayoutRow>(&payouts::key(attempt)), &self.faces));
+            return Some(payouts::reply(rows.must::<PayoutRow>(&payouts::key(attempt)), &self.herald.faces));
         }
-        announce(&self.outbox, &self.faces, rows, attempt, now);
         let operation = attempt.row_key().map(|key| rows.must::<AttemptRow>(&key).clone());
         let payment = rows.must::<PaymentRow>(&attempt.payment_key());
         let (status, body) = self.draw(payment, operation.as_ref());
@@ -91,37 +87,35 @@ impl Origin for Api {
     }
 
     fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        if attempt.kind != AttemptKind::Payout {
-            announce(&self.outbox, &self.faces, rows, attempt, now);
-        }
+        self.herald.attempt(rows, attempt, now);
     }
 
     fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
-        announce(&self.outbox, &self.faces, rows, dispute, now);
+        self.herald.attempt(rows, dispute, now);
     }
 
     fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
         // What the API itself asked for is told when it is settled.
         if attempt.origin != OriginKind::Api {
-            announce(&self.outbox, &self.faces, rows, attempt, now);
+            self.herald.attempt(rows, attempt, now);
         }
     }
 }
 
 impl Api {
     fn facts<'a>(&'a self, payment: &'a PaymentRow, operations: &'a [AttemptRow], history: bool) -> PaymentFacts<'a> {
-        PaymentFacts { payment, operations, history, raw: false, challenges: &self.faces.challenges }
+        PaymentFacts { payment, operations, history, raw: false, challenges: &self.herald.faces.challenges }
     }
 
     fn draw(&self, payment: &PaymentRow, operation: Option<&AttemptRow>) -> (u16, Vec<u8>) {
         let Some(operation) = operation else {
-            return (201, (self.faces.payment)(&self.facts(payment, &[], true)));
+            return (201, (self.herald.faces.payment)(&self.facts(payment, &[], true)));
         };
-        let transaction_shaped = || (self.faces.operation)(&OperationFacts { payment, operation });
+        let transaction_shaped = || (self.herald.faces.operation)(&OperationFacts { payment, operation });
         match operation.form {
             ReplyForm::Capture | ReplyForm::Cancel => (200, transaction_shaped()),
             ReplyForm::CancelOrRefund => (201, transaction_shaped()),
-            ReplyForm::Refund => (200, (self.faces.payment)(&self.facts(payment, std::slice::from_ref(operation), false))),
+            ReplyForm::Refund => (200, (self.herald.faces.payment)(&self.facts(payment, std::slice::from_ref(operation), false))),
         }
     }
 }
@@ -130,29 +124,33 @@ impl Api {
 #[derive(Clone)]
 pub struct Origins {
     all: Arc<Vec<(OriginKind, Arc<dyn Origin>)>>,
-    challenges: Challenges,
+    herald: Herald,
 }
 
 impl Origins {
     /// The payments API with its links, its subscriptions and the enrolment of cards, drawing their replies with `faces` and telling
     /// receivers of webhooks through `outbox`.
     pub fn new(faces: Faces, outbox: Outbox) -> Self {
-        let challenges = faces.challenges.clone();
-        let enrolment = Enrolment { faces: faces.clone() };
-        let api = Api { faces, outbox };
+        let herald = Herald { faces, outbox };
+        let api = Api { herald: herald.clone() };
         let all: Vec<(OriginKind, Arc<dyn Origin>)> = vec![
-            (OriginKind::Enrolment, Arc::new(enrolment)),
+            (OriginKind::Enrolment, Arc::new(Enrolment { api: api.clone() })),
             (OriginKind::Link, Arc::new(LinkOrigin { api: api.clone() })),
             (OriginKind::Subscription, Arc::new(SubscriptionOrigin { api: api.clone() })),
             (OriginKind::Delay, Arc::new(DelayOrigin { api: api.clone() })),
             (OriginKind::Api, Arc::new(api)),
         ];
-        Self { all: Arc::new(all), challenges }
+        Self { all: Arc::new(all), herald }
     }
 
     /// Where payers are sent to.
     pub(crate) fn challenges(&self) -> &Challenges {
-        &self.challenges
+        &self.herald.faces.challenges
+    }
+
+    /// Who tells receivers of webhooks.
+    pub(crate) fn herald(&self) -> &Herald {
+        &self.herald
     }
 
     /// One product more.

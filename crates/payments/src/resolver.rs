@@ -153,8 +153,8 @@ impl Inner {
     async fn lapse_due(&self) -> Result<(), Fault> {
         for payment in queries::lapsed(self.store.reader(), self.now(), PAGE).await? {
             let (connector, currency, charge) = (payment.connector, payment.currency, payment.attempt_id);
-            let Ok(_let_go) =
-                self.store.writer().run(Lapse { key: (payment.account_id, payment.id), connector, currency, charge }).await?;
+            let (key, herald) = ((payment.account_id, payment.id), self.origins.herald().clone());
+            let Ok(_let_go) = self.store.writer().run(Lapse { key, connector, currency, charge, herald }).await?;
         }
         Ok(())
     }

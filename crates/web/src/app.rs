@@ -74,6 +74,23 @@ impl App {
         self.0.web.drain();
     }
 
+    /// The whole answer, as bytes, to something from `peer` that is no request: the parser refuses it with this status and this line
+    /// for the date. Counted and logged like every other.
+    pub(crate) fn refuse_unread(&self, status: StatusCode, date: &str, peer: IpAddr) -> Vec<u8> {
+        let inner = self.0.as_ref();
+        let problem = match status {
+            // The parser tells a long line from a long head; here they have one limit.
+            StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => head_too_large(),
+            _ => Problem::new(Code::InvalidRequest, "this is not a well-formed HTTP request").closing(),
+        };
+        let exchange = Exchange::new(inner.ids.of(&HeaderMap::new()), peer, Uri::default(), Params::default());
+        let mut response = problem.into_response();
+        inner.finish(&mut response, &exchange);
+        inner.meters.count(None, response.status(), Duration::ZERO);
+        log(inner, None, &Method::GET, &exchange, &response, Duration::ZERO);
+        drawn_whole(response, date)
+    }
+
     /// Answers one request that came from `peer`.
     pub async fn answer(self, request: Request<Body>, peer: IpAddr) -> Response {
         let inner = self.0.as_ref();
@@ -183,8 +200,7 @@ fn well_formed(request: &Request<Body>) -> Result<(), Problem> {
     let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let line = request.uri().path().len() + request.uri().query().map_or(0, str::len);
     if head + line > HEAD_BYTES_MAX {
-        let text = format!("request line and headers must have at most {HEAD_BYTES_MAX} bytes");
-        return Err(Problem::new(Code::InvalidRequest, text).with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).closing());
+        return Err(head_too_large());
     }
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -203,6 +219,31 @@ fn well_formed(request: &Request<Body>) -> Result<(), Problem> {
         Some(_) => Ok(()),
         None => broken("the body's length is no number"),
     }
+}
+
+fn head_too_large() -> Problem {
+    let text = format!("request line and headers must have at most {HEAD_BYTES_MAX} bytes");
+    Problem::new(Code::InvalidRequest, text).with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).closing()
+}
+
+/// A reply as it goes over a line of HTTP/1.1.
+fn drawn_whole(response: Response, date: &str) -> Vec<u8> {
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, BODY_BYTES_MAX).now_or_never();
+    let body = body.and_then(Result::ok).expect("the body of a refusal is in memory and small");
+    let mut bytes = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
+    for (name, value) in parts.headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+    if !date.is_empty() {
+        bytes.extend_from_slice(format!("{date}\r\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&body);
+    bytes
 }
 
 /// The same reply as `HEAD` gets it: its length is said, its body is not sent.

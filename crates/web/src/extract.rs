@@ -175,7 +175,11 @@ impl FromRequest<Web> for Fields {
     }
 }
 
-impl Part for Fields {}
+impl Part for Fields {
+    fn describe(needs: &mut Needs) {
+        needs.reads = true;
+    }
+}
 
 /// `a=b&c=d`, each part decoded from its form encoding. What cannot be decoded stands as it is.
 pub(crate) fn decoded(query: &str) -> Vec<(String, String)> {

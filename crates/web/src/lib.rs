@@ -15,6 +15,7 @@ mod app;
 mod body;
 mod caller;
 mod client;
+mod compressed;
 mod dev;
 mod envelope;
 mod exchange;
@@ -41,6 +42,7 @@ mod table;
 pub mod tls;
 mod view;
 mod visitors;
+mod wire;
 
 pub use app::{App, app};
 pub use hosts::NoSuchFamily;

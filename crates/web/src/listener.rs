@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::patience::Impatient;
+use crate::wire::{Refuse, Watched};
 
 /// Longest time in which the head of a request must arrive; an idle connection is closed after it.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
@@ -140,6 +141,18 @@ fn protocols() -> Builder<TokioExecutor> {
     builder
 }
 
+/// Answers on a connection what could not be read as a request.
+struct Refuser {
+    app: App,
+    peer: SocketAddr,
+}
+
+impl Refuse for Refuser {
+    fn refuse(&self, status: StatusCode, date: &str) -> Vec<u8> {
+        self.app.refuse_unread(status, date, self.peer.ip())
+    }
+}
+
 /// One connection.
 struct Connection {
     app: App,
@@ -166,6 +179,7 @@ impl Connection {
 
     async fn serve<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, io: Io) {
         let Connection { app, builder, peer, shutdown } = self;
+        let io = Watched::new(io, Refuser { app: app.clone(), peer });
         let service = service_fn(move |request: Request<Incoming>| {
             let app = app.clone();
             async move { Ok::<_, Infallible>(app.answer(request.map(Body::new), peer.ip()).await) }

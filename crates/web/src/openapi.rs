@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::compressed::Compressed;
 use crate::envelope::{Code, JSON, ProblemView};
+use crate::extract::Headers;
 use crate::object::Components;
 use crate::route::{Content, Idempotency, Route, component};
 use crate::state::{Options, Web};
@@ -38,7 +39,7 @@ pub(crate) const SECTIONS: [(&str, &str); 14] = [
 pub(crate) struct Reference {
     /// As a value.
     pub document: Value,
-    served: Bytes,
+    served: Compressed,
 }
 
 impl Reference {
@@ -46,7 +47,7 @@ impl Reference {
     pub(crate) fn new(routes: &[Route], options: &Options) -> Reference {
         let document = document(routes, options.version, &options.base_url);
         let served = serde_json::to_vec(&document).expect("a JSON value serialises");
-        Reference { document, served: served.into() }
+        Reference { document, served: Compressed::new(served.into()) }
     }
 }
 
@@ -65,8 +66,8 @@ pub(crate) fn route() -> Route {
     )
 }
 
-async fn serve(State(web): State<Web>) -> Response {
-    ([(CONTENT_TYPE, JSON)], web.reference.served.clone()).into_response()
+async fn serve(Headers(headers): Headers, State(web): State<Web>) -> Response {
+    ([(CONTENT_TYPE, JSON)], web.reference.served.reply(&headers)).into_response()
 }
 
 fn document(routes: &[Route], version: &str, base_url: &str) -> Value {
@@ -180,6 +181,7 @@ fn responses(route: &Route, problem: &Value, components: &mut Components) -> Map
                 json!({"application/json": content})
             }
             Content::Html => json!({"text/html": {}}),
+            Content::Nothing => json!({}),
             Content::Other(kind) => json!({*kind: {}}),
         };
         responses.insert(reply.status.as_str().to_owned(), json!({"description": reply.text, "content": content}));
@@ -201,7 +203,8 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
             codes.push(code);
         }
     };
-    let of_all = [Code::InvalidRequest, Code::InternalError, Code::RequestTimeout];
+    // Unavailable: the store cannot be reached, or the server is stopping.
+    let of_all = [Code::InvalidRequest, Code::InternalError, Code::ServiceUnavailable, Code::RequestTimeout];
     let of_keys = [
         Code::InvalidCredentials,
         Code::ExpiredCredentials,
@@ -209,7 +212,6 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
         Code::AuthorizationRequired,
         Code::TooManyRequests,
         Code::InvalidAccountId,
-        Code::ServiceUnavailable,
     ];
     let of_bodies = [Code::MissingParameters, Code::InvalidParameters];
     for code in of_all {
@@ -225,6 +227,8 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
         for code in of_bodies {
             add(code.status(), code);
         }
+    }
+    if route.needs.body.is_some() || route.needs.reads {
         add(StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidRequest);
         add(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout);
     }

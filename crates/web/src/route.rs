@@ -45,6 +45,8 @@ pub(crate) struct Needs {
     pub idempotency: Idempotency,
     /// The body.
     pub body: Option<BodyShape>,
+    /// Whether a body is read that has no shape here: a form of a page, or whatever an acquirer sends.
+    pub reads: bool,
     /// Parameters of the query.
     pub query: Vec<Parameter>,
 }
@@ -108,6 +110,8 @@ pub(crate) enum Content {
     Json(fn(&mut Components) -> RefOr<Schema>),
     /// A page.
     Html,
+    /// No body.
+    Nothing,
     /// Text or a file of this type.
     Other(&'static str),
 }

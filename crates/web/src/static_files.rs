@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -11,6 +10,7 @@ use bytes::Bytes;
 use kernel::sha256;
 use rust_embed::RustEmbed;
 
+use crate::compressed::Compressed;
 use crate::envelope::{Code, Problem};
 use crate::extract::{At, Headers};
 use crate::route::{Content, Route};
@@ -27,7 +27,7 @@ struct Files;
 
 /// One file.
 struct Asset {
-    bytes: Bytes,
+    bytes: Compressed,
     content_type: HeaderValue,
     tag: HeaderValue,
 }
@@ -49,8 +49,9 @@ impl Assets {
             let bytes = Bytes::from(Files::get(&name).expect("the list has just named it").data.into_owned());
             let hash = sha256(&[&bytes]);
             all.extend_from_slice(&hash);
-            let tag = HeaderValue::from_str(&format!("\"{}\"", short(&hash))).expect("hexadecimal digits in quotes");
-            files.insert(name.to_string(), Asset { bytes, content_type: content_type(&name), tag });
+            // Weak: the compressed form has it too (RFC 9110, section 8.8.3.3).
+            let tag = HeaderValue::from_str(&format!("W/\"{}\"", short(&hash))).expect("hexadecimal digits in quotes");
+            files.insert(name.to_string(), Asset { bytes: Compressed::new(bytes), content_type: content_type(&name), tag });
         }
         Assets { version: short(&sha256(&[&all])), files }
     }
@@ -67,6 +68,8 @@ pub(crate) fn route() -> Route {
         .named("House", "static-file", "Get a file of the pages")
         .params(&[("version", "Changes when a file does."), ("file", "Its name.")])
         .replies(StatusCode::OK, "The file.", Content::Other("*/*"))
+        .replies(StatusCode::NOT_MODIFIED, "You have it: it is as `If-None-Match` says.", Content::Nothing)
+        .refusals(&[(Code::NotFound, "There is no such file.")])
 }
 
 async fn serve(At((version, file)): At<(String, String)>, Headers(headers): Headers, State(web): State<Web>) -> Response {
@@ -79,17 +82,15 @@ async fn serve(At((version, file)): At<(String, String)>, Headers(headers): Head
     if unchanged(&headers, &asset.tag) {
         return (StatusCode::NOT_MODIFIED, validators).into_response();
     }
-    (validators, [(CONTENT_TYPE, asset.content_type.clone())], Body::from(asset.bytes.clone())).into_response()
+    (validators, [(CONTENT_TYPE, asset.content_type.clone())], asset.bytes.reply(&headers)).into_response()
 }
 
 /// Whether the reader has this version already (RFC 9110, section 13.1.2).
 fn unchanged(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let tag = tag.to_str().unwrap_or_default();
-    headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|list| list.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag))
+    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|list| {
+        list.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag.trim_start_matches("W/"))
+    })
 }
 
 fn short(hash: &[u8; 32]) -> String {
@@ -124,7 +125,7 @@ mod tests {
         let asks =
             |value: String| [(IF_NONE_MATCH, HeaderValue::from_str(&value).expect("a value"))].into_iter().collect::<HeaderMap>();
         let tag = css.tag.to_str().expect("visible");
-        assert!(unchanged(&asks(tag.to_owned()), &css.tag) && unchanged(&asks(format!("\"x\", W/{tag}")), &css.tag));
+        assert!(unchanged(&asks(tag.to_owned()), &css.tag) && unchanged(&asks(format!("\"x\", {tag}")), &css.tag));
         assert!(!unchanged(&asks("\"x\"".to_owned()), &css.tag) && !unchanged(&HeaderMap::new(), &css.tag));
     }
 }

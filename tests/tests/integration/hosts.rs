@@ -23,5 +23,13 @@ on_both_engines! {
         assert!(answers.iter().all(|answer| *answer == answers[0]));
         merchant.ask("GET", &format!("/payments/{}", made.id)).header("host", "localhost").send().await.refused(404, "NOT_FOUND");
         merchant.ask("GET", "/healthz").header("host", "api.localhost").send().await.expect(200);
+        // What only a sandbox has is no part of a family: it is at the root of hosts that are none's.
+        for (method, path) in [("GET", "/dev/outbox"), ("GET", "/dev/acquirer"), ("POST", "/dev/clock"), ("GET", "/dev/hello")] {
+            for host in ["api.localhost", "pay.example.com", "tickets.localhost"] {
+                let answer = merchant.ask(method, path).header("host", host).send().await;
+                answer.refused(404, "NOT_FOUND");
+            }
+        }
+        merchant.ask("GET", "/dev/outbox").header("host", "anything.example").send().await.expect(200);
     }
 }

@@ -33,6 +33,36 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn what_is_no_request_is_refused_like_every_other(world) {
+        let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(70_000));
+        let many: String = (0..1_100).map(|number| format!("x-{number}: 1\r\n")).collect();
+        let many = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{many}\r\n");
+        let both = "POST /v1/payments HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\nG";
+        let healthy = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        for (text, status) in [
+            ("complete nonsense\r\n\r\n".to_owned(), 400),
+            ("GET /healthz HTTP/1.1\r\nno colon here\r\n\r\n".to_owned(), 400),
+            (format!("{healthy}{healthy}GET /\u{0} HTTP/1.1\r\n\r\n"), 400),
+            (both.to_owned(), 400),
+            (long, 431),
+            (many, 431),
+        ] {
+            let reply = send(&world, text.clone().into_bytes()).await;
+            let shown = text.chars().take(80).collect::<String>();
+            assert_eq!(reply.statuses.last(), Some(&status), "{shown}: {reply:?}");
+            assert!(reply.closed, "{shown}");
+            let (head, body) = reply.text.rsplit_once("\r\n\r\n").expect("a head and a body");
+            let head = head.rsplit("HTTP/1.1 ").next().expect("the last head").to_ascii_lowercase();
+            assert!(body.starts_with(r#"{"code":"INVALID_REQUEST","messages":[""#), "{shown}: {body}");
+            for header in [
+                "content-type: application/json; charset=utf-8", "connection: close", "x-request-id: ", "cache-control: no-store", "date: ",
+            ] {
+                assert!(head.contains(header), "{shown}: no {header} in {head}");
+            }
+            assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+        }
+    }
+
     async fn a_thousand_requests_on_one_connection(world) {
         let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_000);
         let reply = send(&world, request).await;

@@ -74,6 +74,7 @@ impl House {
                 payments::NOTIFICATIONS_MIGRATION,
                 payments::delays::MIGRATION,
                 payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
+                payments::TOLD_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

@@ -75,7 +75,8 @@ impl Command for AnswerChallenge {
             }
             Given::Proof(proof @ (Proof::Authenticated | Proof::Attempted)) => {
                 let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
-                payment.attempt = AttemptState::Sending;
+                // Its transaction was and is pending: nobody is told anything new.
+                payment.attempt = AttemptState::Unknown;
                 if let (Some(said), Some(eci)) = (&payment.response, proof.eci()) {
                     payment.response = Some(said.authenticated(eci));
                 }

@@ -6,7 +6,9 @@ use db::{Command, Keys, Rows};
 use kernel::{AccountId, Currency, Money, PaymentId, Timestamp};
 use ledger::Cause;
 use ledger::recipes::HoldRelease;
+use messaging::Family;
 
+use crate::announce::Herald;
 use crate::rows::PaymentRow;
 use crate::types::Connector;
 
@@ -18,6 +20,7 @@ pub(crate) struct Lapse {
     pub(crate) connector: Connector,
     pub(crate) currency: Currency,
     pub(crate) charge: kernel::AttemptId,
+    pub(crate) herald: Herald,
 }
 
 impl Lapse {
@@ -38,6 +41,7 @@ impl Command for Lapse {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<PaymentRow>(self.key);
         ledger::keys(keys, &self.cause(), &self.release(1));
+        self.herald.keys(self.key.0, Family::Payment, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<bool, Infallible> {
@@ -48,6 +52,7 @@ impl Command for Lapse {
         payment.adopt(&standing, now);
         // The posting of an authorisation's own attempt is its hold; the release under the same cause happens once, here.
         ledger::post(rows, &self.cause(), &self.release(minor), now).expect("what is released was held");
+        self.herald.lapsed(rows, self.key, now);
         Ok(true)
     }
 }

@@ -4,7 +4,9 @@ use db::{Command, Keys, Rows};
 use idempotency::{HoldRefusal, Recorded, Reply};
 use kernel::{Outcome, Timestamp};
 use ledger::recipes::Recipe;
+use messaging::Family;
 
+use crate::announce::Herald;
 use crate::attempt::Attempt;
 use crate::challenges::Challenges;
 use crate::delays;
@@ -117,7 +119,7 @@ pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origin
     };
     let ended = match attempt.operation() {
         None if attempt.kind == AttemptKind::Payout => payouts::settle(rows, attempt, ending, now)?,
-        None => settle_first(rows, attempt, ending, origins.challenges(), now)?,
+        None => settle_first(rows, attempt, ending, origins, now)?,
         Some(operation) => settle_later(rows, attempt, operation, ending, now)?,
     };
     if attempt.kind == AttemptKind::Refund && ended == Ended::Approved {
@@ -126,7 +128,7 @@ pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origin
     Some(ended)
 }
 
-fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges: &Challenges, now: Timestamp) -> Option<Ended> {
+fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
     let key = attempt.payment_key();
     let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_unsettled();
     let payment = rows.get_mut::<PaymentRow>(&key).filter(waits)?;
@@ -161,11 +163,11 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, challenges:
     payment.answered_at = Some(now);
     let session = payment.checkout_session;
     if ended != Ended::AwaitingPayer {
-        settle_card(rows, attempt, ended, now);
+        settle_card(rows, origins.herald(), attempt, ended, now);
     }
     match ended {
         Ended::NotSent if *ending == Ending::NeverSent => drop(rows.delete::<PaymentRow>(&key)),
-        Ended::AwaitingPayer => await_payer(rows, attempt, challenges, now),
+        Ended::AwaitingPayer => await_payer(rows, attempt, origins.challenges(), now),
         Ended::Approved | Ended::Declined | Ended::Errored | Ended::NotSent | Ended::Expired => {}
     }
     if !matches!(ended, Ended::Approved | Ended::AwaitingPayer)
@@ -206,12 +208,12 @@ fn await_payer(rows: &mut Rows, attempt: &Attempt, challenges: &Challenges, now:
 }
 
 /// The card's own part: a token is used up or given back, a stored method was used, or is stored now, or is not.
-fn settle_card(rows: &mut Rows, attempt: &Attempt, ended: Ended, now: Timestamp) {
+fn settle_card(rows: &mut Rows, herald: &Herald, attempt: &Attempt, ended: Ended, now: Timestamp) {
     if let Some(token) = attempt.token {
         tokens::settle(rows, attempt.account_id, token, attempt.payment_id, ended != Ended::NotSent, now);
     }
     let Some(method) = attempt.method else { return };
-    let kept = methods::settle(rows, attempt, method, ended, now);
+    let kept = methods::settle(rows, herald, attempt, method, ended, now);
     let payment = rows.must_mut::<PaymentRow>(&attempt.payment_key());
     payment.method_id = kept.map(|(id, _)| id);
     payment.vaulted_token = kept.and_then(|(_, vaulted_token)| vaulted_token);
@@ -271,6 +273,7 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
     }
     if let Some(method) = attempt.method {
         methods::settle_keys(keys, attempt.account_id, method);
+        origins.herald().keys(attempt.account_id, Family::Enrollment, keys);
     }
     let approved = ending.ended() == Ended::Approved;
     let cause = attempt.cause();

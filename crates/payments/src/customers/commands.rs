@@ -3,10 +3,12 @@
 use db::{Command, Keys, Rows};
 use idempotency::Reply;
 use kernel::{AccountId, CustomerId, CustomerSessionId, Timestamp};
+use messaging::Family;
 
 use super::document::changed;
 use super::rows::{CustomerReferenceRow, CustomerRow, CustomerSessionRow};
 use super::types::{CreateCustomer, CreateCustomerSession, PatchCustomer};
+use crate::announce::Herald;
 use crate::commands::{Decision, json};
 use crate::error::Refusal;
 use crate::facts::Faces;
@@ -121,6 +123,7 @@ impl Decision for Patch {
 pub(super) struct Delete {
     pub(super) account: AccountId,
     pub(super) id: CustomerId,
+    pub(super) herald: Herald,
 }
 
 impl Command for Delete {
@@ -130,6 +133,7 @@ impl Command for Delete {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<CustomerRow>((self.account, self.id));
         methods::of_customer_keys(keys, self.account, self.id);
+        self.herald.keys(self.account, Family::Enrollment, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Refusal> {
@@ -142,7 +146,7 @@ impl Command for Delete {
         if let Some(name) = name {
             rows.delete::<CustomerReferenceRow>(&(self.account, name));
         }
-        methods::unenrol_all(rows, self.account, self.id, now);
+        methods::unenrol_all(rows, &self.herald, self.account, self.id, now);
         Ok(())
     }
 }

@@ -48,7 +48,8 @@ impl Payments {
     /// # Errors
     /// [`PaymentsError`].
     pub async fn delete_customer(&self, account: AccountId, id: CustomerId) -> Result<(), PaymentsError> {
-        Ok(self.0.store.writer().run(Delete { account, id }).await??)
+        let herald = self.0.origins.herald().clone();
+        Ok(self.0.store.writer().run(Delete { account, id, herald }).await??)
     }
 
     /// Opens a customer's session.

@@ -52,14 +52,14 @@ impl Create {
 impl Decision for Create {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.fresh::<LinkRow>((self.account_id, self.id));
-        customers::payer_keys(keys, self.account_id, self.ask.customer.as_deref());
+        customers::payer_keys(keys, self.account_id, self.ask.customer_id.as_deref());
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         if self.ask.finish_at.is_some_and(|finish| finish <= now || self.ask.start_at.is_some_and(|start| finish <= start)) {
             return Err(Refusal::InvalidDate("availability.finish_at: must be in the future and after the start"));
         }
-        customers::payer(rows, self.account_id, self.ask.customer.as_deref())?;
+        customers::payer(rows, self.account_id, self.ask.customer_id.as_deref())?;
         let link = self.row(now);
         let facts = LinkFacts { link: &link, payments: &[], base_url: &self.ask.base_url, now };
         let reply = Reply { status: 200, content_type: JSON.into(), location: None, body: (self.faces.link)(&facts).into() };

@@ -36,12 +36,12 @@ pub struct CreateLink {
     pub one_time_use: bool,
     /// Where the payer goes afterwards.
     pub callback_url: Option<Arc<str>>,
+    /// Whom it is for, if the customer is known.
+    pub customer_id: Option<Arc<str>>,
     /// From when on it may be paid.
     pub start_at: Option<Timestamp>,
     /// From when on it may not be paid any more.
     pub finish_at: Option<Timestamp>,
-    /// The customer who is to pay.
-    pub customer: Option<Arc<str>>,
     /// Everything that is only echoed, as a JSON object.
     pub details: Option<Arc<[u8]>>,
     /// Where the product is reached: part of the address that the reply shows.

@@ -5,11 +5,13 @@ use std::convert::Infallible;
 use db::{Command, Keys, Rows};
 use idempotency::{Claim, Reply};
 use kernel::{AccountId, CustomerId, CustomerSessionId, PaymentMethodId, Timestamp, TokenId};
+use messaging::Family;
 use uuid::Uuid;
 
 use super::rows::{CustomerCardRow, PaymentMethodRow};
 use super::source::{NewMethod, existing};
 use super::types::MethodStatus;
+use crate::announce::Herald;
 use crate::attempt::{Asked, Attempt};
 use crate::commands::{Begun, Charge, Decision, Ending, begin, begin_keys, claim, conclude, conclude_keys, done, json, settle};
 use crate::customers::{self, CustomerRow, CustomerSessionRow};
@@ -33,52 +35,57 @@ pub(super) fn destroy_number(rows: &mut Rows, account: AccountId, method: Paymen
     }
 }
 
+/// Tells receivers of webhooks of the status a method has now: to be called once where it has just changed.
+pub(super) fn tell(rows: &mut Rows, herald: &Herald, account: AccountId, method: PaymentMethodId, now: Timestamp) {
+    herald.method(rows, account, method, is_last, now);
+}
+
 /// Takes a method off: its number is destroyed, its customer may enrol the card again.
-pub(super) fn unenrol(rows: &mut Rows, account: AccountId, method: PaymentMethodId, now: Timestamp) {
+pub(super) fn unenrol(rows: &mut Rows, herald: &Herald, account: AccountId, method: PaymentMethodId, now: Timestamp) {
     destroy_number(rows, account, method);
     let Some(row) = rows.get_mut::<PaymentMethodRow>(&(account, method)) else { return };
-    row.status = MethodStatus::Unenrolled;
-    row.updated_at = now;
+    row.turn(MethodStatus::Unenrolled, now);
     if let Some(card) = row.card_key()
         && rows.get::<CustomerCardRow>(&card).is_some_and(|known| known.method_id == method)
     {
         rows.delete::<CustomerCardRow>(&card);
     }
+    tell(rows, herald, account, method, now);
 }
 
 /// Takes all cards of a customer off.
-pub(crate) fn unenrol_all(rows: &mut Rows, account: AccountId, customer: CustomerId, now: Timestamp) {
+pub(crate) fn unenrol_all(rows: &mut Rows, herald: &Herald, account: AccountId, customer: CustomerId, now: Timestamp) {
     for card in rows.all::<CustomerCardRow>(&(account, customer)) {
         let method = rows.must::<CustomerCardRow>(&card).method_id;
-        unenrol(rows, account, method, now);
+        unenrol(rows, herald, account, method, now);
     }
 }
 
-/// Enrols a method whose number is in the vault. A customer who has the card already keeps the method it is known as, and this one goes;
+/// Enrols a method whose number is in the vault; whoever calls it tells of a method that came to be enrolled. A customer who has the card already keeps the method it is known as, and this one goes;
 /// a customer who was deleted meanwhile gets none. Gives the method that can be charged, with what it is charged by.
 pub(super) fn enrol(
     rows: &mut Rows,
+    herald: &Herald,
     account: AccountId,
     method: PaymentMethodId,
     now: Timestamp,
 ) -> Option<(PaymentMethodId, Uuid)> {
     let row = rows.must::<PaymentMethodRow>(&(account, method)).clone();
     if row.customer_id.is_some_and(|customer| customers::live(rows, account, customer).is_err()) {
-        withdraw(rows, &row, now);
+        withdraw(rows, herald, &row, now);
         return None;
     }
     if let Some(card) = row.card_key() {
-        if let Some(known) = existing(rows, card, now) {
+        if let Some(known) = existing(rows, herald, card, now) {
             renew(rows, account, known, &row, now);
-            withdraw(rows, &row, now);
+            withdraw(rows, herald, &row, now);
             let token = rows.must::<PaymentMethodRow>(&(account, known)).vaulted_token;
             return Some((known, token));
         }
         rows.insert(CustomerCardRow { account_id: account, customer_id: card.1, fingerprint: card.2, method_id: method });
     }
     let stored = rows.must_mut::<PaymentMethodRow>(&(account, method));
-    stored.status = MethodStatus::Enrolled;
-    stored.updated_at = now;
+    stored.turn(MethodStatus::Enrolled, now);
     Some((method, stored.vaulted_token))
 }
 
@@ -94,24 +101,27 @@ fn renew(rows: &mut Rows, account: AccountId, known: PaymentMethodId, came: &Pay
 }
 
 /// A method that is not needed. One that a request prepared stays as a trace of that request.
-fn withdraw(rows: &mut Rows, row: &PaymentMethodRow, now: Timestamp) {
+fn withdraw(rows: &mut Rows, herald: &Herald, row: &PaymentMethodRow, now: Timestamp) {
     destroy_number(rows, row.account_id, row.id);
     let key = (row.account_id, row.id);
     if row.customer_session.is_none() {
         rows.delete::<PaymentMethodRow>(&key);
     } else {
-        let row = rows.must_mut::<PaymentMethodRow>(&key);
-        row.status = MethodStatus::Unenrolled;
-        row.updated_at = now;
+        rows.must_mut::<PaymentMethodRow>(&key).turn(MethodStatus::Unenrolled, now);
+        tell(rows, herald, key.0, key.1, now);
     }
+}
+
+/// Whether its customer paid with it last.
+fn is_last(rows: &mut Rows, method: &PaymentMethodRow) -> bool {
+    let customer = method.customer_id.and_then(|customer| rows.get::<CustomerRow>(&(method.account_id, customer)));
+    customer.is_some_and(|customer| customer.last_method == Some(method.id))
 }
 
 /// Draws a method as its request is answered.
 pub(super) fn drawn(rows: &mut Rows, faces: &Faces, account: AccountId, method: PaymentMethodId, now: Timestamp) -> Vec<u8> {
     let row = rows.must::<PaymentMethodRow>(&(account, method)).clone();
-    let last = row.customer_id.is_some_and(|customer| {
-        rows.get::<CustomerRow>(&(account, customer)).is_some_and(|customer| customer.last_method == Some(method))
-    });
+    let last = is_last(rows, &row);
     let check = row.payment_id.and_then(|payment| rows.get::<PaymentRow>(&(account, payment)));
     let asked = check.filter(|check| check.attempt == AttemptState::AwaitingPayer);
     let page = asked.map(|check| faces.challenges.url(check.attempt_id));
@@ -198,7 +208,7 @@ impl Enrol {
         }
         renew(rows, account, known, &self.new.row, now);
         if self.waits_in.is_some() {
-            withdraw(rows, &self.new.row, now);
+            withdraw(rows, self.origins.herald(), &self.new.row, now);
         }
         let body = drawn(rows, &self.faces, account, known, now);
         Ok(done(rows, Some(&self.claim), 201, body, now))
@@ -206,7 +216,7 @@ impl Enrol {
 
     /// Without a check the card is enrolled at once, unless it cannot be good.
     fn at_once(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
-        let (account, id) = self.key();
+        let ((account, id), herald) = (self.key(), self.origins.herald());
         if let Some(token) = self.token {
             tokens::spend(rows, account, token, id.uuid(), now)?;
             tokens::erase(rows, account, token, now);
@@ -214,10 +224,15 @@ impl Enrol {
         self.new.put(rows, now)?;
         let shown = if self.known.is_some() {
             destroy_number(rows, account, id);
-            rows.must_mut::<PaymentMethodRow>(&(account, id)).status = MethodStatus::Declined;
+            rows.must_mut::<PaymentMethodRow>(&(account, id)).turn(MethodStatus::Declined, now);
+            tell(rows, herald, account, id, now);
             id
         } else {
-            enrol(rows, account, id, now).map_or(id, |(id, _)| id)
+            let kept = enrol(rows, herald, account, id, now).map(|(id, _)| id);
+            if kept == Some(id) {
+                tell(rows, herald, account, id, now);
+            }
+            kept.unwrap_or(id)
         };
         let body = drawn(rows, &self.faces, account, shown, now);
         Ok(done(rows, Some(&self.claim), 201, body, now))
@@ -232,6 +247,7 @@ impl Command for Enrol {
         idempotency::claim_keys(keys, &self.claim);
         self.new.keys(keys);
         let account = self.new.row.account_id;
+        self.origins.herald().keys(account, Family::Enrollment, keys);
         if let Some(card) = self.new.row.card_key() {
             keys.row::<CustomerCardRow>(card);
             keys.row::<CustomerRow>((account, card.1));
@@ -251,7 +267,7 @@ impl Command for Enrol {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
         let account = self.new.row.account_id;
-        let known = self.new.row.card_key().and_then(|card| existing(rows, card, now));
+        let known = self.new.row.card_key().and_then(|card| existing(rows, self.origins.herald(), card, now));
         let claimed = match known {
             Some(known) => Claim { subject: known.uuid(), ..self.claim.clone() },
             None => self.claim.clone(),
@@ -282,12 +298,13 @@ pub(super) struct Unenrol {
     pub(super) id: PaymentMethodId,
     /// The customer it must belong to, where one is named.
     pub(super) customer: Option<CustomerId>,
-    pub(super) faces: Faces,
+    pub(super) herald: Herald,
 }
 
 impl Decision for Unenrol {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<PaymentMethodRow>((self.account, self.id));
+        self.herald.keys(self.account, Family::Enrollment, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -297,8 +314,8 @@ impl Decision for Unenrol {
         if !row.can_be_unenrolled(now) {
             return Err(Refusal::InvalidStatus);
         }
-        unenrol(rows, self.account, self.id, now);
-        let body = drawn(rows, &self.faces, self.account, self.id, now);
+        unenrol(rows, &self.herald, self.account, self.id, now);
+        let body = drawn(rows, &self.herald.faces, self.account, self.id, now);
         Ok(json(200, body))
     }
 }
@@ -310,6 +327,7 @@ pub(super) struct MarkDamaged {
     pub(super) id: PaymentMethodId,
     /// The record that was tried; another one that came meanwhile is not judged by it.
     pub(super) record: Option<Uuid>,
+    pub(super) herald: Herald,
 }
 
 impl Command for MarkDamaged {
@@ -318,13 +336,14 @@ impl Command for MarkDamaged {
 
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<PaymentMethodRow>((self.account, self.id));
+        self.herald.keys(self.account, Family::Enrollment, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
         let row = rows.get_mut::<PaymentMethodRow>(&(self.account, self.id));
         if let Some(row) = row.filter(|row| row.status == MethodStatus::Enrolled && row.number_record == self.record) {
-            row.status = MethodStatus::Error;
-            row.updated_at = now;
+            row.turn(MethodStatus::Error, now);
+            tell(rows, &self.herald, self.account, self.id, now);
         }
         Ok(())
     }

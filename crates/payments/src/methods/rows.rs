@@ -45,12 +45,21 @@ db::row! {
                 payment_id: Option<PaymentId>,
                 /// When it was charged successfully the last time.
                 last_used_at: Option<Timestamp>,
+                /// When it came to the status it has, if that is one that receivers of webhooks are told of.
+                reached_at: Option<Timestamp>,
                 /// When it last changed.
                 updated_at: Timestamp }
     }
 }
 
 impl PaymentMethodRow {
+    /// From now on this is its status. Whoever calls it tells of it at the end of the decision: [`super::commands::tell`].
+    pub(super) fn turn(&mut self, status: MethodStatus, now: Timestamp) {
+        self.status = status;
+        self.reached_at = status.trigger().map(|_| now);
+        self.updated_at = now;
+    }
+
     /// The key under which its customer has the card once.
     pub(crate) fn card_key(&self) -> Option<(AccountId, CustomerId, Uuid)> {
         self.customer_id.zip(self.fingerprint).map(|(customer, fingerprint)| (self.account_id, customer, fingerprint))

@@ -108,10 +108,15 @@ impl Payments {
         once: Once,
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let Some(customer) = customer else { return inner.refused(Some(&once), Refusal::CustomerNotFound).await };
+        // Looked for before the card is, so that an unknown customer is named first whatever the card is. Judged again in the decision.
+        let found = match customer {
+            Some(id) => self.get_customer(terms.account_id, id).await?,
+            None => None,
+        };
+        let Some(customer) = found else { return inner.refused(Some(&once), Refusal::CustomerNotFound).await };
         let row = PaymentMethodRow {
             callback_url: ask.callback_url,
-            ..inner.blank(terms.account_id, Some(customer), ask.country, ask.verify, &once)
+            ..inner.blank(terms.account_id, Some(customer.id), ask.country, ask.verify, &once)
         };
         self.enrol(row, None, ask.means, once).await
     }
@@ -175,8 +180,8 @@ impl Payments {
         let (Some(id), None | Some(Some(_))) = (method, customer) else {
             return self.0.refused(once.as_ref(), Refusal::PaymentMethodNotFound).await;
         };
-        let (customer, faces) = (customer.flatten(), self.0.faces.clone());
-        self.0.at_once(Unenrol { account, id, customer, faces }, id.uuid(), once).await
+        let (customer, herald) = (customer.flatten(), self.0.origins.herald().clone());
+        self.0.at_once(Unenrol { account, id, customer, herald }, id.uuid(), once).await
     }
 
     /// One method; `None` when the account has none of that id.
@@ -246,6 +251,7 @@ impl Inner {
             number_record: None,
             payment_id: None,
             last_used_at: None,
+            reached_at: None,
             updated_at: now,
         }
     }
@@ -403,7 +409,8 @@ impl Inner {
         };
         let Some(card) = card else {
             tracing::error!(%account, method = %row.id, "the card of a stored payment method does not open; it is out of use now");
-            let damaged = MarkDamaged { account, id: row.id, record: row.number_record };
+            let herald = self.origins.herald().clone();
+            let damaged = MarkDamaged { account, id: row.id, record: row.number_record, herald };
             let Ok(()) = self.store.writer().run(damaged).await?;
             return Err(Refusal::PaymentMethodStatus.into());
         };

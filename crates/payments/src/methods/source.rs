@@ -4,9 +4,10 @@ use db::{Keys, Rows};
 use kernel::{AccountId, CustomerId, PaymentId, PaymentMethodId, Timestamp, TokenId};
 use uuid::Uuid;
 
-use super::commands::{destroy_number, enrol, enrolled, unenrol};
+use super::commands::{destroy_number, enrol, enrolled, tell, unenrol};
 use super::rows::{CustomerCardRow, PaymentMethodRow};
 use super::types::MethodStatus;
+use crate::announce::Herald;
 use crate::attempt::Attempt;
 use crate::customers::{self, CustomerRow};
 use crate::error::Refusal;
@@ -131,6 +132,7 @@ pub(crate) fn of_customer_keys(keys: &mut Keys<'_>, account: AccountId, customer
 /// what that one is charged by.
 pub(crate) fn settle(
     rows: &mut Rows,
+    herald: &Herald,
     attempt: &Attempt,
     method: PaymentMethodId,
     ended: Ended,
@@ -147,9 +149,12 @@ pub(crate) fn settle(
     }
     let checked = attempt.origin == OriginKind::Enrolment;
     if ended == Ended::Approved {
-        let kept = enrol(rows, account, method, now);
+        let kept = enrol(rows, herald, account, method, now);
         if let Some((kept, _)) = kept.filter(|_| !checked) {
             used(rows, account, kept, now);
+        }
+        if kept.is_some_and(|(kept, _)| kept == method) {
+            tell(rows, herald, account, method, now);
         }
         return match kept {
             Some((kept, token)) => Some((kept, Some(token))),
@@ -166,13 +171,13 @@ pub(crate) fn settle(
             Some((method, None))
         }
         _ if checked && ended != Ended::NotSent => {
-            let row = rows.must_mut::<PaymentMethodRow>(&(account, method));
-            row.status = match ended {
+            let status = match ended {
                 Ended::Declined => MethodStatus::Declined,
                 Ended::Expired => MethodStatus::Expired,
                 Ended::Approved | Ended::Errored | Ended::NotSent | Ended::AwaitingPayer => MethodStatus::Error,
             };
-            row.updated_at = now;
+            rows.must_mut::<PaymentMethodRow>(&(account, method)).turn(status, now);
+            tell(rows, herald, account, method, now);
             Some((method, None))
         }
         _ => {
@@ -195,11 +200,16 @@ fn used(rows: &mut Rows, account: AccountId, method: PaymentMethodId, now: Times
 }
 
 /// The method that the customer of `card` has it as already, if that one can be charged. One that is damaged is taken off.
-pub(super) fn existing(rows: &mut Rows, card: (AccountId, CustomerId, Uuid), now: Timestamp) -> Option<PaymentMethodId> {
+pub(super) fn existing(
+    rows: &mut Rows,
+    herald: &Herald,
+    card: (AccountId, CustomerId, Uuid),
+    now: Timestamp,
+) -> Option<PaymentMethodId> {
     let known = rows.get::<CustomerCardRow>(&card)?.method_id;
     if enrolled(rows, card.0, known) {
         return Some(known);
     }
-    unenrol(rows, card.0, known, now);
+    unenrol(rows, herald, card.0, known, now);
     None
 }

@@ -1,5 +1,7 @@
 //! What a stored payment method can be.
 
+use messaging::Trigger;
+
 db::codes! {
     /// How far a stored payment method got.
     pub enum MethodStatus {
@@ -31,6 +33,15 @@ impl MethodStatus {
             Self::Expired => "EXPIRED",
             Self::Unenrolled => "UNENROLLED",
             Self::Error => "ERROR",
+        }
+    }
+
+    /// The event of reaching it; none while an enrolment is under way, or for one that nobody finished.
+    pub(crate) const fn trigger(self) -> Option<Trigger> {
+        match self {
+            Self::Enrolled | Self::Declined | Self::Error => Some(Trigger::EnrollmentEnroll),
+            Self::Unenrolled => Some(Trigger::EnrollmentUnenroll),
+            Self::ReadyToEnroll | Self::EnrollInProcess | Self::Expired => None,
         }
     }
 }

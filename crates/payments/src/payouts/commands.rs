@@ -9,6 +9,7 @@ use ledger::PostRefusal;
 use ledger::recipes::{PayoutDone, PayoutFailed, PayoutStart};
 
 use super::rows::{PayoutReferenceRow, PayoutRow};
+use crate::announce::Herald;
 use crate::attempt::{Asked, Attempt};
 use crate::commands::{Begun, Ending, Finished, claim, post};
 use crate::error::Refusal;
@@ -119,7 +120,7 @@ pub(crate) struct BeginPayout {
     pub(crate) claim: Claim,
     /// The row as it will be, but for the time.
     pub(crate) payout: PayoutRow,
-    pub(crate) faces: Faces,
+    pub(crate) herald: Herald,
 }
 
 impl BeginPayout {
@@ -143,6 +144,7 @@ impl Command for BeginPayout {
         keys.fresh::<PayoutRow>((self.payout.account_id, self.payout.id));
         let attempt = self.attempt();
         ledger::keys(keys, &attempt.cause(), &attempt.payout_start());
+        self.herald.attempt_keys(&attempt, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Begun<()>, Refusal> {
@@ -164,8 +166,9 @@ impl Command for BeginPayout {
             Err(PostRefusal::BelowFloor { .. }) => {
                 payout.state = AttemptState::Declined;
                 payout.response = not_covered();
-                let reply = reply(&payout, &self.faces);
+                let reply = reply(&payout, &self.herald.faces);
                 rows.append(payout);
+                self.herald.payout(rows, &attempt, now);
                 let recorded = idempotency::finish(rows, &self.claim.scope, &reply, now);
                 let recorded = recorded.expect("the claim was made a moment ago, and the reply is small");
                 Ok(Begun::Done(Finished { ended: Ended::Declined, reply: Some(reply), recorded: Some(recorded) }))

@@ -47,7 +47,7 @@ impl Payments {
         }
         let working = inner.enter(&once)?;
         let (payout, ask) = parts(account_id, id, AttemptId::new(&inner.source), connector, ask);
-        let begin = BeginPayout { claim: once.claim(id.uuid()), payout, faces: inner.faces.clone() };
+        let begin = BeginPayout { claim: once.claim(id.uuid()), payout, herald: inner.origins.herald().clone() };
         let flow = inner.clone().begin_payout(begin, ask, working);
         self.0.clone().detached(once.scope, flow).await
     }

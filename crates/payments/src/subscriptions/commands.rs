@@ -5,10 +5,12 @@ use std::convert::Infallible;
 use db::{Command, Keys, Rows};
 use idempotency::Reply;
 use kernel::{AccountId, SubscriptionId, Timestamp};
+use messaging::Family;
 
 use super::rows::{SubscriptionPaymentRow, SubscriptionRow};
 use super::rules::{Due, Plan, Progress};
 use super::types::{ChangeSubscription, CreateSubscription, Cycle, Step, SubscriptionState};
+use crate::announce::Herald;
 use crate::commands::{Charge, Decision};
 use crate::customers;
 use crate::error::{AmountRefusal, Refusal};
@@ -26,6 +28,14 @@ fn reply(row: &SubscriptionRow, faces: &Faces) -> Reply {
     Reply { status: 200, content_type: JSON.into(), location: None, body: (faces.subscription)(row).into() }
 }
 
+/// Lets a subscription go on, tells of it and draws the reply.
+fn go_on(rows: &mut Rows, key: Key, progress: &Progress, herald: &Herald, now: Timestamp) -> Reply {
+    if rows.must_mut::<SubscriptionRow>(&key).adopt(progress, now) {
+        herald.went_on(rows, key, now);
+    }
+    reply(rows.must::<SubscriptionRow>(&key), &herald.faces)
+}
+
 /// `POST /v1/subscriptions`.
 #[derive(Debug)]
 pub(crate) struct Create {
@@ -33,7 +43,7 @@ pub(crate) struct Create {
     /// The subscription's fresh id.
     pub(crate) id: SubscriptionId,
     pub(crate) ask: CreateSubscription,
-    pub(crate) faces: Faces,
+    pub(crate) herald: Herald,
 }
 
 impl Create {
@@ -72,6 +82,9 @@ impl Create {
             forced: false,
             wake_at: None,
             paying: None,
+            change_id: None,
+            changed_at: None,
+            changed_to: None,
             updated_at: now,
         };
         row.adopt(&Progress::begun(&row.plan(), now), now);
@@ -83,6 +96,7 @@ impl Decision for Create {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.fresh::<SubscriptionRow>((self.account_id, self.id));
         customers::payer_keys(keys, self.account_id, self.ask.customer_id.as_deref());
+        self.herald.keys(self.account_id, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -92,8 +106,11 @@ impl Decision for Create {
         customers::payer(rows, self.account_id, self.ask.customer_id.as_deref())?;
         let row = self.row(now);
         judge_finish(row.finish_at, row.start_at, now)?;
-        let reply = reply(&row, &self.faces);
+        let reply = reply(&row, &self.herald.faces);
         rows.append(row);
+        let key = (self.account_id, self.id);
+        self.herald.subscribed(rows, key, now);
+        self.herald.went_on(rows, key, now);
         Ok(reply)
     }
 }
@@ -114,12 +131,13 @@ pub(crate) struct Change {
     /// When it last changed, as the caller read it: another time means that the change was made of something outdated.
     pub(crate) read_at: Timestamp,
     pub(crate) to: ChangeSubscription,
-    pub(crate) faces: Faces,
+    pub(crate) herald: Herald,
 }
 
 impl Decision for Change {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionRow>(self.key);
+        self.herald.keys(self.key.0, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -148,8 +166,7 @@ impl Decision for Change {
         row.details = change.details;
         let mut progress = row.progress();
         progress.keep_within(&row.plan());
-        row.adopt(&progress, now);
-        Ok(reply(row, &self.faces))
+        Ok(go_on(rows, self.key, &progress, &self.herald, now))
     }
 }
 
@@ -158,12 +175,13 @@ impl Decision for Change {
 pub(crate) struct TakeStep {
     pub(crate) key: Key,
     pub(crate) step: Step,
-    pub(crate) faces: Faces,
+    pub(crate) herald: Herald,
 }
 
 impl Decision for TakeStep {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionRow>(self.key);
+        self.herald.keys(self.key.0, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -173,8 +191,7 @@ impl Decision for TakeStep {
             return Err(Refusal::InvalidState);
         }
         progress.step(self.step, &plan, now).map_err(|_| Refusal::InvalidState)?;
-        row.adopt(&progress, now);
-        Ok(reply(row, &self.faces))
+        Ok(go_on(rows, self.key, &progress, &self.herald, now))
     }
 }
 
@@ -184,6 +201,7 @@ pub(crate) struct Take {
     pub(crate) key: Key,
     /// When it was due, as the scheduler read it: another time means that somebody else was quicker.
     pub(crate) due: Timestamp,
+    pub(crate) herald: Herald,
 }
 
 /// A cycle to be charged.
@@ -200,6 +218,7 @@ impl Command for Take {
 
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionRow>(self.key);
+        self.herald.keys(self.key.0, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<ToCharge>, Infallible> {
@@ -207,10 +226,12 @@ impl Command for Take {
         let Some(row) = row else { return Ok(None) };
         let (plan, mut progress) = (row.plan(), row.progress());
         let due = progress.tick(&plan, now);
-        if progress != row.progress() || row.wake_at != progress.wake_at(&plan) {
-            row.adopt(&progress, now);
+        let differs = progress != row.progress() || row.wake_at != progress.wake_at(&plan);
+        if differs && row.adopt(&progress, now) {
+            self.herald.went_on(rows, self.key, now);
         }
         let Due::Charge(amount) = due else { return Ok(None) };
+        let row = rows.must_mut::<SubscriptionRow>(&self.key);
         row.wake_at = Some(now.plus_seconds(LEASE_SECONDS));
         let cycle = Cycle { subscription: row.id, number: row.cycle, attempt: row.tries };
         Ok(Some(ToCharge { row: row.clone(), cycle, amount }))
@@ -222,6 +243,7 @@ impl Command for Take {
 pub(crate) struct CannotCharge {
     pub(crate) account_id: AccountId,
     pub(crate) cycle: Cycle,
+    pub(crate) herald: Herald,
 }
 
 impl Command for CannotCharge {
@@ -230,13 +252,16 @@ impl Command for CannotCharge {
 
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<SubscriptionRow>((self.account_id, self.cycle.subscription));
+        self.herald.keys(self.account_id, Family::Subscription, keys);
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Infallible> {
         if let Some(row) = expecting(rows, self.account_id, &self.cycle) {
             let (plan, mut progress) = (row.plan(), row.progress());
             progress.cannot_be_charged(&plan, now);
-            row.adopt(&progress, now);
+            if row.adopt(&progress, now) {
+                self.herald.went_on(rows, (self.account_id, self.cycle.subscription), now);
+            }
         }
         Ok(())
     }

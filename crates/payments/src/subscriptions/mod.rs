@@ -8,11 +8,13 @@
 //! - While a payment is under way the subscription sleeps; nothing is sent for it a second time.
 //! - Due dates are computed from the start, so a short month shifts no later one.
 //! - Cycles are charged in their order, also when the clock has jumped over several.
+//! - A receiver of webhooks is told of a cycle's renewal at most once.
 
 mod commands;
 mod origin;
 mod port;
 pub(crate) mod queries;
+mod renewals;
 mod rows;
 pub mod rules;
 mod scheduler;
@@ -22,9 +24,9 @@ pub(crate) mod verify;
 
 pub(crate) use commands::{begin, begin_keys};
 pub(crate) use origin::SubscriptionOrigin;
-pub use port::{BillingPort, StoredCard};
+pub use port::{BillingPort, RenewalListener, StoredCard};
 pub use queries::{CyclePayment, Filter, Page};
-pub use rows::{SubscriptionPaymentRow, SubscriptionRow};
+pub use rows::{RenewalNoticeRow, SubscriptionPaymentRow, SubscriptionRow};
 pub use service::Subscriptions;
 pub use types::{ChangeSubscription, CreateSubscription, Cycle, FrequencyUnit, Retries, Step, SubscriptionState};
 

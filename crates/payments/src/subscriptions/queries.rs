@@ -5,6 +5,7 @@ use std::sync::Arc;
 use db::{Fault, Reader, Sql, args, sql};
 use kernel::{AccountId, Currency, Money, PaymentId, SubscriptionId, Timestamp};
 
+use super::port::RenewalListener;
 use super::rows::{SubscriptionPaymentRow, SubscriptionRow};
 use super::types::SubscriptionState;
 use crate::types::{AttemptState, PaymentState};
@@ -38,6 +39,18 @@ static PAYMENTS: Sql = sql!(
 );
 
 static PAYMENTS_COUNT: Sql = sql!("SELECT COUNT(*) FROM subscription_payment WHERE subscription_id = $1 AND account_id = $2");
+
+// What a receiver is to be told: charges after the first, between $2 and $3, of subscriptions in the states $4 and $5.
+static CLOSE_TO_RENEWAL: Sql = sql!(
+    "SELECT id FROM subscription
+      WHERE account_id = $1 AND next_at > $2 AND next_at <= $3 AND state IN ($4, $5)
+        AND cycle > 1 AND (cycle > trial_cycles OR trial_amount > 0) AND (finish_at IS NULL OR next_at < finish_at)
+        AND NOT EXISTS (
+            SELECT 1 FROM renewal_notice AS told
+             WHERE told.account_id = subscription.account_id AND told.subscription_id = subscription.id
+               AND told.webhook_id = $6 AND told.cycle >= subscription.cycle)
+      ORDER BY next_at, id LIMIT $7"
+);
 
 // $1 succeeded.
 pub(super) static CYCLES_PAID_TWICE: Sql = sql!(
@@ -128,6 +141,19 @@ pub(crate) async fn subscription(
 /// Subscriptions to be looked at by `now`, the longest due first.
 pub(crate) async fn due(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<SubscriptionRow>, Fault> {
     reader.rows(&DUE, args![now, limit]).await
+}
+
+/// Subscriptions of whose renewal a receiver is to be told by `now`, the nearest first.
+pub(super) async fn close_to_renewal(
+    reader: &Reader,
+    account: AccountId,
+    to: RenewalListener,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<SubscriptionId>, Fault> {
+    let (trialing, active) = (SubscriptionState::Trialing, SubscriptionState::Active);
+    let values = args![account, now, now.plus_days(to.days), trialing, active, to.webhook_id, limit];
+    reader.list(&CLOSE_TO_RENEWAL, values).await?.iter().map(|record| record.get(0)).collect()
 }
 
 /// A page of subscriptions, newest first.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use kernel::{AccountId, Country, Currency, Money, PaymentId, SubscriptionId, Timestamp};
+use kernel::{AccountId, Country, Currency, Money, PaymentId, SubscriptionId, Timestamp, WebhookId, sha256};
+use messaging::Trigger;
+use uuid::Uuid;
 
-use super::rules::{Plan, Progress};
+use super::rules::{Plan, Progress, news};
 use super::types::{FrequencyUnit, Retries, SubscriptionState};
 
 db::row! {
@@ -72,6 +74,12 @@ db::row! {
                 wake_at: Option<Timestamp>,
                 /// The payment under way.
                 paying: Option<PaymentId>,
+                /// The id of its last change of status that receivers of webhooks are told of.
+                change_id: Option<Uuid>,
+                /// When that was.
+                changed_at: Option<Timestamp>,
+                /// As what it is told.
+                changed_to: Option<Trigger>,
                 /// When it last changed.
                 updated_at: Timestamp }
     }
@@ -131,8 +139,13 @@ impl SubscriptionRow {
 
     /// Takes over what the rules made of it, and sleeps until its next time, or for good while a payment is under way.
     ///
-    /// This is the one place where a subscription's status changes.
-    pub(crate) fn adopt(&mut self, progress: &Progress, now: Timestamp) {
+    /// This is the one place where a subscription's status changes. `true`: it did, and receivers of webhooks are to be told.
+    pub(crate) fn adopt(&mut self, progress: &Progress, now: Timestamp) -> bool {
+        let news = news(self.state, progress.state);
+        if let Some(event) = news {
+            self.change_id = Some(self.following_change(event));
+            (self.changed_at, self.changed_to) = (Some(now), Some(event));
+        }
         self.state = progress.state;
         self.cycle = progress.cycle;
         self.tries = progress.tries;
@@ -142,6 +155,48 @@ impl SubscriptionRow {
         self.forced = progress.forced;
         self.wake_at = if self.paying.is_some() { None } else { progress.wake_at(&self.plan()) };
         self.updated_at = now;
+        news.is_some()
+    }
+
+    /// The id of the change after the last one: what happens to a subscription has one order, so this names each change once.
+    fn following_change(&self, event: Trigger) -> Uuid {
+        let before = self.change_id.unwrap_or(self.id.uuid());
+        derived(&[before.as_bytes(), &event.code().to_be_bytes()])
+    }
+}
+
+/// The id of what these name: UUID version 8 of their hash.
+fn derived(parts: &[&[u8]]) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&sha256(parts)[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+db::row! {
+    /// The last cycle of whose renewal a receiver was told.
+    pub struct RenewalNoticeRow: "renewal_notice" {
+        key { /// The tenant.
+              account_id: AccountId,
+              /// The subscription.
+              subscription_id: SubscriptionId,
+              /// The receiver.
+              webhook_id: WebhookId }
+        once {}
+        state { /// The cycle.
+                cycle: i64,
+                /// The id of this notice, as its event names it.
+                notice_id: Uuid,
+                /// When it was told.
+                told_at: Timestamp }
+    }
+}
+
+impl RenewalNoticeRow {
+    /// The notice of a cycle.
+    pub(super) fn of(key: (AccountId, SubscriptionId, WebhookId), cycle: i64, now: Timestamp) -> Self {
+        let (account_id, subscription_id, webhook_id) = key;
+        let notice_id = derived(&[&subscription_id.bytes(), &webhook_id.bytes(), &cycle.to_be_bytes()]);
+        Self { account_id, subscription_id, webhook_id, cycle, notice_id, told_at: now }
     }
 }
 

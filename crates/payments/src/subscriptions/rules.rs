@@ -1,11 +1,32 @@
 //! When cycles are due and what follows from their payments. Pure.
 
 use kernel::{Money, Timestamp};
+use messaging::Trigger;
 
 use super::types::{FrequencyUnit, Retries, Step, SubscriptionState};
 
 /// Days after the first decline of a cycle at which it is tried again (API rule).
 pub const RETRY_DAYS: [i64; 6] = [1, 3, 5, 7, 10, 14];
+
+/// How many days before a renewal receivers of webhooks are told that did not say when.
+pub const RENEWAL_DAYS: i64 = 7;
+
+/// As what a change of status is told to receivers of webhooks; `None` where nothing changed.
+pub fn news(before: SubscriptionState, after: SubscriptionState) -> Option<Trigger> {
+    use SubscriptionState::{Active, Cancelled, Completed, Created, PastDue, Paused, Trialing};
+    if before == after {
+        return None;
+    }
+    match after {
+        Created => None,
+        Trialing | Active if before == Paused => Some(Trigger::SubscriptionResume),
+        Trialing | Active => Some(Trigger::SubscriptionActive),
+        PastDue => Some(Trigger::SubscriptionPastDue),
+        Paused => Some(Trigger::SubscriptionPause),
+        Completed => Some(Trigger::SubscriptionComplete),
+        Cancelled => Some(Trigger::SubscriptionCancel),
+    }
+}
 
 /// What was agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +138,14 @@ impl Progress {
     /// When the next charge will be, as it is shown.
     pub fn shown_next(&self, plan: &Plan) -> Option<Timestamp> {
         self.next_at.filter(|next| plan.finish_at.is_none_or(|finish| *next < finish))
+    }
+
+    /// Whether a renewal is at most so many days away: a charge after the first, by the schedule of cycles.
+    pub fn close_to_renewal(&self, plan: &Plan, days: i64, now: Timestamp) -> bool {
+        let runs = matches!(self.state, SubscriptionState::Trialing | SubscriptionState::Active);
+        let charged = self.cycle > 1 && plan.amount_of(self.cycle).is_positive();
+        let near = |next: Timestamp| next > now && next <= now.plus_days(days);
+        runs && charged && self.shown_next(plan).is_some_and(near)
     }
 
     /// What is to be done at `now`; steps that need no payment are taken.

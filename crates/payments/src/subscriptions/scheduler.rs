@@ -5,7 +5,7 @@ use std::time::Duration;
 use db::Fault;
 use futures_util::{StreamExt, stream};
 use idempotency::{BodyHash, IdempotencyKey, Scope};
-use kernel::sha256;
+use kernel::{Timestamp, sha256};
 
 use super::commands::{CannotCharge, Take, ToCharge};
 use super::queries;
@@ -19,6 +19,8 @@ use crate::types::{Mode, Workflow};
 
 /// How often the scheduler looks.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it looks which renewals are near, in seconds of platform time.
+const RENEWALS_EVERY_SECONDS: i64 = 5;
 /// Subscriptions looked at in one go.
 const PAGE: u32 = 500;
 /// Cycles charged at the same time.
@@ -30,7 +32,15 @@ impl Subscriptions {
     /// Charges what is due until `stop`.
     pub async fn bill_until(&self, stop: impl Future<Output = ()>) {
         let ticking = async {
+            let mut told_at = Timestamp::MIN;
             loop {
+                let now = self.payments.0.now();
+                if now.seconds_since(told_at) >= RENEWALS_EVERY_SECONDS {
+                    told_at = now;
+                    if let Err(fault) = self.tell_renewals().await {
+                        tracing::warn!(%fault, "renewals could not be told; the next look will");
+                    }
+                }
                 if let Err(fault) = self.bill_once().await {
                     tracing::warn!(%fault, "subscriptions could not be looked at; the next tick will");
                 }
@@ -75,7 +85,8 @@ impl Subscriptions {
     async fn bill(&self, row: SubscriptionRow) -> Result<bool, Fault> {
         let inner = &self.payments.0;
         let Some(due) = row.wake_at else { return Ok(false) };
-        let Ok(to_charge) = inner.store.writer().run(Take { key: (row.account_id, row.id), due }).await?;
+        let Ok(to_charge) =
+            inner.store.writer().run(Take { key: (row.account_id, row.id), due, herald: inner.origins.herald().clone() }).await?;
         match to_charge {
             Some(to_charge) => self.charge(to_charge).await,
             None => Ok(true),
@@ -110,7 +121,9 @@ impl Subscriptions {
             )) => Ok(false),
             Err(PaymentsError::Refused(refusal)) => {
                 tracing::info!(subscription = %row.id, cycle = cycle.number, %refusal, "a cycle cannot be charged");
-                let Ok(()) = self.payments.0.store.writer().run(CannotCharge { account_id: row.account_id, cycle }).await?;
+                let inner = &self.payments.0;
+                let cannot = CannotCharge { account_id: row.account_id, cycle, herald: inner.origins.herald().clone() };
+                let Ok(()) = inner.store.writer().run(cannot).await?;
                 Ok(true)
             }
         }

@@ -52,7 +52,7 @@ impl Subscriptions {
             return self.refused(error, once).await;
         }
         let id = SubscriptionId::new(&inner.source);
-        inner.at_once(Create { account_id, id, ask, faces: inner.faces.clone() }, id.uuid(), once).await
+        inner.at_once(Create { account_id, id, ask, herald: inner.origins.herald().clone() }, id.uuid(), once).await
     }
 
     /// Changes a subscription: `change` makes of what is there what is to be, perhaps more than once.
@@ -77,7 +77,7 @@ impl Subscriptions {
                 return self.refused(error, once).await;
             }
             let key = (account_id, row.id);
-            let command = Change { key, read_at: row.updated_at, to: changed, faces: inner.faces.clone() };
+            let command = Change { key, read_at: row.updated_at, to: changed, herald: inner.origins.herald().clone() };
             match inner.at_once(command, row.id.uuid(), once.clone()).await {
                 Err(PaymentsError::Refused(Refusal::Outdated)) => refused = Refusal::Outdated,
                 answered => return answered,
@@ -99,7 +99,7 @@ impl Subscriptions {
     ) -> Result<Answer, PaymentsError> {
         let inner = &self.payments.0;
         let Some(id) = id else { return self.refused(Refusal::SubscriptionNotFound.into(), once).await };
-        inner.at_once(TakeStep { key: (account_id, id), step, faces: inner.faces.clone() }, id.uuid(), once).await
+        inner.at_once(TakeStep { key: (account_id, id), step, herald: inner.origins.herald().clone() }, id.uuid(), once).await
     }
 
     /// One subscription; `None` when the account has none of that id.

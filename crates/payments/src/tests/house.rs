@@ -110,6 +110,7 @@ impl House {
                 crate::NOTIFICATIONS_MIGRATION,
                 delays::MIGRATION,
                 crate::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
+                crate::TOLD_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

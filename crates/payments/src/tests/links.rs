@@ -19,9 +19,9 @@ fn link(minor: i64) -> CreateLink {
         capture: true,
         one_time_use: true,
         callback_url: None,
+        customer_id: None,
         start_at: None,
         finish_at: None,
-        customer: None,
         details: None,
         base_url: "https://pay.example".into(),
     }

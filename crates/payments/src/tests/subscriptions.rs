@@ -266,6 +266,10 @@ on_both_engines! {
         let ask = crate::customers::CreateCustomer { merchant_customer_id: "ada".into(), document: None };
         let answer = house.payments.create_customer(MERCHANT, ask, None).await.expect("a customer");
         let customer: Arc<str> = String::from_utf8(bytes(&answer).1).expect("text")[7..43].into();
+        for stranger in ["c", "0199a8b4-1f7e-7c3a-8000-0123456789ab"] {
+            let ask = CreateSubscription { customer_id: Some(stranger.into()), ..monthly(900) };
+            assert_eq!(refusal(house.subscriptions().create(MERCHANT, ask, None).await), Refusal::PayerNotFound);
+        }
         let mut made = Vec::new();
         for number in 0..5 {
             let customer_id = (number % 2 == 0).then(|| customer.clone());

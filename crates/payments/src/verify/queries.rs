@@ -130,29 +130,54 @@ pub(super) static DISPUTES_ASTRAY: Sql = sql!(
 
 pub(super) static PAYOUTS: Sql = sql!("SELECT {} FROM payout ORDER BY account_id, id", PayoutRow);
 
-// Every settled attempt of the API beside every receiver of its account, and how often the receiver was told of its present state.
-// $1 the API; $2 … $4 the settled states, $5 … $7 their words; $8 … $10 the modes and $11 … $13 the kinds they begin as; $14 active,
-// $15 what a new receiver may miss, $16 how far the log reaches back.
+// Every change that receivers of webhooks are told of, beside every receiver of its account, and how often that one was told of it. What
+// is compared is the present status: of an attempt (0, by mode; 1, by kind), a payout (2), a stored method (3), a subscription (4); and
+// that a subscription was made (5), that a renewal was announced (6), that a hold has lapsed (7). A word that is missing is any word.
+// $1 … $4 the origins that are told; $5 succeeded, $6 declined, $7 errored, $8 expired, $9 disputed, $10 won, $11 lost; of methods $12
+// enrolled, $13 declined, $14 error, $15 unenrolled; $16 a cancelled payment, $17 the kind of a cancel; $18 active, $19 what a new receiver
+// may miss, $20 how far the log reaches back.
 pub(super) static TOLD: Sql = sql!(
-    "SELECT one, kind, at, w_id, w_triggers, COALESCE(d_count, 0)
-       FROM (SELECT account_id AS account, attempt_id AS one, answered_at AS at,
-                    CASE mode WHEN $8 THEN CAST($11 AS BIGINT) WHEN $9 THEN CAST($12 AS BIGINT) WHEN $10 THEN CAST($13 AS BIGINT) END
-                       AS kind,
-                    CASE attempt WHEN $2 THEN CAST($5 AS TEXT) WHEN $3 THEN CAST($6 AS TEXT) WHEN $4 THEN CAST($7 AS TEXT) END AS word
-               FROM payment WHERE origin = $1 AND attempt IN ($2, $3, $4)
+    "SELECT one, class, code, w_id, w_triggers, COALESCE(d_count, 0), d_event
+       FROM (SELECT account_id AS account, attempt_id AS one, answered_at AS at, CAST(0 AS BIGINT) AS class, mode AS code,
+                    CASE attempt WHEN $5 THEN 'SUCCEEDED' WHEN $6 THEN 'DECLINED' WHEN $7 THEN 'ERROR' ELSE 'EXPIRED' END AS word,
+                    CAST(NULL AS UUID) AS only_to
+               FROM payment WHERE origin IN ($1, $2, $3, $4) AND attempt IN ($5, $6, $7, $8)
               UNION ALL
-             SELECT account_id, id, updated_at, kind,
-                    CASE state WHEN $2 THEN CAST($5 AS TEXT) WHEN $3 THEN CAST($6 AS TEXT) WHEN $4 THEN CAST($7 AS TEXT) END
-               FROM attempt WHERE origin = $1 AND state IN ($2, $3, $4)) AS changes
+             SELECT attempt.account_id, attempt.id, attempt.updated_at, 1, attempt.kind,
+                    CASE attempt.state WHEN $5 THEN 'SUCCEEDED' WHEN $6 THEN 'DECLINED' WHEN $7 THEN 'ERROR' WHEN $9 THEN 'PENDING'
+                                       WHEN $10 THEN 'WON' ELSE 'LOST' END, NULL
+               FROM attempt
+               JOIN payment ON payment.account_id = attempt.account_id AND payment.id = attempt.payment_id
+              WHERE payment.origin IN ($1, $2, $3, $4) AND attempt.state IN ($5, $6, $7, $9, $10, $11)
+              UNION ALL
+             SELECT account_id, attempt_id, updated_at, 2, 0,
+                    CASE state WHEN $5 THEN 'SUCCEEDED' WHEN $6 THEN 'DECLINED' ELSE 'ERROR' END, NULL
+               FROM payout WHERE state IN ($5, $6, $7)
+              UNION ALL
+             SELECT account_id, id, reached_at, 3, status,
+                    CASE status WHEN $12 THEN 'ENROLLED' WHEN $13 THEN 'DECLINED' WHEN $14 THEN 'ERROR' ELSE 'UNENROLLED' END, NULL
+               FROM payment_method WHERE status IN ($12, $13, $14, $15)
+              UNION ALL
+             SELECT account_id, change_id, changed_at, 4, changed_to, NULL, NULL FROM subscription WHERE change_id IS NOT NULL
+              UNION ALL
+             SELECT account_id, id, created_at, 5, 0, NULL, NULL FROM subscription
+              UNION ALL
+             SELECT account_id, notice_id, told_at, 6, 0, NULL, webhook_id FROM renewal_notice
+              UNION ALL
+             SELECT account_id, attempt_id, updated_at, 7, 0, 'CANCELED', NULL
+               FROM payment
+              WHERE state = $16 AND origin IN ($1, $2, $3, $4)
+                AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.account_id = payment.account_id
+                                   AND attempt.payment_id = payment.id AND attempt.kind = $17 AND attempt.state = $5)) AS changes
        JOIN (SELECT account_id AS w_account, id AS w_id, triggers AS w_triggers, listens_since AS w_since FROM webhook
-              WHERE state = $14) AS w
-         ON w_account = account
+              WHERE state = $18) AS w
+         ON w_account = account AND (only_to IS NULL OR w_id = only_to)
        LEFT JOIN (
             SELECT e.account_id AS d_account, e.cause AS d_cause, e.status AS d_word, d.webhook_id AS d_webhook,
-                   CAST(COUNT(*) AS BIGINT) AS d_count
+                   CAST(COUNT(*) AS BIGINT) AS d_count, CAST(MAX(e.happened) AS BIGINT) AS d_event
               FROM webhook_event AS e
               JOIN webhook_delivery AS d ON d.account_id = e.account_id AND d.event_id = e.id
              GROUP BY e.account_id, e.cause, e.status, d.webhook_id) AS told
-         ON d_account = account AND d_cause = one AND d_word = word AND d_webhook = w_id
-      WHERE at > w_since + $15 AND at > $16"
+         ON d_account = account AND d_cause = one AND (word IS NULL OR d_word = word) AND d_webhook = w_id
+      WHERE at > w_since + $19 AND at > $20"
 );

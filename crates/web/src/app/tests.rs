@@ -30,6 +30,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::NOTIFICATIONS_MIGRATION,
     payments::delays::MIGRATION,
     payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
+    payments::TOLD_MIGRATION,
 ];
 
 /// No card is stored.

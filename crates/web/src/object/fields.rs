@@ -60,7 +60,9 @@ pub(crate) struct Link<const MAX: usize>(pub Arc<str>);
 impl<const MAX: usize> Field for Link<MAX> {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
         let Text(found) = Text::<3, MAX>::read(value, reader)?;
-        let rest = found.strip_prefix("https://").or_else(|| found.strip_prefix("http://"));
+        // The case of a scheme does not count (RFC 3986, section 3.1).
+        let of_the_web = |scheme: &str| scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+        let rest = found.split_once("://").and_then(|(scheme, rest)| of_the_web(scheme).then_some(rest));
         let names_a_host = rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_alphanumeric() || first == '['));
         if names_a_host && !found.contains(char::is_whitespace) {
             Some(Link(found))
@@ -344,6 +346,7 @@ mod tests {
     fn links() {
         assert_eq!(judged::<Link<526>>(r#""https://shop.example/back?x=1""#), "");
         assert_eq!(judged::<Link<526>>(r#""http://[::1]/""#), "");
+        assert_eq!(judged::<Link<526>>(r#""HTTPS://Shop.Example/back""#), "");
         for bad in ["javascript:alert(1)", "ftp://a.b", "https://", "https:///x", "http://a b", "//a.b"] {
             assert_eq!(judged::<Link<526>>(&format!("\"{bad}\"")), "body: must be an http or https address", "{bad}");
         }

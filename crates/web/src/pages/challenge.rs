@@ -38,13 +38,16 @@ pub(crate) fn routes() -> Vec<Route> {
         .text("Where the acquirer asks payers on pages of its own, this leads there, and is where they come back to.")
         .params(&[TOKEN_PARAM])
         .replies(StatusCode::OK, "A page.", Content::Html)
-        .replies(StatusCode::SEE_OTHER, "To the acquirer's page; from there, to the payment's `callback_url`.", Content::Html);
+        .replies(StatusCode::SEE_OTHER, "To the acquirer's page; from there, to the payment's `callback_url`.", Content::Html)
+        .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html);
     let take = Route::open(Method::POST, PATH, take)
         .named(GROUP, "answer-challenge", "Take the payer's code")
         .params(&[TOKEN_PARAM])
         .text("The page's own form: `csrf`, `otp`, and `action`, which is `submit` or `cancel`.")
         .replies(StatusCode::OK, "A page: the question again, or the outcome.", Content::Html)
-        .replies(StatusCode::SEE_OTHER, "To the payment's `callback_url`.", Content::Html);
+        .replies(StatusCode::SEE_OTHER, "To the payment's `callback_url`.", Content::Nothing)
+        .replies(StatusCode::FORBIDDEN, "A page: the form was not shown to this browser.", Content::Html)
+        .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html);
     vec![show, take]
 }
 

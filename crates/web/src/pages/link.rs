@@ -29,7 +29,7 @@ use crate::envelope::Problem;
 use crate::exchange::Exchange;
 use crate::extract::{At, Facts, Headers, decoded};
 use crate::refusal::{problem_of_fault, problem_of_payments};
-use crate::route::{Content, Part, Route};
+use crate::route::{Content, Needs, Part, Route};
 use crate::state::Web;
 
 /// The cookie that a form's token is bound to.
@@ -43,15 +43,37 @@ const WAIT: Duration = Duration::from_millis(100);
 
 /// The routes; no key is asked for.
 pub(crate) fn routes() -> Vec<Route> {
-    let page = |route: Route| route.params(&[("code", "Id of the link.")]).replies(StatusCode::OK, "A page.", Content::Html);
+    let page = |route: Route| {
+        route
+            .params(&[("code", "Id of the link.")])
+            .replies(StatusCode::OK, "A page.", Content::Html)
+            .replies(
+                StatusCode::FORBIDDEN,
+                "A page: it may not be paid yet, or the form was not shown to this browser.",
+                Content::Html,
+            )
+            .replies(StatusCode::NOT_FOUND, "A page: there is no such link.", Content::Html)
+            .replies(StatusCode::GONE, "A page: the link is used, cancelled or over.", Content::Html)
+            .replies(StatusCode::TOO_MANY_REQUESTS, "A page: too many requests from this address.", Content::Html)
+    };
     vec![
         page(Route::open(Method::GET, "/v1/links/{code}", show).named("Payment links", "show-link", "Look at a link's page")),
         page(Route::open(Method::POST, "/v1/links/{code}", pay).named("Payment links", "pay-link", "Pay a link"))
-            .text("A form: `csrf`, `number`, `expiration` (MM/YY), `security_code`, `holder_name`."),
+            .text("A form: `csrf`, `number`, `expiration` (MM/YY), `security_code`, `holder_name`.")
+            .replies(StatusCode::ACCEPTED, "A page: the acquirer has not answered yet.", Content::Html)
+            .replies(
+                StatusCode::SEE_OTHER,
+                "To the link's `callback_url`, or to where the payer confirms the payment.",
+                Content::Nothing,
+            )
+            .replies(StatusCode::UNPROCESSABLE_ENTITY, "The page again: something is wrong in the form.", Content::Html)
+            .replies(StatusCode::SERVICE_UNAVAILABLE, "The page again: no acquirer can be reached.", Content::Html),
         Route::open(Method::GET, "/v1/links/{code}/qr.svg", qr)
             .named("Payment links", "link-qr", "Get a link's QR code")
             .params(&[("code", "Id of the link.")])
-            .replies(StatusCode::OK, "A picture of the page's address.", Content::Other("image/svg+xml")),
+            .replies(StatusCode::OK, "A picture of the page's address.", Content::Other("image/svg+xml"))
+            .replies(StatusCode::NOT_FOUND, "A page: there is no such link.", Content::Html)
+            .replies(StatusCode::TOO_MANY_REQUESTS, "A page: too many requests from this address.", Content::Html),
     ]
 }
 
@@ -486,7 +508,11 @@ impl FromRequest<Web> for Form {
     }
 }
 
-impl Part for Form {}
+impl Part for Form {
+    fn describe(needs: &mut Needs) {
+        needs.reads = true;
+    }
+}
 
 impl Form {
     /// The last value of a field; empty when there is none.

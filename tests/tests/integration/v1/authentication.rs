@@ -77,19 +77,68 @@ on_both_engines! {
     }
 
     async fn a_key_made_beside_the_server_works_within_a_second_and_only_from_its_addresses(world) {
-        let account = world.merchant().account_id;
         for (addresses, expected) in [(vec!["127.0.0.0/8", "::1"], 200), (vec!["192.0.2.7"], 401)] {
-            let mut arguments = vec!["create", "--account", &account, "--name", "A new key", "--permission", "ReadOnly", "--json"];
-            arguments.extend(addresses.iter().flat_map(|address| ["--allow-ip", address]));
-            let made: serde_json::Value = serde_json::from_str(&keys(&world, &arguments).await).expect("the answer is JSON");
-            let text = |member: &str| made[member].as_str().expect("a text").to_owned();
-            let key = Key { id: text("id"), token: text("token"), secret: text("secret") };
+            let holder = key_from(&world, &addresses).await;
             tokio::time::sleep(Duration::from_millis(1_100)).await;
-            let answer = Actor::with_key(world.door(), &account, key).get(READ).await.expect(expected);
+            let answer = holder.get(READ).await.expect(expected);
             assert_eq!(answer.code(), if expected == 401 { "UNKNOWN_IP_ADDRESS" } else { "" });
         }
         world.verify_settled().await;
     }
+
+    async fn behind_a_proxy_the_addresses_are_those_of_the_last_hop_that_is_not_ours(mut world) {
+        world.stop().await;
+        world.set("behind_proxy", "true");
+        world.set("trusted_proxies", "127.0.0.0/8,10.0.0.0/8");
+        world.boot().await;
+        let shop = key_from(&world, &["192.0.2.0/24", "2001:db8::/32"]).await;
+        let here = key_from(&world, &["127.0.0.0/8"]).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        for (hops, expected) in [
+            (vec!["192.0.2.7"], 200),
+            (vec!["203.0.113.9, 192.0.2.7, 10.1.1.1"], 200),
+            (vec!["203.0.113.9", "192.0.2.7:4711"], 200),
+            (vec!["[2001:db8::1]:443"], 200),
+            (vec!["203.0.113.9"], 401),
+            // Whoever is let through writes what he likes before it.
+            (vec!["192.0.2.7, 203.0.113.9"], 401),
+            (vec!["192.0.2.7", "203.0.113.9"], 401),
+            (vec!["192.0.2.7, nonsense"], 401),
+            (vec!["nonsense"], 401),
+            (vec![""], 401),
+            (vec![], 401),
+        ] {
+            let ask = hops.iter().fold(shop.ask("GET", READ), |ask, hop| ask.header("X-Forwarded-For", hop));
+            // Other headers that proxies are known to write are not believed.
+            let answer = ask.header("Forwarded", "for=192.0.2.7").header("X-Real-IP", "192.0.2.7").send().await.expect(expected);
+            assert_eq!(answer.code(), if expected == 401 { "UNKNOWN_IP_ADDRESS" } else { "" }, "{hops:?}");
+        }
+        // A key for this machine alone: without a header the proxy itself asks.
+        here.get(READ).await.expect(200);
+        here.ask("GET", READ).header("X-Forwarded-For", "192.0.2.7").send().await.refused(401, "UNKNOWN_IP_ADDRESS");
+        world.verify_settled().await;
+    }
+
+    async fn without_a_proxy_nobody_says_where_he_is_from(world) {
+        let here = key_from(&world, &["127.0.0.0/8", "::1"]).await;
+        let shop = key_from(&world, &["192.0.2.0/24"]).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        here.ask("GET", READ).header("X-Forwarded-For", "192.0.2.7").send().await.expect(200);
+        shop.ask("GET", READ).header("X-Forwarded-For", "192.0.2.7").send().await.refused(401, "UNKNOWN_IP_ADDRESS");
+        // A wrong secret tells nobody that the address would have been wrong too.
+        let guess = Key { secret: format!("{}x", shop.key().secret), ..shop.key().clone() };
+        Actor::with_key(world.door(), "", guess).get(READ).await.refused(401, "INVALID_CREDENTIALS");
+    }
+}
+
+/// Somebody with a fresh key that may be used from these addresses.
+async fn key_from(world: &World, addresses: &[&str]) -> Actor {
+    let account = world.merchant().account_id;
+    let mut arguments = vec!["create", "--account", &account, "--name", "A new key", "--permission", "ReadOnly", "--json"];
+    arguments.extend(addresses.iter().flat_map(|address| ["--allow-ip", address]));
+    let made: serde_json::Value = serde_json::from_str(&keys(world, &arguments).await).expect("the answer is JSON");
+    let text = |member: &str| made[member].as_str().expect("a text").to_owned();
+    Actor::with_key(world.door(), &account, Key { id: text("id"), token: text("token"), secret: text("secret") })
 }
 
 /// Runs `guichet key …` beside the server and gives what it prints.

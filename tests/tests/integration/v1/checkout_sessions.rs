@@ -7,6 +7,35 @@ use testkit::exchange::show;
 use testkit::on_both_engines;
 
 on_both_engines! {
+    async fn the_parts_it_may_be_paid_in_are_a_plan_by_name_or_by_content(world) {
+        let merchant = world.merchant();
+        let path = "/v1/checkout/sessions";
+        let nothing = json!({ "plan_id": null, "plan": null });
+        let plan = json!([{ "installments": [3, 6], "brand": ["VISA"] }]);
+        for (sent, shown) in [
+            (Value::Null, nothing.clone()),
+            (json!({}), nothing),
+            (json!({ "plan_id": "spring" }), json!({ "plan_id": "spring", "plan": null })),
+            (json!({ "plan": plan }), json!({ "plan_id": null, "plan": plan })),
+        ] {
+            let mut body = session(&merchant);
+            body["installments"] = sent.clone();
+            let made = merchant.post(path, body).await.expect(200);
+            assert_eq!(made.json()["installments"], shown, "{sent}");
+            let read = merchant.get(&format!("{path}/{}", made.at("/checkout_session"))).await.expect(200);
+            assert_eq!(read.json()["installments"], shown);
+        }
+        for (wrong, field) in [
+            (json!([3]), "installments"), (json!(3), "installments"), (json!({ "plan_id": 3 }), "installments.plan_id"),
+            (json!({ "plan": ["4507990000000002"] }), "installments.plan"),
+        ] {
+            let mut body = session(&merchant);
+            body["installments"] = wrong.clone();
+            let refused = merchant.post(path, body).await.refused(400, "INVALID_PARAMETERS");
+            assert!(refused.at("/messages/0").starts_with(&format!("{field}: ")), "{wrong}: {}", refused.text());
+        }
+    }
+
     async fn a_session_is_made_read_and_replayed(world) {
         let merchant = world.merchant();
         let body = session(&merchant);

@@ -1,6 +1,7 @@
 //! The payments family.
 
 mod authentication;
+mod card_numbers;
 mod challenges;
 mod checkout_sessions;
 mod customers;

@@ -8,7 +8,7 @@ use testkit::on_both_engines;
 use super::customers::customer;
 use super::payment_methods::{card, enrol};
 
-async fn link(merchant: &Actor, extra: Value) -> Value {
+pub(super) async fn link(merchant: &Actor, extra: Value) -> Value {
     let mut body = json!({
         "account_id": merchant.account_id, "country": "FR", "amount": money("19.99 EUR"), "payment_method_types": ["CARD"],
         "description": "Two <b>chairs</b>",
@@ -19,19 +19,19 @@ async fn link(merchant: &Actor, extra: Value) -> Value {
     merchant.ask("POST", "/v1/payment-links").json(&body).send().await.expect(200).json()
 }
 
-fn path(link: &Value) -> String {
+pub(super) fn path(link: &Value) -> String {
     format!("/v1/links/{}", link["id"].as_str().expect("an id"))
 }
 
 /// A browser's visit: the form's token and the cookie.
-async fn open(payer: &Actor, path: &str) -> (String, String) {
+pub(super) async fn open(payer: &Actor, path: &str) -> (String, String) {
     let page = payer.get(path).await.expect(200);
     let csrf = page.text().split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
     let cookie = page.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie");
     (csrf.to_owned(), cookie.to_owned())
 }
 
-async fn send(payer: &Actor, path: &str, (csrf, cookie): &(String, String), number: &str) -> Exchange {
+pub(super) async fn send(payer: &Actor, path: &str, (csrf, cookie): &(String, String), number: &str) -> Exchange {
     let body = format!("csrf={csrf}&number={number}&expiration=12%2F40&security_code=123&holder_name=Ada+Martin");
     let ask = payer.ask("POST", path).header("content-type", "application/x-www-form-urlencoded").header("cookie", cookie);
     ask.body(body).send().await

@@ -2,7 +2,9 @@
 
 mod configuration;
 mod delivery;
+mod events;
 mod standard;
+mod untold;
 
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PAYMENT_EVENTS: [&str; 6] = ["AUTHORIZE", "CANCEL", "CAPTURE", "PURCHASE", "REFUND", "VERIFY"];
 
 /// A body for `POST /v1/webhooks`.
-fn webhook(merchant: &Actor, url: &str) -> Value {
+pub(super) fn webhook(merchant: &Actor, url: &str) -> Value {
     json!({ "account_id": merchant.account_id, "name": fresh("hook"), "url": url, "payment_triggers": PAYMENT_EVENTS })
 }
 

@@ -10,7 +10,7 @@ use crate::body;
 use crate::envelope::{Code, Problem};
 use crate::extract::{At, Headers};
 use crate::refusal::problem_of_fault;
-use crate::route::{Content, Part, Route};
+use crate::route::{Content, Needs, Part, Route};
 use crate::state::Web;
 
 /// The route.
@@ -23,7 +23,11 @@ pub(crate) fn route() -> Route {
         )
         .params(&[("connector", "Name of the acquirer: `sandbox`, `sandbox_b` or `stripe`.")])
         .replies(StatusCode::OK, "`OK`, also for a repeat.", Content::Other("text/plain"))
-        .refusals(&[(Code::InvalidCredentials, "The signature is missing or not the acquirer's.")])
+        .refusals(&[
+            (Code::InvalidCredentials, "The signature is missing or not the acquirer's."),
+            (Code::InvalidParameters, "It is signed and cannot be read."),
+            (Code::NotFound, "There is no such acquirer, or it sends none."),
+        ])
 }
 
 /// The body as it came: it is signed as it came.
@@ -37,7 +41,11 @@ impl FromRequest<Web> for Raw {
     }
 }
 
-impl Part for Raw {}
+impl Part for Raw {
+    fn describe(needs: &mut Needs) {
+        needs.reads = true;
+    }
+}
 
 async fn take(At(connector): At<String>, Headers(headers): Headers, State(web): State<Web>, Raw(body): Raw) -> Response {
     match taken(&web, &connector, &headers, &body).await {

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use payments::CreateCheckoutSession;
+use serde::Serialize;
 
 use super::create_payment::WorkflowWord;
 use super::details::{SessionDetails, packed, raw};
@@ -40,10 +41,21 @@ object! {
         metadata: Option<Metadata>,
         /// How the card will come.
         workflow: SessionWorkflow = SessionWorkflow::SdkCheckout,
-        /// Comes back unchanged.
-        installments: Option<Echoed>,
+        /// In which parts it may be paid.
+        installments: Option<Installments>,
         /// Your own name for the page.
         checkout_id: Option<Text<1, 255>>,
+    }
+}
+
+object! {
+    /// In which parts an order may be paid; kept and shown, the card's bank sees to the rest.
+    #[derive(Serialize)]
+    pub(super) struct Installments {
+        /// Your own name for the plan.
+        plan_id: Option<Text<1, 255>>,
+        /// The plan; comes back unchanged, at most 64 KiB.
+        plan: Option<Echoed>,
     }
 }
 

@@ -82,9 +82,9 @@ impl Body for CreatePaymentLinkBody {
             capture: self.capture,
             one_time_use: self.one_time_use,
             callback_url: self.callback_url.map(|Link(text)| text),
+            customer_id: self.customer_payer.as_ref().and_then(CustomerPayer::customer),
             start_at,
             finish_at,
-            customer: self.customer_payer.as_ref().and_then(CustomerPayer::customer),
             details,
             base_url: "".into(), // known to the handler
         })
@@ -106,6 +106,7 @@ pub(super) fn route() -> Guarded {
             .drawn(super::views::sample::link_reply)
             .refusals(&[
                 (Code::InvalidDate, "The link would be over before it began."),
+                (Code::CustomerNotFound, "There is no such customer, or it is somebody else's."),
                 (Code::UnavailablePaymentMethod, "Only cards are offered."),
                 (Code::CustomerNotFound, "`customer_payer.id` is no customer of yours, or one that was deleted."),
             ])

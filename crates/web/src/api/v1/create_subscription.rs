@@ -225,6 +225,7 @@ pub(super) fn route() -> Guarded {
             .refusals(&[
                 (Code::PaymentMethodNotFound, "There is no such stored card."),
                 (Code::PaymentMethodStatusInvalid, "The stored card cannot be charged."),
+                (Code::CustomerNotFound, "There is no such customer, or it is somebody else's."),
                 (Code::InvalidDate, "It would begin in the past, or end before it began."),
                 (Code::CustomerNotFound, "`customer_payer.id` is no customer of yours, or one that was deleted."),
                 (Code::InvalidCustomerForToken, "The stored card is another customer's than `customer_payer.id`."),

@@ -124,19 +124,19 @@ object! {
     #[derive(Serialize)]
     pub(super) struct Address {
         /// Street and number.
-        address_line_1: Text<3, 255>,
+        address_line_1: Prose<3, 255>,
         /// What does not fit there.
-        address_line_2: Option<Text<0, 255>>,
+        address_line_2: Option<Prose<0, 255>>,
         /// Town.
-        city: Text<3, 255>,
+        city: Prose<3, 255>,
         /// ISO 3166-1 alpha-2.
         country: Option<Land>,
         /// State or region.
-        state: Option<Text<0, 255>>,
+        state: Option<Prose<0, 255>>,
         /// Postal code.
         zip_code: Option<Text<3, 11>>,
         /// Part of the town.
-        neighborhood: Option<Text<0, 255>>,
+        neighborhood: Option<Prose<0, 255>>,
     }
 }
 
@@ -291,9 +291,9 @@ object! {
         /// Your name for the customer.
         merchant_customer_id: Option<Text<3, 255>>,
         /// First name.
-        first_name: Option<Text<1, 255>>,
+        first_name: Option<Prose<1, 255>>,
         /// Family name.
-        last_name: Option<Text<1, 255>>,
+        last_name: Option<Prose<1, 255>>,
         /// M, F, NB, NA, NK or U.
         gender: Option<Gender>,
         /// Day of birth.

@@ -7,8 +7,8 @@ use kernel::CheckoutSessionId;
 use payments::PatchCheckoutSession;
 use payments::customers::Changes;
 
-use super::create_checkout_session::SessionWorkflow;
-use super::parts::{Echoed, Metadata, Reference, must_be_positive};
+use super::create_checkout_session::{Installments, SessionWorkflow};
+use super::parts::{Metadata, Reference, must_be_positive};
 use super::patch_customer::noted;
 use super::{CHECKOUT, SESSION_PARAM, answer, session_reply};
 use crate::caller::{Caller, MoneyIn};
@@ -38,8 +38,8 @@ object! {
         metadata: Patch<Metadata>,
         /// How the card will come.
         workflow: Option<SessionWorkflow>,
-        /// Comes back unchanged.
-        installments: Patch<Echoed>,
+        /// In which parts it may be paid.
+        installments: Patch<Installments>,
         /// Your own name for the page.
         checkout_id: Patch<Text<1, 255>>,
     }

@@ -205,6 +205,7 @@ fn stored() -> PaymentMethodRow {
         number_record: None,
         payment_id: None,
         last_used_at: Some(AT),
+        reached_at: None,
         updated_at: AT,
     }
 }
@@ -349,6 +350,9 @@ pub(in crate::api::v1) fn subscription_reply() -> Vec<u8> {
         forced: false,
         wake_at: Some(AT),
         paying: None,
+        change_id: None,
+        changed_at: None,
+        changed_to: None,
         updated_at: AT,
     })
 }

@@ -1,7 +1,10 @@
 //! A checkout session as it is shown.
 
+use std::borrow::Cow;
+
 use kernel::{CheckoutSessionId, Country, CustomerId, Money, Timestamp};
 use payments::CheckoutSessionRow;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api::v1::details::{SessionDetails, unpacked};
@@ -22,12 +25,29 @@ view! {
         created_at: Timestamp,
         metadata: Option<&'a RawValue>,
         workflow: Word,
-        /// What was said about parts.
-        installments: &'a RawValue,
+        /// In which parts it may be paid.
+        installments: InstallmentsView<'a>,
         /// Whether a payment has used it.
         used: bool,
         checkout_id: Option<&'a str>,
     }
+}
+
+view! {
+    /// In which parts an order may be paid.
+    pub(super) struct InstallmentsView<'a> as "SessionInstallments" {
+        plan_id: Option<&'a str>,
+        plan: Option<&'a RawValue>,
+    }
+}
+
+/// The same as it is kept.
+#[derive(Deserialize, Default)]
+struct Parts<'a> {
+    #[serde(borrow, default)]
+    plan_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    plan: Option<&'a RawValue>,
 }
 
 view! {
@@ -38,14 +58,11 @@ view! {
     }
 }
 
-/// What is shown where nothing was said about parts.
-const NO_INSTALLMENTS: &str = r#"{"plan_id":null,"plan":null}"#;
-
 impl SessionView<'_> {
     /// Drawn. A view borrows from a document that is taken apart for it, so it lives only here.
     pub(super) fn drawn(session: &CheckoutSessionRow) -> Vec<u8> {
         let details: SessionDetails<'_> = unpacked(session.details.as_deref());
-        let nothing: &RawValue = serde_json::from_str(NO_INSTALLMENTS).expect("a JSON object");
+        let parts: Parts<'_> = unpacked(details.installments.as_deref().map(|kept| kept.get().as_bytes()));
         drawn(&SessionView {
             id: session.id,
             checkout_session: session.id,
@@ -58,7 +75,7 @@ impl SessionView<'_> {
             created_at: session.created_at,
             metadata: details.metadata.as_deref(),
             workflow: Word(session.workflow.wire()),
-            installments: details.installments.as_deref().unwrap_or(nothing),
+            installments: InstallmentsView { plan_id: parts.plan_id.as_deref(), plan: parts.plan },
             used: session.payment_id.is_some(),
             checkout_id: details.checkout_id.as_deref(),
         })

@@ -94,7 +94,11 @@ view! {
 
 /// How replies are drawn.
 pub(crate) fn faces() -> Faces {
-    Faces { webhook: shown, delivery: |row| drawn(&delivery(row, &[])) }
+    Faces { webhook: shown, delivery: |row| drawn(&delivery(row, &[])), renewal_days }
+}
+
+fn renewal_days(row: &WebhookRow) -> Option<i64> {
+    unpacked::<WebhookDetails<'_>>(row.details.as_deref()).renewal_days
 }
 
 /// A webhook.
