@@ -4,6 +4,7 @@ mod authentication;
 mod checkout_sessions;
 mod customers;
 mod idempotency;
+mod payers_pages;
 mod payment_links;
 mod payment_methods;
 mod payments;
