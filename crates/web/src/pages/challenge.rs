@@ -11,6 +11,7 @@ use payments::{Challenge, ChallengeAnswer, ChallengeShown, PaymentState};
 use serde::Serialize;
 
 use super::money::{Amount, Card, amount, card};
+use super::policy::policy;
 use super::{Language, Moment, Page, callback as way_back, error, language_of, moment};
 use crate::api::v1::{callback_url, link_of, session_callback_url};
 use crate::envelope::{Code, Problem};
@@ -22,11 +23,8 @@ use crate::state::Web;
 
 /// Ties a form to the browser that was shown it.
 const COOKIE_NAME: &str = "guichet-challenge";
-/// After the form the payer goes on to the merchant's page, wherever that is: browsers hold a form's redirects to `form-action` too.
-const MAY_LEAVE: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self' https: http:; base-uri 'none'; \
-     frame-ancestors 'none'",
-);
+/// After the form the payer goes on to the merchant's page, wherever that is.
+const MAY_LEAVE: &str = "'self' https: http:";
 const PATH: &str = "/v1/challenges/{token}";
 const GROUP: &str = "Pages for payers";
 const TOKEN_PARAM: (&str, &str) = ("token", "Out of the payment's `redirect_url`.");
@@ -202,7 +200,8 @@ impl<'a> Visit<'a> {
             ready: self.web.is_ready().await,
         };
         let mut response = self.web.pages.reply(StatusCode::OK, &page, context! { challenge => Serde(told) });
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, MAY_LEAVE);
+        let policy = policy(MAY_LEAVE, &self.web.wiring.options.framed_by);
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         if let Some(value) = fresh.and_then(|value| self.set_cookie(&value)) {
             response.headers_mut().insert(SET_COOKIE, value);
         }

@@ -24,6 +24,7 @@ use payments::{Answer, CardAsk, CreatePayment, MadeFor, Means, Mode, Once, Payme
 use serde::{Deserialize, Serialize};
 
 use super::money::{Amount, Card, amount, card_of};
+use super::policy::policy;
 use super::{Language, Moment, Page, callback, language_of, moment};
 use crate::api::v1::{LinkDetails, PaymentDetails, packed, unpacked};
 use crate::envelope::Problem;
@@ -242,7 +243,7 @@ impl<'a> Visit<'a> {
         let page = Page { template: "link.html", path: self.exchange.uri.path(), language: self.language, ready: true };
         let mut response = self.web.pages.reply(shown.status, &page, own);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_SECURITY_POLICY, policy(link));
+        headers.insert(CONTENT_SECURITY_POLICY, policy(&targets(link), &self.web.wiring.options.framed_by));
         if csrf.is_some() {
             let secure = if self.web.wiring.options.only_tls { "; Secure" } else { "" };
             let cookie = format!("{COOKIE_NAME}={key}; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax{secure}");
@@ -491,14 +492,9 @@ fn see_other(address: &str) -> Response {
     response
 }
 
-/// Own files only. The form may lead to the merchant's own page afterwards, which browsers count as the form's target.
-fn policy(link: Option<&LinkRow>) -> HeaderValue {
-    let callback = link.and_then(|link| link.callback_url.as_deref()).and_then(origin).unwrap_or_default();
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self' {callback}; base-uri 'none'; \
-         frame-ancestors 'none'"
-    );
-    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
+/// Where the form may lead: here, and afterwards to the merchant's own page.
+fn targets(link: Option<&LinkRow>) -> String {
+    format!("'self' {}", link.and_then(|link| link.callback_url.as_deref()).and_then(origin).unwrap_or_default())
 }
 
 /// Scheme, host and port of an address; nothing when the host has characters that hosts do not have.

@@ -13,6 +13,7 @@ mod language;
 pub(crate) mod link;
 mod moment;
 mod money;
+mod policy;
 
 use std::path::{Path, PathBuf};
 

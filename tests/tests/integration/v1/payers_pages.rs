@@ -141,6 +141,26 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn a_payers_page_is_framed_only_by_who_is_named(mut world) {
+        let made = link(&world.merchant(), json!({})).await;
+        let step = asked(&world.anonymous(), &path(&made)).await;
+        for page in [path(&made), step.clone(), "/".to_owned()] {
+            let closed = world.anonymous().ask("GET", &page).header("accept", "text/html").send().await.expect(200);
+            assert!(closed.header("content-security-policy").is_some_and(|policy| policy.ends_with("frame-ancestors 'none'")), "{page}");
+            assert_eq!(closed.header("x-frame-options"), Some("DENY"), "{page}");
+        }
+        world.set("framed_by", "https://shop.example.com, https://other.example.com:8443/");
+        world.restart().await;
+        for page in [path(&made), step] {
+            let open = world.anonymous().get(&page).await.expect(200);
+            let policy = open.header("content-security-policy").expect("a policy");
+            assert!(policy.ends_with("frame-ancestors https://shop.example.com https://other.example.com:8443"), "{policy}");
+            assert_eq!(open.header("x-frame-options"), None, "{page}");
+        }
+        let landing = world.anonymous().ask("GET", "/").header("accept", "text/html").send().await.expect(200);
+        assert_eq!(landing.header("x-frame-options"), Some("DENY"));
+    }
+
     async fn what_is_only_reserved_is_not_called_paid(world) {
         let (merchant, payer) = (world.merchant(), world.anonymous());
         let made = link(&merchant, json!({ "capture": false })).await;
