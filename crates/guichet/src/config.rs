@@ -96,6 +96,8 @@ pub struct Config {
     pub in_flight_status: u16,
     /// Requests a minute of a key without a rate of its own.
     pub rate_per_minute: u32,
+    /// Sites whose pages may show the pages of payers in a frame.
+    pub framed_by: Vec<String>,
     /// Stripe, if it has a key.
     pub stripe: StripeConfig,
     /// Where the demo writes its credentials.
@@ -151,6 +153,7 @@ impl Config {
             public_url,
             in_flight_status: read.parsed("payments_in_flight_status", in_flight_status)?.unwrap_or(409),
             rate_per_minute: read.parsed("payments_rate_per_minute", rate)?.unwrap_or(default_rate),
+            framed_by: read.parsed("framed_by", origins)?.unwrap_or_default(),
             stripe: stripe(&read)?,
             credentials,
             log: read.text("log").unwrap_or(if purpose == Purpose::Serve { "info" } else { "warn" }).to_owned(),
@@ -293,6 +296,21 @@ fn in_flight_status(text: &str) -> Result<u16, String> {
         "400" => Ok(400),
         _ => Err("it must be 409 or 400".to_owned()),
     }
+}
+
+/// Scheme, host and port each; they become part of a header.
+fn origins(text: &str) -> Result<Vec<String>, String> {
+    let origin = |item: &str| {
+        let item = item.trim().trim_end_matches('/');
+        let host = item.strip_prefix("https://").or_else(|| item.strip_prefix("http://"));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
+        if host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain)) {
+            Ok(item.to_owned())
+        } else {
+            Err(format!("`{item}` must look like https://shop.example.com, without a path"))
+        }
+    };
+    text.split(',').filter(|item| !item.trim().is_empty()).map(origin).collect()
 }
 
 fn rate(text: &str) -> Result<u32, String> {
@@ -441,6 +459,9 @@ mod tests {
             ("GUICHET_TLS_KEY", "key.pem"),
             ("GUICHET_CREDENTIALS", "file"),
             ("GUICHET_STRIPE_API", "tokens"),
+            ("GUICHET_FRAMED_BY", "shop.example.com"),
+            ("GUICHET_FRAMED_BY", "https://shop.example.com/a"),
+            ("GUICHET_FRAMED_BY", "https://a.example; script-src *"),
             ("GUICHET_STRIPE_HONOURS_IDEMPOTENCY", "perhaps"),
         ] {
             let trouble = read(Purpose::Serve, &[(name, text)]).expect_err(name).to_string();

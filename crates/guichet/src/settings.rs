@@ -95,6 +95,9 @@ settings! {
         "Status of a repeated request whose first is still being worked on; 400 for clients of the original API";
     payments_rate_per_minute: Some("N"), Serving, Anywhere,
         "Requests a minute for an access key without a rate of its own [default: 6000, in demo 6000000]";
+    framed_by: Some("ORIGIN,…"), Serving, Anywhere,
+        "Sites whose pages may show the pages of links and 3-D Secure in a frame, like https://shop.example.com; they must belong to \
+         this server's own site, or browsers withhold its cookies [default: none]";
     stripe_key_file: Some("FILE"), Serving, Anywhere,
         "File with the secret key of Stripe, which makes it an acquirer; the key itself may stand in GUICHET_STRIPE_KEY";
     stripe_key: Some("KEY"), Serving, EnvironmentOnly, "The secret key of Stripe itself";

@@ -414,6 +414,7 @@ fn options(config: &Config, base_url: String) -> Options {
         hosts: config.hosts.clone(),
         trusted_proxies: if config.behind_proxy { config.trusted_proxies.clone() } else { Vec::new() },
         in_flight_status: config.in_flight_status,
+        framed_by: config.framed_by.clone(),
         templates: Some(config.data_dir.join("templates")).filter(|folder: &std::path::PathBuf| Path::is_dir(folder)),
     }
 }

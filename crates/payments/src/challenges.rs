@@ -93,6 +93,8 @@ impl fmt::Debug for Challenges {
 pub struct Challenge {
     payment: PaymentRow,
     merchant: Arc<str>,
+    /// What is only echoed of the payment's checkout session.
+    session: Option<Arc<[u8]>>,
     /// Wrong codes so far.
     pub tries: u32,
 }
@@ -164,6 +166,16 @@ impl Challenge {
         self.payment.details.as_deref()
     }
 
+    /// The same of its checkout session, whose address counts where the payment names none.
+    pub fn session_details(&self) -> Option<&[u8]> {
+        self.session.as_deref()
+    }
+
+    /// When the payment was asked for.
+    pub fn created_at(&self) -> Timestamp {
+        self.payment.created_at
+    }
+
     /// What the payer is shown now.
     pub fn shown(&self) -> ChallengeShown {
         match self.payment.attempt {
@@ -194,7 +206,12 @@ impl Payments {
         let shown = found.filter(is_its_own).filter(|(_, payment)| payment.attempt != AttemptState::NotSent);
         let Some((challenge, payment)) = shown else { return Ok(None) };
         let merchant = queries::account_name(self.0.store.reader(), payment.account_id).await?.unwrap_or_default();
-        Ok(Some(Challenge { payment, merchant, tries: challenge.tries }))
+        let session = match payment.checkout_session {
+            Some(session) => queries::session(self.0.store.reader(), payment.account_id, session).await?,
+            None => None,
+        };
+        let session = session.and_then(|session| session.details);
+        Ok(Some(Challenge { payment, merchant, session, tries: challenge.tries }))
     }
 
     /// A payer has opened the page of his challenge, or has come back to it. Where the acquirer asks payers itself, looks how that stands,

@@ -32,6 +32,9 @@ pub(crate) enum Kind {
 
 /// Adds what is missing; a reply that set one of these itself knows better.
 pub(crate) fn add(headers: &mut HeaderMap, kind: Kind, only_tls: bool) {
+    // The older header knows no list: where the page's own policy has one, it must not contradict it.
+    let own_policy = headers.get(CONTENT_SECURITY_POLICY).map(HeaderValue::as_bytes);
+    let lists_framers = own_policy.is_some_and(|policy| !policy.ends_with(b"frame-ancestors 'none'"));
     let mut missing = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);
     };
@@ -42,7 +45,9 @@ pub(crate) fn add(headers: &mut HeaderMap, kind: Kind, only_tls: bool) {
         Kind::Data => missing(CONTENT_SECURITY_POLICY, NOTHING),
         Kind::Page => {
             missing(CONTENT_SECURITY_POLICY, OWN_FILES);
-            missing(X_FRAME_OPTIONS, DENY);
+            if !lists_framers {
+                missing(X_FRAME_OPTIONS, DENY);
+            }
             missing(HeaderName::from_static("cross-origin-opener-policy"), SAME_ORIGIN);
         }
     }

@@ -89,6 +89,8 @@ pub struct Options {
     pub in_flight_status: u16,
     /// Folder with the operator's own templates.
     pub templates: Option<PathBuf>,
+    /// Sites whose pages may show the pages of payers in a frame, as scheme, host and port.
+    pub framed_by: Vec<String>,
     /// Tell browsers to come back over TLS only.
     pub only_tls: bool,
 }

@@ -105,6 +105,7 @@ fn edge_options() -> Options {
         hosts: Vec::new(),
         trusted_proxies: Vec::new(),
         in_flight_status: 409,
+        framed_by: Vec::new(),
         templates: None,
         only_tls: false,
     }

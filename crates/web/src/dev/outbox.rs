@@ -13,7 +13,7 @@ use super::{SANDBOX, json};
 use crate::envelope::{Code, Problem};
 use crate::exchange::wants_page;
 use crate::extract::{Facts, Headers, Names, Query};
-use crate::pages::{Page, language_of};
+use crate::pages::{Language, Moment, Page, language_of, moment};
 use crate::refusal::problem_of_fault;
 use crate::route::{Content, Route, component};
 use crate::state::Web;
@@ -91,7 +91,7 @@ async fn outbox(Facts(exchange): Facts, Headers(headers): Headers, State(web): S
     }
     let language = language_of(&exchange.uri, &headers);
     let page = Page { template: "outbox.html", path: "/dev/outbox", language, ready: web.is_ready().await };
-    let messages: Vec<Card> = messages.iter().map(card).collect();
+    let messages: Vec<Card> = messages.iter().map(|message| card(message, language)).collect();
     web.pages.reply(
         StatusCode::OK,
         &page,
@@ -158,13 +158,7 @@ struct Card {
     next_at: Option<Moment>,
 }
 
-#[derive(Serialize)]
-struct Moment {
-    iso: String,
-    text: String,
-}
-
-fn card(message: &Message) -> Card {
+fn card(message: &Message, language: Language) -> Card {
     let delivery = &message.delivery;
     let pretty = serde_json::from_slice::<serde_json::Value>(&message.body())
         .ok()
@@ -185,12 +179,7 @@ fn card(message: &Message) -> Card {
         },
         sends: delivery.sends,
         answer: status.or_else(|| delivery.trouble.map(|trouble| trouble.word().to_owned())),
-        at: moment(message.event.created_at),
-        next_at: delivery.next_try_at.map(moment),
+        at: moment(message.event.created_at, language),
+        next_at: delivery.next_try_at.map(|at| moment(at, language)),
     }
-}
-
-fn moment(at: Timestamp) -> Moment {
-    let text = at.to_string();
-    Moment { iso: format!("{}Z", &text[..19]), text: format!("{} {} UTC", &text[..10], &text[11..16]) }
 }

@@ -11,8 +11,9 @@ use payments::{Challenge, ChallengeAnswer, ChallengeShown, PaymentState, Sent};
 use serde::Serialize;
 
 use super::money::{Amount, Card, amount, card};
-use super::{Language, Page, error, language_of};
-use crate::api::v1::callback_url;
+use super::policy::policy;
+use super::{Language, Moment, Page, callback as way_back, error, language_of, moment};
+use crate::api::v1::{callback_url, link_of, session_callback_url};
 use crate::envelope::{Code, Problem};
 use crate::exchange::Exchange;
 use crate::extract::{At, Facts, Fields, Headers};
@@ -22,11 +23,8 @@ use crate::state::Web;
 
 /// Ties a form to the browser that was shown it.
 const COOKIE_NAME: &str = "guichet-challenge";
-/// After the form the payer goes on to the merchant's page, wherever that is: browsers hold a form's redirects to `form-action` too.
-const MAY_LEAVE: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self' https: http:; base-uri 'none'; \
-     frame-ancestors 'none'",
-);
+/// After the form the payer goes on to the merchant's page, wherever that is.
+const MAY_LEAVE: &str = "'self' https: http:";
 const PATH: &str = "/v1/challenges/{token}";
 const GROUP: &str = "Pages for payers";
 const TOKEN_PARAM: (&str, &str) = ("token", "Out of the payment's `redirect_url`.");
@@ -63,6 +61,9 @@ struct Told<'a> {
     error: Option<&'static str>,
     tries_left: u32,
     callback: Option<String>,
+    link: Option<String>,
+    at: Moment,
+    reference: String,
 }
 
 /// The request as this page needs it.
@@ -76,6 +77,9 @@ struct Visit<'a> {
 
 async fn show(Facts(exchange): Facts, Headers(headers): Headers, At(token): At<String>, State(web): State<Web>) -> Response {
     let visit = Visit::new(&web, &exchange, &headers, &token);
+    if let Err(problem) = visit.admitted() {
+        return visit.refuse(problem).await;
+    }
     match web.wiring.payments.challenge(&token).await {
         Ok(Some(challenge)) => match visit.open(challenge).await {
             Ok(response) => response,
@@ -99,7 +103,11 @@ async fn take(
         otp: SecretText::new(fields.take("otp").trim().to_owned()),
         action: fields.take("action"),
     };
-    match visit.answer(&form).await {
+    let answered = match visit.admitted() {
+        Ok(()) => visit.answer(&form).await,
+        Err(problem) => Err(problem),
+    };
+    match answered {
         Ok(response) => response,
         Err(problem) => visit.refuse(problem).await,
     }
@@ -115,6 +123,13 @@ struct Form {
 impl<'a> Visit<'a> {
     fn new(web: &'a Web, exchange: &'a Exchange, headers: &'a HeaderMap, token: &'a str) -> Visit<'a> {
         Visit { web, exchange, headers, token, language: language_of(&exchange.uri, headers) }
+    }
+
+    /// Refuses who comes too often.
+    fn admitted(&self) -> Result<(), Problem> {
+        let (web, refusal) = (self.web, "too many requests from this address");
+        let admitted = web.visitors.admit(self.exchange.client, web.wiring.source.now());
+        admitted.map_err(|seconds| Problem::new(Code::TooManyRequests, refusal).retry_after(seconds))
     }
 
     async fn challenge(&self) -> Result<Challenge, Problem> {
@@ -142,9 +157,9 @@ impl<'a> Visit<'a> {
     async fn answer(&self, form: &Form) -> Result<Response, Problem> {
         let challenge = self.challenge().await?;
         if !self.is_ours(&form.csrf) {
-            return Err(
-                Problem::new(Code::AuthorizationRequired, "the form is not this page's").with_status(StatusCode::FORBIDDEN)
-            );
+            let mut page = self.page_at("forbidden", &challenge, None).await;
+            *page.status_mut() = StatusCode::FORBIDDEN;
+            return Ok(page);
         }
         let answer = match form.action.as_str() {
             "cancel" => ChallengeAnswer::Cancel,
@@ -153,12 +168,15 @@ impl<'a> Visit<'a> {
         };
         let answered = self.web.wiring.payments.answer_challenge(&challenge, answer).await;
         answered.map_err(|fault| problem_of_fault(&fault))?;
+        let tries = challenge.tries;
         let challenge = self.challenge().await?;
         Ok(match challenge.shown() {
             ChallengeShown::Over(_) => match callback(&challenge) {
                 Some(location) => see_other(&location),
                 None => self.page(&challenge, None).await,
             },
+            // A code that took no try was right, and the acquirer never heard of it.
+            ChallengeShown::Asked if challenge.tries == tries => self.page(&challenge, Some("unreachable")).await,
             ChallengeShown::Asked => self.page(&challenge, Some("wrong")).await,
             ChallengeShown::UnderWay => self.page(&challenge, None).await,
         })
@@ -169,6 +187,13 @@ impl<'a> Visit<'a> {
         let seal = |cookie: &str| self.web.wiring.payments.challenges().form_seal(self.token, cookie);
         let sent = unhex(csrf);
         cookie(self.headers).zip(sent).is_some_and(|(cookie, sent)| equal_in_constant_time(&seal(cookie), &sent))
+    }
+
+    /// The page of the link through which the payment was made, in the language the payer chose.
+    fn link(&self, challenge: &Challenge) -> Option<String> {
+        let link = link_of(challenge.details())?;
+        let chosen = Language::asked(self.exchange.uri.query());
+        Some(format!("/v1/links/{link}{}", chosen.map_or_else(String::new, |language| format!("?lang={}", language.code()))))
     }
 
     async fn page(&self, challenge: &Challenge, error: Option<&'static str>) -> Response {
@@ -189,6 +214,9 @@ impl<'a> Visit<'a> {
             error,
             tries_left: payments::rules::CHALLENGE_TRIES_MAX.saturating_sub(challenge.tries),
             callback: callback(challenge),
+            link: self.link(challenge),
+            at: moment(challenge.created_at(), self.language),
+            reference: challenge.payment_id().to_string(),
         };
         let page = Page {
             template: "challenge.html",
@@ -197,7 +225,8 @@ impl<'a> Visit<'a> {
             ready: self.web.is_ready().await,
         };
         let mut response = self.web.pages.reply(StatusCode::OK, &page, context! { challenge => Serde(told) });
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, MAY_LEAVE);
+        let policy = policy(MAY_LEAVE, &self.web.wiring.options.framed_by);
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         if let Some(value) = fresh.and_then(|value| self.set_cookie(&value)) {
             response.headers_mut().insert(SET_COOKIE, value);
         }
@@ -225,18 +254,15 @@ fn stage(shown: ChallengeShown) -> &'static str {
         ChallengeShown::Over(PaymentState::Expired) => "expired",
         ChallengeShown::Over(PaymentState::Errored) => "failed",
         ChallengeShown::Over(PaymentState::Verified) => "verified",
+        ChallengeShown::Over(PaymentState::Authorised) => "held",
         ChallengeShown::Over(_) => "paid",
     }
 }
 
-/// The address the payer is sent back to, with the payment's id and session in its query.
+/// The address the payer is sent back to, the payment's own or its session's, with the payment's id and session in its query.
 fn callback(challenge: &Challenge) -> Option<String> {
-    let address = callback_url(challenge.details())?;
-    let (address, fragment) = address.split_once('#').map_or((address.as_str(), None), |(address, rest)| (address, Some(rest)));
-    let joint = if address.contains('?') { '&' } else { '?' };
-    let session = challenge.checkout_session().map_or_else(String::new, |session| format!("&checkoutSession={session}"));
-    let fragment = fragment.map_or_else(String::new, |fragment| format!("#{fragment}"));
-    Some(format!("{address}{joint}payment_id={}{session}{fragment}", challenge.payment_id()))
+    let address = callback_url(challenge.details()).or_else(|| session_callback_url(challenge.session_details()))?;
+    Some(way_back::with_payment(&address, &challenge.payment_id().to_string(), challenge.checkout_session()))
 }
 
 fn see_other(location: &str) -> Response {

@@ -17,7 +17,7 @@ use crate::route::{Content, Route};
 use crate::state::Web;
 
 /// The published test cards by their last digits; the acquirer's own list decides, a test compares them.
-const CARDS: [(&str, &str); 8] = [
+const CARDS: [(&str, &str); 13] = [
     ("4507 9900 0000 0002", "SUCCEEDED"),
     ("4507 9900 0000 0010", "INSUFFICIENT_FUNDS"),
     ("4507 9900 0000 0028", "DECLINED_BY_BANK"),
@@ -26,6 +26,11 @@ const CARDS: [(&str, &str); 8] = [
     ("4507 9900 0000 0051", "INVALID_CARD_DATA"),
     ("4507 9900 0000 0069", "REPORTED_STOLEN"),
     ("4507 9900 0000 0077", "ERROR"),
+    ("4916 9940 6425 2017", "CHALLENGE_REQUIRED"),
+    ("5306 8899 4283 3340", "CHALLENGE_REQUIRED"),
+    ("3720 211063 51394", "CHALLENGE_REQUIRED"),
+    ("4929 2518 9704 7956", "SUCCEEDED"),
+    ("4716 4293 2384 2524", "AUTHENTICATION_FAILED_THREE_D_SECURE"),
 ];
 
 /// The route.

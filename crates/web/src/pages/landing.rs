@@ -3,14 +3,13 @@
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use kernel::Timestamp;
 use minijinja::context;
 use minijinja::value::Serde;
 use payments::PaymentRow;
 use serde::Serialize;
 
 use super::money::{Amount, Card, amount, card};
-use super::{Language, Page, language_of};
+use super::{Language, Moment, Page, language_of, moment};
 use crate::extract::{Facts, Headers};
 use crate::route::{Content, Route};
 use crate::state::{SandboxWiring, Showcase, Web};
@@ -67,17 +66,12 @@ struct Receipt {
 #[derive(Serialize)]
 struct Ticket {
     id: String,
+    what: String,
     order: String,
     amount: Amount,
     sub_status: &'static str,
     card: Option<Card>,
     at: Moment,
-}
-
-#[derive(Serialize)]
-struct Moment {
-    iso: String,
-    text: String,
 }
 
 #[derive(Serialize)]
@@ -106,17 +100,13 @@ fn ticket(payment: &PaymentRow, language: Language) -> Ticket {
     let face = payment.card.as_ref().and_then(payments::CardFace::parts);
     Ticket {
         id: payment.id.to_string(),
+        what: payment.description.to_string(),
         order: payment.merchant_order_id.to_string(),
         amount: amount(payment.money(), language),
         sub_status: payment.state.sub_status(),
         card: face.map(|face| card(&face)),
-        at: moment(payment.created_at),
+        at: moment(payment.created_at, language),
     }
-}
-
-fn moment(at: Timestamp) -> Moment {
-    let text = at.to_string();
-    Moment { iso: format!("{}Z", &text[..19]), text: format!("{} UTC", &text[11..16]) }
 }
 
 /// The two commands of the first payment, with the demo's keys or with names of variables.
@@ -138,15 +128,4 @@ fn first_payment(web: &Web, showcase: Option<&Showcase>) -> FirstPayment {
     );
     let look = format!("curl -s '{base}/v1/payments?merchant_order_id=first-order' \\\n  {keys}");
     FirstPayment { keys_filled: showcase.is_some(), commands: Commands { pay, look } }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_short() {
-        let moment = moment("2026-01-31T09:08:07.123456Z".parse().expect("a time"));
-        assert_eq!((moment.iso.as_str(), moment.text.as_str()), ("2026-01-31T09:08:07Z", "09:08 UTC"));
-    }
 }

@@ -38,10 +38,15 @@ impl Language {
         }
     }
 
+    /// What the reader chose (`?lang=`). It goes with him to the next page.
+    pub(crate) fn asked(query: Option<&str>) -> Option<Language> {
+        let asked = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("lang="));
+        asked.and_then(Language::of_tag)
+    }
+
     /// What the reader chose (`?lang=`), else what his browser prefers (RFC 9110, section 12.5.4).
     pub(crate) fn chosen(query: Option<&str>, headers: &HeaderMap) -> Language {
-        let asked = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("lang="));
-        if let Some(language) = asked.and_then(Language::of_tag) {
+        if let Some(language) = Language::asked(query) {
             return language;
         }
         let preferred = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();

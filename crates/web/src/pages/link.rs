@@ -4,6 +4,7 @@
 //! sent twice pays once and shows the same result twice.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -15,15 +16,16 @@ use axum::response::{IntoResponse, Response};
 use fast_qr::convert::{Builder as _, svg::SvgBuilder};
 use fast_qr::qr::QRBuilder;
 use idempotency::{BodyHash, IdempotencyKey, Known, Reply, Scope};
-use kernel::{CardExpiry, CardNumber, KeyedHash, PaymentLinkId, SecurityCode, equal_in_constant_time, text};
+use kernel::{CardExpiry, CardNumber, KeyedHash, PaymentLinkId, SecurityCode, Timestamp, equal_in_constant_time, text};
 use minijinja::context;
 use minijinja::value::Serde;
 use payments::links::{LinkRow, Openness};
 use payments::{Answer, CardAsk, CreatePayment, MadeFor, Means, Mode, Once, PaymentsError, Refusal, Terms, Workflow};
 use serde::{Deserialize, Serialize};
 
-use super::money::{Amount, amount};
-use super::{Language, Page, language_of};
+use super::money::{Amount, Card, amount, card_of};
+use super::policy::policy;
+use super::{Language, Moment, Page, callback, language_of, moment};
 use crate::api::v1::{LinkDetails, PaymentDetails, packed, unpacked};
 use crate::envelope::Problem;
 use crate::exchange::Exchange;
@@ -92,11 +94,24 @@ struct Shown {
     status: StatusCode,
     /// Why nothing was paid, as the key of a text.
     reason: Option<Cow<'static, str>>,
-    /// Fields that are wrong.
-    wrong: Vec<&'static str>,
+    /// Fields that are wrong, in the form's order, with the key of the text that says why.
+    wrong: Vec<Wrong>,
     /// What is filled in again; never the card's number or code.
     expiration: String,
     holder_name: String,
+    /// What was paid.
+    paid: Option<Paid>,
+}
+
+/// A field that is wrong, and the key of the text that says why.
+type Wrong = (&'static str, &'static str);
+
+/// What the payer keeps of his payment.
+#[derive(Serialize)]
+struct Paid {
+    at: Moment,
+    card: Option<Card>,
+    reference: String,
 }
 
 impl Shown {
@@ -117,7 +132,11 @@ struct Bill<'a> {
     order: Option<&'a str>,
     amount: Amount,
     code: String,
-    opens: Option<String>,
+    opens: Option<Moment>,
+    /// The amount is only reserved.
+    held: bool,
+    /// The merchant keeps the card.
+    stored: bool,
 }
 
 async fn show(
@@ -182,7 +201,8 @@ fn closed(link: &LinkRow, web: &Web) -> Option<Shown> {
         Openness::Open => None,
         Openness::NotYet(_) => Some(Shown::state("not_yet", StatusCode::FORBIDDEN)),
         Openness::Expired => gone("expired"),
-        Openness::Used => gone("used"),
+        Openness::Used if link.capture => gone("used"),
+        Openness::Used => gone("used_held"),
         Openness::Cancelled => gone("cancelled"),
     }
 }
@@ -227,21 +247,25 @@ impl<'a> Visit<'a> {
             order: link.merchant_order_id.as_deref(),
             amount: amount(link.money(), self.language),
             code: link.id.to_string(),
-            opens: link.start_at.map(|start| format!("{} UTC", start.to_string()[..16].replace('T', " "))),
+            opens: link.start_at.map(|start| moment(start, self.language)),
+            held: !link.capture,
+            stored: unpacked::<LinkDetails<'_>>(link.details.as_deref()).vault_on_success,
         });
         let key = self.key().unwrap_or_else(|| hex(&self.web.wiring.source.bytes::<{ KEY_CHARS / 2 }>()));
         let csrf = link.filter(|_| shown.state == "form").map(|link| {
             let token = self.web.wiring.source.uuid().simple().to_string();
             format!("{token}.{}", proof(&key, link, &token))
         });
+        let focus = shown.wrong.first().map(|(field, _)| *field);
         let own = context! {
-            state => shown.state, bill => Serde(bill), csrf => csrf.clone(), reason => shown.reason, wrong => shown.wrong,
-            expiration => shown.expiration, holder_name => shown.holder_name,
+            state => shown.state, bill => Serde(bill), csrf => csrf.clone(), reason => shown.reason,
+            wrong => Serde(shown.wrong.into_iter().collect::<BTreeMap<_, _>>()), focus,
+            expiration => shown.expiration, holder_name => shown.holder_name, paid => Serde(shown.paid),
         };
         let page = Page { template: "link.html", path: self.exchange.uri.path(), language: self.language, ready: true };
         let mut response = self.web.pages.reply(shown.status, &page, own);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_SECURITY_POLICY, policy(link));
+        headers.insert(CONTENT_SECURITY_POLICY, policy(&targets(link), &self.web.wiring.options.framed_by));
         if csrf.is_some() {
             let secure = if self.web.wiring.options.only_tls { "; Secure" } else { "" };
             let cookie = format!("{COOKIE_NAME}={key}; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax{secure}");
@@ -272,7 +296,7 @@ impl<'a> Visit<'a> {
         if let Some(shown) = closed(link, self.web) {
             return self.page(Some(link), shown).await;
         }
-        let card = match form.card() {
+        let card = match form.card(self.web.wiring.clock.now()) {
             Ok(card) => card,
             Err(wrong) => {
                 let again = Shown { status: StatusCode::UNPROCESSABLE_ENTITY, wrong, ..form.again() };
@@ -348,13 +372,11 @@ impl<'a> Visit<'a> {
         let Some(made) = made else {
             return self.problem(Problem::internal("a recorded payment cannot be read".to_owned())).await;
         };
-        let step = made.payment_method.payment_method_detail.card.redirect_url;
-        match (made.status.as_str(), made.sub_status.as_str(), step, &link.callback_url) {
-            ("PENDING", "WAITING_ADDITIONAL_STEP", Some(step), _) => see_other(&step),
-            ("SUCCEEDED", ..) | ("PENDING", "AUTHORIZED", ..) => match &link.callback_url {
-                Some(callback) => see_other(callback),
-                None => self.page(Some(link), Shown::state("paid", StatusCode::OK)).await,
-            },
+        let means = &made.payment_method.payment_method_detail.card;
+        match (made.status.as_str(), made.sub_status.as_str(), &means.redirect_url) {
+            ("PENDING", "WAITING_ADDITIONAL_STEP", Some(step)) => see_other(&self.in_chosen_language(step)),
+            ("SUCCEEDED", ..) => self.done(link, made, "paid").await,
+            ("PENDING", "AUTHORIZED", _) => self.done(link, made, "held").await,
             ("PENDING" | "CREATED", ..) => self.waiting(link).await,
             _ => {
                 let code = made.transactions.response_code.unwrap_or_default();
@@ -362,6 +384,21 @@ impl<'a> Visit<'a> {
                 self.page(Some(link), Shown { reason: Some(reason.into()), ..again }).await
             }
         }
+    }
+
+    /// The payer goes back to the merchant, or keeps what this page says of his payment.
+    async fn done(&self, link: &LinkRow, made: Made, state: &'static str) -> Response {
+        if let Some(address) = &link.callback_url {
+            return see_other(&callback::with_payment(address, &made.id, None));
+        }
+        let paid = Some(made.paid(self.language));
+        self.page(Some(link), Shown { paid, ..Shown::state(state, StatusCode::OK) }).await
+    }
+
+    /// The next page, an address of ours without a query, in the language the payer chose here.
+    fn in_chosen_language(&self, address: &str) -> String {
+        let chosen = Language::asked(self.exchange.uri.query());
+        chosen.map_or_else(|| address.to_owned(), |language| format!("{address}?lang={}", language.code()))
     }
 
     /// The payment's key, if the form is one of ours: made for this link and this browser.
@@ -399,6 +436,8 @@ const REASONS: [&str; 10] = [
 /// The part of a payment's reply that the page looks at.
 #[derive(Deserialize)]
 struct Made {
+    id: String,
+    created_at: String,
     status: String,
     sub_status: String,
     transactions: Transaction,
@@ -417,12 +456,30 @@ struct Method_ {
 
 #[derive(Deserialize)]
 struct Detail {
-    card: Card,
+    card: MeansOfCard,
 }
 
 #[derive(Deserialize)]
-struct Card {
+struct MeansOfCard {
     redirect_url: Option<String>,
+    card_data: Option<Face>,
+}
+
+#[derive(Deserialize)]
+struct Face {
+    brand: String,
+    lfd: String,
+}
+
+impl Made {
+    fn paid(self, language: Language) -> Paid {
+        let face = self.payment_method.payment_method_detail.card.card_data;
+        Paid {
+            at: moment(self.created_at.parse().unwrap_or(Timestamp::EPOCH), language),
+            card: face.map(|face| card_of(&face.brand, &face.lfd)),
+            reference: self.id,
+        }
+    }
 }
 
 fn ask(link: &LinkRow, card: CardAsk) -> CreatePayment {
@@ -458,14 +515,9 @@ fn see_other(address: &str) -> Response {
     response
 }
 
-/// Own files only. The form may lead to the merchant's own page afterwards, which browsers count as the form's target.
-fn policy(link: Option<&LinkRow>) -> HeaderValue {
-    let callback = link.and_then(|link| link.callback_url.as_deref()).and_then(origin).unwrap_or_default();
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self' {callback}; base-uri 'none'; \
-         frame-ancestors 'none'"
-    );
-    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
+/// Where the form may lead: here, and afterwards to the merchant's own page.
+fn targets(link: Option<&LinkRow>) -> String {
+    format!("'self' {}", link.and_then(|link| link.callback_url.as_deref()).and_then(origin).unwrap_or_default())
 }
 
 /// Scheme, host and port of an address; nothing when the host has characters that hosts do not have.
@@ -530,16 +582,10 @@ impl Form {
         Shown { expiration, holder_name, ..Shown::form() }
     }
 
-    /// The card, or the names of the fields that are wrong.
-    fn card(&self) -> Result<CardAsk, Vec<&'static str>> {
-        let plain: String = self.get("number").chars().filter(|found| !matches!(found, ' ' | '-')).collect();
-        let number = CardNumber::parse(&plain).ok().filter(CardNumber::luhn);
-        let expiry = expiry(self.get("expiration"));
-        let code = SecurityCode::parse(self.get("security_code")).ok();
-        let holder = self.get("holder_name");
-        let holder = (text::check(holder, 3..=26).is_ok() && !kernel::contains_card_number(holder)).then_some(holder);
-        match (number, expiry, code, holder) {
-            (Some(number), Some(expiry), Some(code), Some(holder)) => Ok(CardAsk {
+    /// The card, or the fields that are wrong.
+    fn card(&self, now: Timestamp) -> Result<CardAsk, Vec<Wrong>> {
+        match (self.number(), self.expiry(now), self.security_code(), self.holder()) {
+            (Ok(number), Ok(expiry), Ok(code), Ok(holder)) => Ok(CardAsk {
                 number,
                 expiry,
                 security_code: Some(code),
@@ -548,22 +594,52 @@ impl Form {
                 fingerprint: None, // made with the account's key
             }),
             (number, expiry, code, holder) => {
-                let fields = [
-                    ("number", number.is_none()),
-                    ("expiration", expiry.is_none()),
-                    ("security_code", code.is_none()),
-                    ("holder_name", holder.is_none()),
-                ];
-                Err(fields.into_iter().filter_map(|(name, wrong)| wrong.then_some(name)).collect())
+                let fields = [number.err(), expiry.err(), code.err(), holder.err()];
+                Err(fields.into_iter().flatten().collect())
             }
         }
     }
+
+    fn number(&self) -> Result<CardNumber, Wrong> {
+        let plain: String = self.get("number").chars().filter(|found| !matches!(found, ' ' | '-')).collect();
+        match CardNumber::parse(&plain) {
+            Ok(number) if number.luhn() => Ok(number),
+            _ if plain.is_empty() => Err(("number", "number")),
+            _ => Err(("number", "number_mistyped")),
+        }
+    }
+
+    fn expiry(&self, now: Timestamp) -> Result<CardExpiry, Wrong> {
+        match expiry(self.get("expiration")) {
+            Some(expiry) if expiry.is_past(now) => Err(("expiration", "expiration_past")),
+            Some(expiry) => Ok(expiry),
+            None => Err(("expiration", "expiration")),
+        }
+    }
+
+    fn security_code(&self) -> Result<SecurityCode, Wrong> {
+        SecurityCode::parse(self.get("security_code")).map_err(|_| ("security_code", "security_code"))
+    }
+
+    fn holder(&self) -> Result<&str, Wrong> {
+        let holder = self.get("holder_name");
+        let fits = text::check(holder, 3..=26).is_ok() && !kernel::contains_card_number(holder);
+        fits.then_some(holder).ok_or(("holder_name", "holder_name"))
+    }
 }
 
-/// `MM/YY`, also with blanks or four digits of the year.
+/// Month and year, the year of two or four digits: `MM/YY`, also with blanks, another mark between them, or none at all, for there are
+/// keyboards that have no mark.
 fn expiry(text: &str) -> Option<CardExpiry> {
-    let (month, year) = text.split_once('/')?;
-    let (month, year) = (month.trim(), year.trim());
+    let text = text.trim();
+    let (month, year) = match text.split_once(['/', '-', '.', ' ']) {
+        Some((month, year)) => (month, year.trim_start_matches([' ', '/', '-', '.'])),
+        None => text.split_at_checked(match text.len() {
+            3 => 1,
+            4 | 6 => 2,
+            _ => return None,
+        })?,
+    };
     let digits = |text: &str, lengths: &[usize]| lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(month, &[1, 2]) || !digits(year, &[2, 4]) {
         return None;
@@ -580,9 +656,19 @@ mod tests {
         for (text, expected) in [
             ("12/30", Some((12, 2030))),
             (" 1 / 2031 ", Some((1, 2031))),
+            ("1230", Some((12, 2030))),
+            ("122030", Some((12, 2030))),
+            ("830", Some((8, 2030))),
+            ("12-30", Some((12, 2030))),
+            ("08.2030", Some((8, 2030))),
+            ("08 30", Some((8, 2030))),
             ("13/30", None),
-            ("1230", None),
+            ("1330", None),
             ("+1/30", None),
+            ("12/", None),
+            ("12/30/1", None),
+            ("12345", None),
+            ("8é0", None),
             ("", None),
         ] {
             assert_eq!(expiry(text).map(|read| (read.month(), read.year())), expected, "{text}");
@@ -602,12 +688,28 @@ mod tests {
     }
 
     #[test]
-    fn wrong_fields_are_named_and_the_number_is_never_given_back() {
+    fn wrong_fields_are_named_with_the_reason_and_the_number_is_never_given_back() {
+        let now = Timestamp::from_seconds(1_790_000_000); // September 2026
         let form = |body: &str| Form(Ok(decoded(body)));
         let good = form("number=4507+9900+0000+0010&expiration=12%2F40&security_code=123&holder_name=Ada+Martin");
-        assert_eq!(good.card().map(|card| card.holder_name.to_string()), Ok("Ada Martin".to_owned()));
+        assert_eq!(good.card(now).map(|card| card.holder_name.to_string()), Ok("Ada Martin".to_owned()));
         let bad = form("number=4507990000000011&expiration=x&holder_name=4507990000000010");
-        assert_eq!(bad.card().err(), Some(vec!["number", "expiration", "security_code", "holder_name"]));
+        let wrong = [
+            ("number", "number_mistyped"),
+            ("expiration", "expiration"),
+            ("security_code", "security_code"),
+            ("holder_name", "holder_name"),
+        ];
+        assert_eq!(bad.card(now).err(), Some(wrong.to_vec()));
         assert_eq!(bad.again().holder_name, "");
+        for (number, why) in
+            [("", "number"), ("+", "number"), ("4507", "number_mistyped"), ("450799000000001x", "number_mistyped")]
+        {
+            assert_eq!(form(&format!("number={number}")).number().err(), Some(("number", why)), "{number}");
+        }
+        for (expiration, why) in [("09%2F26", None), ("08%2F26", Some("expiration_past")), ("0120", Some("expiration_past"))] {
+            let found = form(&format!("expiration={expiration}")).expiry(now).err();
+            assert_eq!(found, why.map(|why| ("expiration", why)), "{expiration}");
+        }
     }
 }

@@ -4,13 +4,16 @@
 //! his own. Nothing undefined is ever shown: a name nobody gave is an error, and a test renders every page with every sample in
 //! every language.
 
+mod callback;
 pub(crate) mod challenge;
 pub(crate) mod docs;
 pub(crate) mod error;
 pub(crate) mod landing;
 mod language;
 pub(crate) mod link;
+mod moment;
 mod money;
+mod policy;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +27,7 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 
 pub(crate) use language::Language;
+pub(crate) use moment::{Moment, moment};
 
 use crate::static_files::Assets;
 
@@ -224,6 +228,31 @@ mod tests {
             assert_eq!(names(&english), names(&other), "{}", language.code());
             for (key, marks) in &english {
                 assert_eq!(marks, &other[key], "{key} marks other words as code in {}", language.code());
+            }
+        }
+    }
+
+    /// Every text outside of code, of one file of texts.
+    fn prose(table: &toml::Table, into: &mut Vec<String>) {
+        for value in table.values() {
+            match value {
+                toml::Value::Table(inner) => prose(inner, into),
+                value => into.extend(value.as_str().expect("texts are strings").split('`').step_by(2).map(str::to_owned)),
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_set_as_print_is() {
+        for language in Language::ALL {
+            let file = Texts::get(&format!("{}.toml", language.code())).expect("a file");
+            let table = toml::from_str(std::str::from_utf8(&file.data).expect("UTF-8")).expect("TOML");
+            let mut texts = Vec::new();
+            prose(&table, &mut texts);
+            for text in texts {
+                assert!(!text.contains('\''), "a straight apostrophe in {}: {text}", language.code());
+                let broken = [" :", " ;", " ?", " »", "« "].into_iter().find(|mark| text.contains(mark));
+                assert!(language != Language::French || broken.is_none(), "a space that may break before {broken:?}: {text}");
             }
         }
     }

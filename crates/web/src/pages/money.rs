@@ -50,7 +50,12 @@ pub(crate) fn amount(money: Money, language: Language) -> Amount {
 
 /// What is shown of a card.
 pub(crate) fn card(face: &MaskedCard<'_>) -> Card {
-    Card { brand: brand(face.brand), last4: face.last4.to_owned() }
+    card_of(face.brand, face.last4)
+}
+
+/// The same, of a brand as the API spells it and the last four digits.
+pub(crate) fn card_of(brand_word: &str, last4: &str) -> Card {
+    Card { brand: brand(brand_word), last4: last4.to_owned() }
 }
 
 fn brand(word: &str) -> &'static str {

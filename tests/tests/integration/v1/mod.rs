@@ -6,6 +6,7 @@ mod challenges;
 mod checkout_sessions;
 mod customers;
 mod idempotency;
+mod payers_pages;
 mod payment_links;
 mod payment_methods;
 mod payments;

@@ -142,6 +142,16 @@ pub(crate) fn callback_url(details: Option<&[u8]>) -> Option<String> {
     details::unpacked::<details::PaymentDetails<'_>>(details).callback_url.map(std::borrow::Cow::into_owned)
 }
 
+/// The same, out of what is kept of a checkout session's.
+pub(crate) fn session_callback_url(details: Option<&[u8]>) -> Option<String> {
+    details::unpacked::<details::SessionDetails<'_>>(details).callback_url.map(std::borrow::Cow::into_owned)
+}
+
+/// The link that a payment was made through, out of what is kept of the payment's request.
+pub(crate) fn link_of(details: Option<&[u8]>) -> Option<String> {
+    details::unpacked::<details::PaymentDetails<'_>>(details).payment_link_id.map(std::borrow::Cow::into_owned)
+}
+
 /// What a reply with a payment is made of.
 fn payment_reply() -> Content {
     Content::Json(component::<views::PaymentView<'_>>)
