@@ -36,6 +36,20 @@ pub enum Schema {
     MustBeCurrent,
 }
 
+/// What a house stands on and what lies outside it; a simulation brings its own.
+pub struct Outside {
+    /// The platform's store.
+    pub store: Arc<Store>,
+    /// Who can be charged with.
+    pub acquirers: Acquirers,
+    /// The sandbox acquirer, where there is one.
+    pub sandbox: Option<Sandbox>,
+    /// Which addresses may be called.
+    pub guard: UrlGuard,
+    /// The way to webhook receivers.
+    pub sender: Sender,
+}
+
 /// The opened stores and the services on them, not yet answering anybody.
 pub struct House {
     store: Arc<Store>,
@@ -61,8 +75,21 @@ impl House {
         }
         make_data_dir(config)?;
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
-        let access = open_access(config, &store, master, source).await?;
         let sandbox = if config.sandbox { Some(open_sandbox(config, master, source).await?) } else { None };
+        let acquirers = acquirers(sandbox.as_ref(), config.stripe.connector(config.sandbox)?);
+        let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
+        let sender = Sender::new(guard.clone());
+        let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
+        House::furnish(config, master, source, Outside { store, acquirers, sandbox, guard, sender }).await
+    }
+
+    /// The services, over a store and an outside world that are there already.
+    ///
+    /// # Errors
+    /// Secrets sealed under another master key.
+    pub async fn furnish(config: &Config, master: &MasterKey, source: &Source, outside: Outside) -> Result<House, Trouble> {
+        let Outside { store, acquirers, sandbox, guard, sender } = outside;
+        let access = open_access(config, &store, master, source).await?;
         let replies = ReplySealer::new(master, source);
         let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
         let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
@@ -71,7 +98,7 @@ impl House {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
-            acquirers: acquirers(sandbox.as_ref(), config.stripe.connector(config.sandbox)?),
+            acquirers,
             origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
@@ -79,9 +106,6 @@ impl House {
         });
         let billing = Billing::new(access.keyring().clone(), payments.clone());
         let subscriptions = Subscriptions::new(payments.clone(), Arc::new(billing));
-        let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
-        let sender = Sender::new(guard.clone());
-        let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
         let messaging = Messaging::new(messaging::Parts {
             store: store.clone(),
             secrets: WebhookSecrets::new(master, source),
@@ -110,7 +134,6 @@ impl House {
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
-        let House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -121,6 +144,18 @@ impl House {
         })?;
         let address = listener.local_addr().map_err(|error| Trouble::new("cannot listen").because(error))?;
         let base_url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, reachable(address));
+        let Running { app, store, sandbox, payments, closing, workers } = self.start(config, base_url.clone(), showcase)?;
+        let listening = Listening { tls, ..Listening::default() };
+        let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
+        Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })
+    }
+
+    /// Starts the workers and the edge, which answers whoever asks it in this process: a server without its listener.
+    ///
+    /// # Errors
+    /// Pages or routes that cannot be set up.
+    pub fn start(self, config: &Config, base_url: String, showcase: Option<Showcase>) -> Result<Running, Trouble> {
+        let House { store, access, idempotency, payments, subscriptions, messaging, courier, sandbox, source } = self;
         payments.challenges().reached_at(&base_url);
         let app = web::app(Wiring {
             payments: payments.clone(),
@@ -134,15 +169,24 @@ impl House {
             ready: telemetry::readiness(config.database.clone()),
             metrics: telemetry::metrics(),
             sandbox: sandbox.clone().map(|acquirer| SandboxWiring { acquirer, showcase }),
-            options: options(config, base_url.clone()),
+            options: options(config, base_url),
         });
         let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
         let closing = CancellationToken::new();
         let workers = workers::start(&store, &idempotency, &payments, &subscriptions, courier, &closing);
-        let listening = Listening { tls, ..Listening::default() };
-        let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
-        Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })
+        Ok(Running { app, store, sandbox, payments, closing, workers })
     }
+}
+
+/// What [`House::start`] has started.
+pub struct Running {
+    /// The edge.
+    pub app: App,
+    store: Arc<Store>,
+    sandbox: Option<Sandbox>,
+    payments: Payments,
+    closing: CancellationToken,
+    workers: Vec<JoinHandle<()>>,
 }
 
 /// A server that answers. Dropping it stops nothing: its tasks run until [`Server::stop`], or until their runtime ends.

@@ -9,7 +9,7 @@ use db::{Fault, Snapshot};
 use idempotency::ReplySealer;
 use idempotency::verify::AtWork;
 use kernel::verify::{Finding, Report};
-use kernel::{AccountId, Source, Timestamp};
+use kernel::{AccountId, MasterKey, Source, Timestamp};
 use messaging::WebhookSecrets;
 use payments::verify::{AcquirerBooks, Strictness, read_books};
 use serde_json::json;
@@ -52,21 +52,37 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let source = Source::system();
     let of_store = |fault| Trouble::of_store(&fault, &config.database);
     let master = master_key::find(config, &source)?;
-    let sealer = master.as_ref().map(|master| ReplySealer::new(master, &source));
-    let webhooks = master.as_ref().map(|master| WebhookSecrets::new(master, &source));
-    let secrets = master.as_ref().map(|master| AccessSecrets::new(master, &source));
     let environment = access::environment(&snapshot(config).await.map_err(of_store)?).await.map_err(of_store)?;
     // The acquirer first, then our own side: in this order neither can look behind by mere timing.
     let books = Books::at(sandbox_url(config));
     let books = read_sandbox(&books, environment).await;
-    let mut snapshot = snapshot(config).await.map_err(of_store)?;
+    let snapshot = snapshot(config).await.map_err(of_store)?;
     let snapshot_at = source.now();
-    let mut report = Report::new();
-    messaging::verify::verify(&snapshot, webhooks.as_ref(), settled, &mut report).await.map_err(of_store)?;
-    payments::vault::verify(&snapshot, master.as_ref(), &mut report).await.map_err(of_store)?;
-    all(&mut snapshot, books, secrets.as_ref(), sealer, settled, snapshot_at, &mut report).await.map_err(of_store)?;
+    let report = inspect(snapshot, books, master.as_ref(), &source, settled).await.map_err(of_store)?;
     let engine = config.database.engine();
     Ok(Checked { report: chosen(report, only)?, engine, snapshot_at, took: started.elapsed() })
+}
+
+/// All invariants of a snapshot. `books` are the acquirer's, read before it was taken, or why they cannot be read; `source` tells the
+/// real time, on which leases run.
+///
+/// # Errors
+/// The snapshot cannot be read.
+pub async fn inspect(
+    mut snapshot: Snapshot,
+    books: Result<AcquirerBooks<'_>, String>,
+    master: Option<&MasterKey>,
+    source: &Source,
+    settled: bool,
+) -> Result<Report, Fault> {
+    let sealer = master.map(|master| ReplySealer::new(master, source));
+    let webhooks = master.map(|master| WebhookSecrets::new(master, source));
+    let secrets = master.map(|master| AccessSecrets::new(master, source));
+    let mut report = Report::new();
+    messaging::verify::verify(&snapshot, webhooks.as_ref(), settled, &mut report).await?;
+    payments::vault::verify(&snapshot, master, &mut report).await?;
+    all(&mut snapshot, books, secrets.as_ref(), sealer, settled, source.now(), &mut report).await?;
+    Ok(report)
 }
 
 async fn snapshot(config: &Config) -> Result<Snapshot, Fault> {

@@ -38,6 +38,7 @@ impl Subscriptions {
             }
         };
         tokio::select! {
+            biased;
             () = stop => {}
             () = ticking => {}
         }
