@@ -76,7 +76,7 @@ impl Steps {
     }
 
     /// Waits until a command has been queued since the last step that was waited for.
-    pub async fn queued(&self) {
+    pub async fn queued(&mut self) {
         self.queued.notified().await;
     }
 

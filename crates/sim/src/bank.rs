@@ -136,6 +136,17 @@ impl Banks {
         self.entries().into_iter().filter(|(_, entry)| entry.charge.is_none() && *entry.order == *order).collect()
     }
 
+    /// As [`Banks::of_order`], with what followed on its charges.
+    pub fn all_of_order(&self, order: &str) -> Vec<(AttemptId, Entry)> {
+        self.entries().into_iter().filter(|(_, entry)| *entry.order == *order).collect()
+    }
+
+    /// The platform did not confirm a notification: it comes again.
+    pub fn post_again(&self, mail: Mail) {
+        let due = self.realm.now().plus_seconds(5);
+        self.books().mail.push(Mail { due, ..mail });
+    }
+
     /// All disputes.
     pub fn disputes(&self) -> Vec<Dispute> {
         self.books().disputes.clone()

@@ -12,6 +12,7 @@
 pub mod auditor;
 pub mod bank;
 pub mod chance;
+pub mod command;
 pub mod faults;
 pub mod node;
 pub mod payments_profile;

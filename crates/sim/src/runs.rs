@@ -11,6 +11,25 @@ use crate::profile::Profile;
 use crate::realm::Holds;
 use crate::world::{Failed, Held, Options, World};
 
+/// The profiles there are.
+pub const PROFILES: [&str; 1] = [Payments::NAME];
+
+/// What the seeds of one change should reach; what they did not is printed.
+pub const REACH: [&str; 12] = [
+    "node dies",
+    "clock jumps",
+    "Purchase Done",
+    "Authorise Done",
+    "Capture Done",
+    "Cancel Done",
+    "Refund Done",
+    "CancelOrRefund Done",
+    "inquiry not found",
+    "inquiry found",
+    "bank raises a chargeback",
+    "waiting Purchase ends Done",
+];
+
 /// One run of the `payments` profile.
 ///
 /// # Errors

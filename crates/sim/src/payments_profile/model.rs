@@ -92,6 +92,8 @@ pub struct Op {
     pub doubtful: bool,
     /// When it was first sent.
     pub sent_at: Timestamp,
+    /// The world's number when it was written down.
+    pub began: u64,
     /// The world's number when it was known for certain.
     pub ended: Option<u64>,
     /// What was answered when it was done.

@@ -1,0 +1,194 @@
+//! The command line: which seeds, how long, and what is printed.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+
+use crate::realm::println;
+use crate::runs;
+use crate::world::{Failed, Held, Options};
+
+/// Seeds of a run that names none.
+const SEEDS: u64 = 200;
+/// Of so many of them the trace is made twice and compared.
+const TWICE: u64 = 10;
+
+/// What `cargo xtask sim` takes.
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask sim", about = "Runs the real services against scripted peers, driven by seeds")]
+pub struct Arguments {
+    /// Runs this seed alone
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Runs so many fresh seeds, or those of a range `A..B`
+    #[arg(long, default_value_t = SEEDS.to_string())]
+    seeds: String,
+    /// Steps of each run
+    #[arg(long, default_value_t = 120)]
+    steps: usize,
+    /// Whose clients
+    #[arg(long, default_value = "payments")]
+    profile: String,
+    /// Prints each line of the trace; with `--seed`
+    #[arg(long)]
+    trace: bool,
+    /// Ends after this step
+    #[arg(long)]
+    until: Option<usize>,
+    /// Leaves out steps and faults as long as the same rule breaks
+    #[arg(long)]
+    minimize: bool,
+    /// Runs the seed twice and compares the traces; with `--seed`
+    #[arg(long)]
+    replay: bool,
+    /// Runs the seeds of sim/seeds.txt too
+    #[arg(long)]
+    list: bool,
+    /// Prints what was reached and how often
+    #[arg(long)]
+    reach: bool,
+}
+
+/// Runs what is asked for; whether everything held.
+///
+/// # Errors
+/// An argument that makes no sense.
+pub fn run(arguments: &Arguments) -> Result<bool> {
+    if !runs::PROFILES.contains(&arguments.profile.as_str()) {
+        bail!("there is no profile `{}`; there are: {}", arguments.profile, runs::PROFILES.join(", "));
+    }
+    if let Some(seed) = arguments.seed {
+        return Ok(one(arguments, seed));
+    }
+    let mut seeds: Vec<u64> = range(&arguments.seeds)?.collect();
+    let fresh = seeds.clone();
+    if arguments.list {
+        let listed = listed()?;
+        println(&format!("sim: {} seeds of the list", listed.len()));
+        seeds.splice(0..0, listed);
+    }
+    if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
+        println(&format!("sim: {} seeds, {first}..={last}, {} steps each", fresh.len(), arguments.steps));
+    }
+    Ok(many(arguments, &seeds))
+}
+
+fn options(arguments: &Arguments, seed: u64) -> Options {
+    let steps = arguments.until.unwrap_or(arguments.steps);
+    Options { print: (arguments.trace && arguments.seed.is_some()).then_some(0), ..Options::of(seed, steps) }
+}
+
+fn one(arguments: &Arguments, seed: u64) -> bool {
+    let options = options(arguments, seed);
+    match runs::payments(&options) {
+        Ok(held) => {
+            println(&format!("sim held: seed={seed} trace={:016x} lines={} deaths={}", held.hash, held.lines, held.deaths));
+            if arguments.reach {
+                print_reached(&held.reached);
+            }
+            !arguments.replay || same(&options, &held)
+        }
+        Err(failed) => {
+            report(arguments, &failed);
+            if arguments.minimize {
+                let (fewer, failed) = runs::minimized(&options, &failed);
+                println(&format!(
+                    "sim: the shortest story found: {} of {} steps, without {:?}",
+                    fewer.steps - fewer.skip.len(),
+                    options.steps,
+                    fewer.without
+                ));
+                let _shown = runs::payments(&Options { print: Some(0), ..fewer });
+                report(arguments, &failed);
+            }
+            false
+        }
+    }
+}
+
+/// Whether the same seed gives the same trace.
+fn same(options: &Options, first: &Held) -> bool {
+    let again = runs::payments(&Options { print: None, ..options.clone() });
+    let equal = again.as_ref().is_ok_and(|again| (again.hash, again.lines) == (first.hash, first.lines));
+    if !equal {
+        println(&format!("sim failed: seed={} rule=determinism: two runs of one seed left two traces", options.seed));
+    }
+    equal
+}
+
+fn many(arguments: &Arguments, seeds: &[u64]) -> bool {
+    let (mut reached, mut lines, mut deaths, mut failures) = (BTreeMap::new(), 0, 0, 0_usize);
+    for (number, seed) in seeds.iter().enumerate() {
+        let options = options(arguments, *seed);
+        match runs::payments(&options) {
+            Ok(held) => {
+                if (number as u64) < TWICE && !same(&options, &held) {
+                    failures += 1;
+                }
+                lines += held.lines;
+                deaths += held.deaths;
+                for (what, often) in held.reached {
+                    *reached.entry(what).or_default() += often;
+                }
+            }
+            Err(failed) => {
+                failures += 1;
+                report(arguments, &failed);
+            }
+        }
+    }
+    if arguments.reach {
+        print_reached(&reached);
+    }
+    let never: Vec<&str> = runs::REACH.iter().copied().filter(|what| !reached.contains_key(*what)).collect();
+    if !never.is_empty() {
+        println(&format!("sim: never reached: {}", never.join(", ")));
+    }
+    println(&format!("sim: {} seeds, {failures} failed, {lines} events, {deaths} deaths", seeds.len()));
+    failures == 0
+}
+
+fn print_reached(reached: &BTreeMap<String, u64>) {
+    for (what, often) in reached {
+        println(&format!("{often:>8}  {what}"));
+    }
+}
+
+fn report(arguments: &Arguments, failed: &Failed) {
+    let Failed { seed, step, commit, breach } = failed;
+    let profile = &arguments.profile;
+    println(&format!(
+        "sim failed: seed={seed} profile={profile} engine=sqlite step={step} commit={commit} rule={}: {}",
+        breach.rule, breach.found
+    ));
+    println(&format!("    cargo xtask sim --profile {profile} --seed {seed} --steps {} --trace", arguments.steps));
+}
+
+/// `N` fresh seeds, or those from `A` to before `B`.
+fn range(text: &str) -> Result<Range<u64>> {
+    let number = |text: &str| text.parse::<u64>().with_context(|| format!("`{text}` is no number of seeds"));
+    match text.split_once("..") {
+        Some((first, end)) => Ok(number(first)?..number(end)?),
+        None => {
+            let first = fresh();
+            Ok(first..first + number(text)?)
+        }
+    }
+}
+
+/// A seed nobody chose.
+fn fresh() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish() >> 32
+}
+
+/// The seeds that once found something.
+fn listed() -> Result<Vec<u64>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds.txt");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split_whitespace().next().unwrap_or_default().parse::<u64>().with_context(|| format!("`{line}`"))).collect()
+}
