@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{crash, openapi, say, setup, shell, tests, tidy};
+use crate::{crash, openapi, say, setup, shell, sim, tests, tidy};
 
 /// Seconds within which the crash harness begins rounds.
 const CRASH_SECONDS: u64 = 20;
@@ -35,6 +35,7 @@ pub fn run(options: &Options) -> Result<()> {
     part("lints", &|| shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     part("API document", &|| openapi::run(&openapi::Options { check: true }))?;
     part("crash round", &|| crash::run(&crash::Options::short(CRASH_SECONDS)))?;
+    part("simulator", &sim::of_a_change)?;
     say!("\nci: hold: {}", done.join(", "));
     if !options.without_tests {
         tests::run(&tests::Options::default())?;

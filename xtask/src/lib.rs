@@ -1,4 +1,4 @@
-//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | crash | bench`.
+//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | crash | sim | bench`.
 
 pub mod acquirer;
 pub mod bench;
@@ -11,6 +11,7 @@ pub mod product;
 pub mod random;
 pub mod setup;
 pub mod shell;
+pub mod sim;
 pub mod tests;
 pub mod tidy;
 
@@ -38,6 +39,8 @@ enum Task {
     Openapi(openapi::Options),
     /// Kill the product under load, again and again, and judge what is left
     Crash(crash::Options),
+    /// Run the real services against scripted peers, driven by seeds
+    Sim(sim::Options),
     /// Measure the product against the database alone
     Bench(bench::Options),
 }
@@ -51,6 +54,7 @@ pub fn run() -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Openapi(options) => openapi::run(&options),
         Task::Crash(options) => crash::run(&options),
+        Task::Sim(options) => sim::run(&options),
         Task::Bench(options) => bench::run(&options),
     }
 }

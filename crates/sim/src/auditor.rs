@@ -63,6 +63,9 @@ impl Reply {
     }
 }
 
+/// What can end in an acquirer that was never reached.
+const NOT_SENT: [Fault; 4] = [Fault::Refused, Fault::RequestLost, Fault::RequestLate, Fault::Garbage];
+
 type Scope = (Option<usize>, &'static str, String, String);
 
 #[derive(Default)]
@@ -177,10 +180,11 @@ impl Auditor {
 
     /// Whether anything explains this status.
     fn expected(&self, reply: &Reply, what: String) -> Holds {
+        let page = reply.body.trim_ascii_start().first() == Some(&b'<');
         let any = |faults: &[Fault]| faults.iter().any(|fault| self.faults.rate(*fault) > 0);
         let explained = match reply.status {
             500 => any(&[Fault::Statement]),
-            503 if reply.code() == "PROVIDER_UNAVAILABLE" => any(&[Fault::Refused, Fault::RequestLost, Fault::RequestLate, Fault::Garbage]),
+            503 if reply.code() == "PROVIDER_UNAVAILABLE" || page && any(&NOT_SENT) => any(&NOT_SENT),
             503 => any(&[Fault::SmallQueue, Fault::StoreAway, Fault::Statement, Fault::Conflict]),
             504 => any(&[
                 Fault::AnswerLost,
@@ -198,7 +202,6 @@ impl Auditor {
         if !explained {
             return Err(Breach::of("explained-answers", what));
         }
-        let page = reply.body.first() == Some(&b'<');
         if reply.status >= 400 && !page && (reply.code().is_empty() || reply.json()["messages"][0].as_str().is_none()) {
             return Err(Breach::of("envelope", what));
         }

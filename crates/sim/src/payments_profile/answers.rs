@@ -48,13 +48,27 @@ impl Payments {
                 }
                 Ok(())
             }
-            Topic::Webhook | Topic::Routing | Topic::Nobody if !ok => breach("beginning", said()),
+            Topic::Customer(tenant) if ok => {
+                self.customers.insert(tenant, text(&reply.json(), "id").to_owned());
+                Ok(())
+            }
+            Topic::Webhook | Topic::Routing | Topic::Customer(_) | Topic::Nobody if !ok => breach("beginning", said()),
             Topic::Order(op) if ok => {
                 self.orders.insert(op, reply.json());
                 Ok(())
             }
             Topic::Balances(tenant) if ok => {
                 self.balances.insert(tenant, reply.json());
+                Ok(())
+            }
+            Topic::LinkPage(link) if ok => {
+                self.fill_in_form(desk, link, reply);
+                Ok(())
+            }
+            Topic::Payout(_) | Topic::Method(_) | Topic::Subscription(_) | Topic::Cycles(_) | Topic::Link(_) => {
+                if reply.status < 500 {
+                    self.keep(&topic, ok, reply.json());
+                }
                 Ok(())
             }
             Topic::Read(..) | Topic::Order(_) | Topic::Balances(_) if reply.status < 500 => breach("reads", said()),
@@ -114,7 +128,7 @@ impl Payments {
         } else if op.kind.follows_up() {
             self.within_limits(&op)
         } else {
-            Ok(())
+            self.learn_product(desk, number, &op, answer)
         }
     }
 
@@ -179,6 +193,9 @@ impl Payments {
             return Ok(());
         }
         let unexplained = || breach("refused-for-a-reason", format!("{:?} {} is refused {}", op.kind, op.key, text(&reply.json(), "code")));
+        if self.product_explains(desk, op, &code) {
+            return Ok(());
+        }
         let Some(payment) = op.payment.filter(|_| op.kind.follows_up()) else { return unexplained() };
         let of = &self.model.payments[payment];
         let moved = |other: &&Op| other.key != op.key && other.overlaps(op.began);

@@ -48,5 +48,6 @@ impl Payments {
         for tenant in 0..desk.tenants.len() {
             self.get(desk, tenant, "/v1/balances".into(), Topic::Balances(tenant));
         }
+        self.look_at_products(desk);
     }
 }

@@ -32,7 +32,7 @@ impl Payments {
         for tenant in 0..desk.tenants.len() {
             self.compare_balances(desk, tenant)?;
         }
-        Ok(())
+        self.compare_products(desk)
     }
 
     /// One order is one payment, charged once if it was approved; one that was refused is none.

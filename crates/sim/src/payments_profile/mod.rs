@@ -1,13 +1,16 @@
 //! The `payments` profile: merchants who charge, capture, cancel and refund, repeat themselves, get each other's ids and make mistakes.
 //!
-//! [`requests`] is what they send, [`steps`] what they decide to do next, [`answers`] what an answer may say and what follows from it,
-//! [`ending`] what they ask at the end, [`judge`] the comparison with the acquirers' books.
+//! `requests` is what they send, `steps` what they decide to do next, `answers` what an answer may say and what follows from it,
+//! `ending` what they ask at the end, `judge` the comparison with the acquirers' books; `products` are payouts, stored cards,
+//! subscriptions and links.
 
 pub mod amounts;
 mod answers;
 mod ending;
 mod judge;
 pub mod model;
+mod products;
+mod products_judge;
 mod requests;
 mod steps;
 
@@ -50,10 +53,26 @@ enum Topic {
     Webhook,
     /// Routing rules are set up.
     Routing,
+    /// A customer is set up.
+    Customer(usize),
+    /// A link's page.
+    LinkPage(usize),
+    /// What a payer fills in there.
+    LinkForm,
     /// At the end: what there is for an order.
     Order(usize),
     /// At the end: what a tenant has.
     Balances(usize),
+    /// At the end: a payout.
+    Payout(usize),
+    /// At the end: a stored card.
+    Method(usize),
+    /// At the end: a subscription.
+    Subscription(usize),
+    /// At the end: its payments.
+    Cycles(usize),
+    /// At the end: a link.
+    Link(usize),
 }
 
 /// Merchants, what they know, and what they ask.
@@ -66,6 +85,9 @@ pub struct Payments {
     /// The last looks.
     balances: BTreeMap<usize, Value>,
     orders: BTreeMap<usize, Value>,
+    payouts: BTreeMap<usize, Value>,
+    /// A customer of each tenant.
+    customers: BTreeMap<usize, String>,
     /// For what is drawn before the first step.
     chance: Chance,
 }
@@ -80,6 +102,8 @@ impl Payments {
             nobody: None,
             balances: BTreeMap::new(),
             orders: BTreeMap::new(),
+            payouts: BTreeMap::new(),
+            customers: BTreeMap::new(),
             chance,
         }
     }
@@ -144,7 +168,9 @@ impl Profile for Payments {
         self.repeat_known(desk);
     }
 
-    fn wind_up(&mut self, _desk: &mut Desk) {}
+    fn wind_up(&mut self, desk: &mut Desk) {
+        self.end_subscriptions(desk);
+    }
 
     fn look(&mut self, desk: &mut Desk) {
         self.look_at_all(desk);

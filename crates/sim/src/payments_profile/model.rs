@@ -32,6 +32,8 @@ pub enum Kind {
     StepSubscription,
     /// Take a kept card off.
     Unenrol,
+    /// A page on which somebody pays.
+    Link,
 }
 
 impl Kind {
@@ -153,6 +155,8 @@ pub struct Method {
     pub token: String,
     /// Somebody has asked to take it off.
     pub leaving: bool,
+    /// The last look.
+    pub last: Value,
 }
 
 /// A subscription.
@@ -168,8 +172,21 @@ pub struct Subscription {
     pub minor: i64,
     /// In what.
     pub currency: Currency,
+    /// The last look.
+    pub last: Value,
     /// Its payments, as last listed.
     pub listed: Value,
+}
+
+/// A page on which somebody pays, once.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The operation that made it.
+    pub made_by: usize,
+    /// Its code.
+    pub id: String,
+    /// The last look.
+    pub last: Value,
 }
 
 /// Everything.
@@ -183,6 +200,8 @@ pub struct Model {
     pub methods: Vec<Method>,
     /// Subscriptions.
     pub subscriptions: Vec<Subscription>,
+    /// Links.
+    pub links: Vec<Link>,
 }
 
 impl Model {

@@ -31,9 +31,17 @@ enum Choice {
     Prove,
     Dispute,
     JudgeDispute,
+    Payout,
+    Enrol,
+    Unenrol,
+    PayStored,
+    Subscribe,
+    StepSubscription,
+    Link,
+    PayLink,
 }
 
-const CHOICES: [(u32, Choice); 12] = [
+const CHOICES: [(u32, Choice); 20] = [
     (30, Choice::Create),
     (35, Choice::FollowUp),
     (12, Choice::AskAgain),
@@ -46,6 +54,14 @@ const CHOICES: [(u32, Choice); 12] = [
     (6, Choice::Prove),
     (2, Choice::Dispute),
     (2, Choice::JudgeDispute),
+    (4, Choice::Payout),
+    (4, Choice::Enrol),
+    (1, Choice::Unenrol),
+    (4, Choice::PayStored),
+    (3, Choice::Subscribe),
+    (2, Choice::StepSubscription),
+    (2, Choice::Link),
+    (4, Choice::PayLink),
 ];
 
 impl Payments {
@@ -71,6 +87,8 @@ impl Payments {
                 _ => json!(["UNAVAILABLE", "SOFT_DECLINE"]),
             };
             let rule = json!({ "name": "all", "conditions": {}, "route": route, "retry_on": retry_on });
+            let customer = json!({ "merchant_customer_id": format!("customer-{tenant}"), "first_name": "Ada" });
+            self.send(desk, tenant, "POST", "/v1/customers", &customer, Topic::Customer(tenant));
             self.send(desk, tenant, "PUT", "/v1/routing-rules", &json!({ "rules": [rule] }), Topic::Routing);
         }
         self.get(desk, 0, format!("/v1/payments/{NOBODY}"), Topic::Nobody);
@@ -91,6 +109,14 @@ impl Payments {
             Choice::Prove => self.prove(desk, chance),
             Choice::Dispute => self.dispute(desk, chance),
             Choice::JudgeDispute => self.judge_dispute(desk, chance),
+            Choice::Payout => self.pay_out(desk, chance),
+            Choice::Enrol => self.enrol(desk, chance),
+            Choice::Unenrol => self.unenrol(desk, chance),
+            Choice::PayStored => self.pay_stored(desk, chance),
+            Choice::Subscribe => self.subscribe(desk, chance),
+            Choice::StepSubscription => self.step_subscription(desk, chance),
+            Choice::Link => self.make_link(desk, chance),
+            Choice::PayLink => self.open_link(desk, chance),
         }
     }
 
@@ -207,7 +233,9 @@ impl Payments {
         let Some(&number) = chance.pick(&self.remembered(desk)) else { return };
         let op = &mut self.model.ops[number];
         let kept = op.body.clone();
-        op.body["amount"] = money(op.minor + 1, op.currency);
+        if !op.body.is_null() {
+            op.body["amount"] = money(op.minor + 1, op.currency);
+        }
         self.send_op(desk, number, None);
         self.model.ops[number].body = kept;
     }
