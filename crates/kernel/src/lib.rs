@@ -22,6 +22,7 @@ pub mod id;
 pub mod keyed_hash;
 pub mod money;
 pub mod outcome;
+pub mod sabotage;
 pub mod seal;
 pub mod secret;
 pub mod share;

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::sabotage::{Defect, is_planted};
 use kernel::{SealError, SecretText, Timestamp};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -90,6 +91,9 @@ impl Sender {
             Line::Http(client) => client,
             Line::Given(post) => {
                 let answer = post.post(url.as_str(), parcel.headers, parcel.body).await;
+                if is_planted(Defect::AnyAnswerConfirms) {
+                    return Answered::Status(200);
+                }
                 return answer.map_or_else(Answered::Nothing, Answered::Status);
             }
         };

@@ -402,8 +402,23 @@ impl Books {
 }
 
 impl Bank {
+    /// One request, as its connector tells of it.
+    async fn told(&self, attempt: AttemptId, entry: Entry) -> Outcome {
+        #[cfg(feature = "sabotage")]
+        let asked = entry.clone();
+        let outcome = self.request(attempt, entry).await;
+        #[cfg(feature = "sabotage")]
+        let outcome = crate::sabotage::told(self, outcome, attempt, asked).await;
+        outcome
+    }
+
+    #[cfg(feature = "sabotage")]
+    pub(crate) fn realm(&self) -> &Realm {
+        &self.banks.realm
+    }
+
     /// One request and everything that can happen to it on its way.
-    async fn request(&self, attempt: AttemptId, entry: Entry) -> Outcome {
+    pub(crate) async fn request(&self, attempt: AttemptId, entry: Entry) -> Outcome {
         let realm = &self.banks.realm;
         self.leaves(attempt).await;
         if realm.strikes(Fault::Slow) {
@@ -500,14 +515,14 @@ impl Acquirer for Bank {
     fn charge<'a>(&'a self, ask: &'a ChargeAsk) -> Answering<'a, Outcome> {
         let mut entry = self.entry(ask.kind, ask.account_id, &ask.merchant_order_id, ask.amount);
         entry.payment = Some(ask.payment_id);
-        Box::pin(self.request(ask.attempt_id, entry))
+        Box::pin(self.told(ask.attempt_id, entry))
     }
 
     fn follow_up<'a>(&'a self, ask: &'a FollowUpAsk) -> Answering<'a, Outcome> {
         let order = self.banks.books().entries.get(&ask.charge).map_or_else(|| "".into(), |entry| entry.order.clone());
         let mut entry = self.entry(ask.kind, ask.account_id, &order, ask.amount);
         entry.charge = Some(ask.charge);
-        Box::pin(self.request(ask.attempt_id, entry))
+        Box::pin(self.told(ask.attempt_id, entry))
     }
 
     fn judge_code(&self, code: &str) -> Proof {
@@ -596,6 +611,10 @@ impl Acquirer for Bank {
             if !self.fences {
                 return Fenced::Unable;
             }
+            #[cfg(feature = "sabotage")]
+            if self.banks.realm.is_planted(crate::sabotage::Defect::FenceForgotten) {
+                return Fenced::Promised;
+            }
             books.fenced.insert(attempt.attempt_id);
             drop(books);
             self.banks.realm.note(format_args!("bank: {} is fenced", attempt.attempt_id));
@@ -612,7 +631,7 @@ impl PaysOut for Bank {
     fn pay_out<'a>(&'a self, ask: &'a PayoutAsk) -> Answering<'a, Outcome> {
         let mut entry = self.entry(AttemptKind::Payout, ask.account_id, &ask.merchant_reference, ask.amount);
         entry.payment = Some(PaymentId::from_uuid(ask.payout_id.uuid()));
-        Box::pin(self.request(ask.attempt_id, entry))
+        Box::pin(self.told(ask.attempt_id, entry))
     }
 }
 

@@ -1,12 +1,16 @@
 //! The command line: which seeds, how long, and what is printed.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
+use crate::payments_profile::flows::Flow;
 use crate::realm::println;
 use crate::runs;
 use crate::world::{Failed, Held, Options};
@@ -14,7 +18,7 @@ use crate::world::{Failed, Held, Options};
 /// Seeds of a run that names none.
 const SEEDS: u64 = 200;
 /// Of so many of them the trace is made twice and compared.
-const TWICE: u64 = 10;
+const TWICE: usize = 10;
 
 /// What `cargo xtask sim` takes.
 #[derive(Parser, Debug)]
@@ -50,6 +54,12 @@ pub struct Arguments {
     /// Prints what was reached and how often
     #[arg(long)]
     reach: bool,
+    /// Plants one defect after the other and sees whether each is found
+    #[arg(long)]
+    sabotage: bool,
+    /// Runs each flow with every step repeated, with an error at every point, and with a death at every point
+    #[arg(long)]
+    flows: bool,
 }
 
 /// Runs what is asked for; whether everything held.
@@ -59,6 +69,12 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<bool> {
     if !runs::PROFILES.contains(&arguments.profile.as_str()) {
         bail!("there is no profile `{}`; there are: {}", arguments.profile, runs::PROFILES.join(", "));
+    }
+    if arguments.sabotage {
+        return sabotaged(arguments);
+    }
+    if arguments.flows {
+        return Ok(flows());
     }
     if let Some(seed) = arguments.seed {
         return Ok(one(arguments, seed));
@@ -119,15 +135,37 @@ fn same(options: &Options, first: &Held) -> bool {
     equal
 }
 
+/// What a seed came to: how it ran, and whether it ran the same way a second time.
+type Ran = (Result<Held, Box<Failed>>, bool);
+
+/// Runs them on all processors; the results in the order of the seeds.
+fn all(arguments: &Arguments, seeds: &[u64]) -> Vec<Ran> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(BTreeMap::new());
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..processors.min(seeds.len()) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(seed) = seeds.get(number) else { return };
+                    let options = options(arguments, *seed);
+                    let ran = runs::payments(&options);
+                    let again = number >= TWICE || ran.as_ref().map_or(true, |held| same(&options, held));
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (ran, again));
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
 fn many(arguments: &Arguments, seeds: &[u64]) -> bool {
     let (mut reached, mut lines, mut deaths, mut failures) = (BTreeMap::new(), 0, 0, 0_usize);
-    for (number, seed) in seeds.iter().enumerate() {
-        let options = options(arguments, *seed);
-        match runs::payments(&options) {
+    for (ran, again) in all(arguments, seeds) {
+        failures += usize::from(!again);
+        match ran {
             Ok(held) => {
-                if (number as u64) < TWICE && !same(&options, &held) {
-                    failures += 1;
-                }
                 lines += held.lines;
                 deaths += held.deaths;
                 for (what, often) in held.reached {
@@ -148,6 +186,53 @@ fn many(arguments: &Arguments, seeds: &[u64]) -> bool {
         println(&format!("sim: never reached: {}", never.join(", ")));
     }
     println(&format!("sim: {} seeds, {failures} failed, {lines} events, {deaths} deaths", seeds.len()));
+    failures == 0
+}
+
+/// Plants one defect after the other and looks how many seeds it takes to find each; whether all were found.
+#[cfg(feature = "sabotage")]
+fn sabotaged(arguments: &Arguments) -> Result<bool> {
+    use crate::sabotage::Defect;
+
+    let seeds: Vec<u64> = if arguments.seeds == SEEDS.to_string() { (0..SEEDS).collect() } else { range(&arguments.seeds)?.collect() };
+    let mut missed = 0;
+    for defect in Defect::ALL {
+        kernel::sabotage::plant(defect.inside());
+        let planted = |seed: &u64| Options { planted: Some(defect), ..options(arguments, *seed) };
+        let found = seeds.iter().enumerate().find_map(|(tried, seed)| Some((tried, runs::payments(&planted(seed)).err()?)));
+        match found {
+            Some((tried, failed)) => {
+                let found: String = failed.breach.found.chars().take(120).collect();
+                println(&format!("sabotage: {defect:?}: found by seed {} of {}: {}: {found}", tried + 1, seeds.len(), failed.breach.rule));
+            }
+            None => {
+                missed += 1;
+                println(&format!("sabotage: {defect:?}: not found by {} seeds", seeds.len()));
+            }
+        }
+    }
+    kernel::sabotage::plant(None);
+    println(&format!("sabotage: {} defects, {missed} not found", Defect::ALL.len()));
+    Ok(missed == 0)
+}
+
+#[cfg(not(feature = "sabotage"))]
+fn sabotaged(_arguments: &Arguments) -> Result<bool> {
+    bail!("defects can be planted only in a build with `--features sabotage`")
+}
+
+/// Each flow, disturbed in every way at every point.
+fn flows() -> bool {
+    let mut failures = 0;
+    for flow in Flow::ALL {
+        match flow.everywhere() {
+            Ok(points) => println(&format!("flow {flow:?}: holds, with {points} disturbances one at a time")),
+            Err((what, failed)) => {
+                failures += 1;
+                println(&format!("flow failed: {flow:?}, {what}: rule={}: {}", failed.breach.rule, failed.breach.found));
+            }
+        }
+    }
     failures == 0
 }
 

@@ -222,13 +222,15 @@ async fn one_batch(steps: &mut Steps, realm: &Realm) -> bool {
     let most = usize::try_from(realm.draw(|chance| chance.between(1, BATCH_END))).unwrap_or(1);
     let dies_before = realm.strikes(Fault::DieBeforeCommit);
     let dies_after = realm.strikes(Fault::DieAfterCommit);
-    #[cfg(feature = "sabotage")]
-    let dies_before = dies_before && !crate::sabotage::acknowledge_first(steps, realm).await;
     if dies_before {
+        #[cfg(feature = "sabotage")]
+        crate::sabotage::acknowledge_first(steps, realm).await;
         realm.die("before a commit");
         return std::future::pending().await;
     }
     let hitch = hitch(realm);
+    #[cfg(feature = "sabotage")]
+    let hitch = if dies_after { crate::sabotage::torn(realm).or(hitch) } else { hitch };
     let step = steps.step(most, hitch);
     match step {
         Step::Idle => return false,

@@ -57,6 +57,28 @@ struct Inside {
     commits: u64,
     #[cfg(feature = "sabotage")]
     planted: Option<crate::sabotage::Defect>,
+    aim: Option<Aim>,
+}
+
+/// One fault at one certain point.
+#[derive(Clone, Debug)]
+pub struct Aim {
+    fault: Fault,
+    /// At which of the points where it can strike, from 1.
+    at: u64,
+    passed: u64,
+}
+
+impl Aim {
+    /// This fault, at this point.
+    pub const fn at(fault: Fault, at: u64) -> Aim {
+        Aim { fault, at, passed: 0 }
+    }
+
+    fn hits(&mut self, fault: Fault) -> bool {
+        self.passed += u64::from(fault == self.fault);
+        fault == self.fault && self.passed == self.at
+    }
 }
 
 /// A clock that goes on where it stopped when the node and its runtime died.
@@ -88,6 +110,7 @@ impl Realm {
             commits: 0,
             #[cfg(feature = "sabotage")]
             planted: None,
+            aim: None,
         };
         Realm(Arc::new(Shared { inside: Mutex::new(inside), died: Notify::new() }))
     }
@@ -99,12 +122,29 @@ impl Realm {
     /// Whether a fault strikes at this point.
     pub fn strikes(&self, fault: Fault) -> bool {
         let mut inside = self.inside();
+        if let Some(aim) = &mut inside.aim {
+            let hit = aim.hits(fault);
+            if hit {
+                *inside.reached.entry(format!("fault {fault:?}")).or_default() += 1;
+            }
+            return hit;
+        }
         let rate = inside.faults.rate(fault);
         if rate == 0 || !inside.faulty.hits(rate) {
             return false;
         }
         *inside.reached.entry(format!("fault {fault:?}")).or_default() += 1;
         true
+    }
+
+    /// From now on nothing goes wrong by chance, only what is aimed at.
+    pub fn aim(&self, aim: Aim) {
+        self.inside().aim = Some(aim);
+    }
+
+    /// How many points were passed at which the aim could have struck.
+    pub fn points_passed(&self) -> u64 {
+        self.inside().aim.as_ref().map_or(0, |aim| aim.passed)
     }
 
     /// A draw about faults.
@@ -124,7 +164,9 @@ impl Realm {
 
     /// No faults from now on.
     pub fn calm(&self) {
-        self.inside().faults.calm();
+        let mut inside = self.inside();
+        inside.faults.calm();
+        inside.aim = None;
     }
 
     /// Sets the faults, for tests that want one certain fault.

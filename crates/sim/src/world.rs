@@ -36,6 +36,8 @@ pub struct Options {
     pub without: BTreeSet<Fault>,
     /// Steps that are left out.
     pub skip: BTreeSet<usize>,
+    /// These faults instead of drawn ones.
+    pub only: Option<Faults>,
     /// Print the trace from this step on.
     pub print: Option<usize>,
     /// A planted defect.
@@ -51,6 +53,7 @@ impl Options {
             steps,
             without: BTreeSet::new(),
             skip: BTreeSet::new(),
+            only: None,
             print: None,
             #[cfg(feature = "sabotage")]
             planted: None,
@@ -153,13 +156,9 @@ impl<P: Profile> World<P> {
         let folder = folder();
         let banks = Banks::new(realm.clone());
         let receivers = Receivers::new(realm.clone());
-        #[cfg(not(feature = "sabotage"))]
-        let ports = banks.ports();
-        #[cfg(feature = "sabotage")]
-        let ports = crate::sabotage::wrapped(banks.ports(), &realm);
-        let ground = Ground::new(options.seed, folder.path(), realm.clone(), ports, Arc::new(receivers.clone()));
+        let ground = Ground::new(options.seed, folder.path(), realm.clone(), banks.ports(), Arc::new(receivers.clone()));
         let tenants = make_tenants(&ground, currencies);
-        let faults = realm.faults();
+        let faults = options.only.clone().unwrap_or_else(|| realm.faults());
         realm.calm();
         let desk = Desk { realm, banks, receivers, tenants, outgoing: Vec::new(), calls: 0 };
         let node = Some(Node::start(&ground, 1));

@@ -1,5 +1,7 @@
 //! Acknowledged, stored and charged are the same: what merchants were told, what they read at the end, and what the acquirers' books say.
 
+use std::collections::BTreeSet;
+
 use kernel::Currency;
 use payments::AttemptKind;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use super::model::{Kind, Op, Payment, State, text};
 use super::{Payments, amounts};
 use crate::bank::{Entry, Standing};
 use crate::realm::{Breach, Holds};
+use crate::receivers::TRIES;
 use crate::world::Desk;
 
 /// What an acquirer's books say of one order.
@@ -32,7 +35,37 @@ impl Payments {
         for tenant in 0..desk.tenants.len() {
             self.compare_balances(desk, tenant)?;
         }
+        self.compare_messages(desk)?;
         self.compare_products(desk)
+    }
+
+    /// Receivers confirmed what happened to each payment, unless they refused to listen to the last.
+    fn compare_messages(&self, desk: &Desk) -> Holds {
+        let mut confirmed = BTreeSet::new();
+        for told in desk.receivers.told().values().filter(|told| told.confirmed > 0 || told.tries >= TRIES) {
+            let payment = text(&told.body["data"]["payment"], "id").to_owned();
+            confirmed.insert((payment, text(&told.body, "type_event").to_owned()));
+        }
+        for of in &self.model.payments {
+            let made = &self.model.ops[of.made_by];
+            let charged = charged(desk, &made.order);
+            let first = match of.kind {
+                Kind::Purchase => "payment.purchase",
+                Kind::Authorise => "payment.authorize",
+                _ => "payment.verify",
+            };
+            let happened = [
+                (first, made.state == State::Done),
+                ("payment.capture", !charged.captures.is_empty()),
+                ("payment.refund", !charged.refunds.is_empty()),
+                ("payment.cancel", charged.voids > 0),
+            ];
+            let untold = |event: &str| !confirmed.contains(&(of.id.clone(), event.to_owned()));
+            if let Some((event, _)) = happened.into_iter().find(|(event, happened)| *happened && untold(event)) {
+                return Err(Breach::of("webhooks", format!("nobody was told of {event} of {}", made.order)));
+            }
+        }
+        Ok(())
     }
 
     /// One order is one payment, charged once if it was approved; one that was refused is none.

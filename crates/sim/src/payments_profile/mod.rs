@@ -7,6 +7,7 @@
 pub mod amounts;
 mod answers;
 mod ending;
+pub mod flows;
 mod judge;
 pub mod model;
 mod products;

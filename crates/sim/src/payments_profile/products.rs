@@ -31,14 +31,7 @@ impl Payments {
         let mut op = self.blank(desk, Kind::Payout, tenant, currency);
         op.minor = chance.amount(1, MINOR_MAX);
         op.path = "/v1/payouts".into();
-        op.body = json!({
-            "account_id": desk.tenants[tenant].account, "merchant_reference": op.order, "country": "FR", "purpose": "REIMBURSEMENT",
-            "amount": money(op.minor, currency),
-            "beneficiary": { "merchant_beneficiary_id": "ada", "country": "FR", "national_entity": "INDIVIDUAL", "first_name": "Ada" },
-            "withdrawal_method": { "type": "BANK_TRANSFER", "provider_id": "sandbox", "detail": { "bank_transfer": {
-                "code": "30006", "account": { "number": "FR7630006000011234567890002", "type": "CHECKING" },
-            } } },
-        });
+        op.body = payout_body(&desk.tenants[tenant].account, &op.order, &money(op.minor, currency));
         self.send_new(desk, chance, op);
     }
 
@@ -48,13 +41,7 @@ impl Payments {
         let mut op = self.blank(desk, Kind::Enrol, tenant, currency);
         op.named = false;
         op.path = format!("/v1/customers/{customer}/payment-methods");
-        op.body = json!({
-            "account_id": desk.tenants[tenant].account, "country": "FR", "type": "CARD", "workflow": "DIRECT",
-            "card_data": {
-                "number": card_number(chance.below(12)), "expiration_month": 12, "expiration_year": 2099, "security_code": "123",
-                "holder_name": "Ada Lovelace",
-            },
-        });
+        op.body = card_body(&desk.tenants[tenant].account, chance.below(12));
         if chance.hits(500) {
             op.body["verify"] = json!({ "vault_on_success": true, "currency": currency.code() });
         }
@@ -86,10 +73,7 @@ impl Payments {
         op.other = Some(at);
         op.path = "/v1/payments".into();
         op.body = payment_body(&desk.tenants[method.tenant].account, &op.order, &money(op.minor, currency), kind);
-        op.body["payment_method"] = json!({
-            "type": "CARD", "vaulted_token": method.token, "detail": { "card": { "capture": kind == Kind::Purchase } },
-        });
-        op.body["customer_payer"] = json!({ "id": method.customer });
+        with_stored_card(&mut op.body, &method, kind == Kind::Purchase);
         self.send_new(desk, chance, op);
     }
 
@@ -267,6 +251,36 @@ impl Payments {
             _ => {}
         }
     }
+}
+
+/// A payout's body.
+pub(super) fn payout_body(account: &str, reference: &str, amount: &Value) -> Value {
+    json!({
+        "account_id": account, "merchant_reference": reference, "country": "FR", "purpose": "REIMBURSEMENT", "amount": amount,
+        "beneficiary": { "merchant_beneficiary_id": "ada", "country": "FR", "national_entity": "INDIVIDUAL", "first_name": "Ada" },
+        "withdrawal_method": { "type": "BANK_TRANSFER", "provider_id": "sandbox", "detail": { "bank_transfer": {
+            "code": "30006", "account": { "number": "FR7630006000011234567890002", "type": "CHECKING" },
+        } } },
+    })
+}
+
+/// The body that keeps a card.
+pub(super) fn card_body(account: &str, number: u64) -> Value {
+    json!({
+        "account_id": account, "country": "FR", "type": "CARD", "workflow": "DIRECT",
+        "card_data": {
+            "number": card_number(number), "expiration_month": 12, "expiration_year": 2099, "security_code": "123",
+            "holder_name": "Ada Lovelace",
+        },
+    })
+}
+
+/// Makes a payment's body one that is paid with a kept card.
+pub(super) fn with_stored_card(body: &mut Value, method: &Method, capture: bool) {
+    body["payment_method"] = json!({
+        "type": "CARD", "vaulted_token": method.token, "detail": { "card": { "capture": capture } },
+    });
+    body["customer_payer"] = json!({ "id": method.customer });
 }
 
 /// A card's number with its check digit.
