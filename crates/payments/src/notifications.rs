@@ -183,7 +183,7 @@ impl Inner {
         let attempt = Attempt { id, kind: AttemptKind::Chargeback, amount: row.money(), ..Attempt::first(&payment, None) };
         let Ok(state) =
             self.store.writer().run(TakeChargeback { attempt, event: row.event, origins: self.origins.clone() }).await?;
-        Ok(Some(state))
+        Ok(state)
     }
 
     /// The result of an attempt that is being asked for. `None`: its request is still waiting for the acquirer, look again later.

@@ -232,7 +232,7 @@ impl Standing {
         if self.captured == self.amount.minor() {
             self.hold_until = None;
         }
-        self.state = self.state_by_totals();
+        self.follow_totals();
         self.check();
     }
 
@@ -244,8 +244,15 @@ impl Standing {
     /// Ends a hold that ran out.
     pub fn lapse(&mut self) {
         self.hold_until = None;
-        self.state = self.state_by_totals();
+        self.follow_totals();
         self.check();
+    }
+
+    /// A dispute goes on whatever else ends: only its own end leads back to the totals.
+    fn follow_totals(&mut self) {
+        if !matches!(self.state, PaymentState::Disputed | PaymentState::ChargedBack) {
+            self.state = self.state_by_totals();
+        }
     }
 
     /// How much of it a payer's bank takes back: `amount`, or everything that is left; `None` when it cannot be disputed now, or not that
@@ -256,6 +263,12 @@ impl Standing {
         let amount = amount.unwrap_or(Money::new(left, self.amount.currency()));
         let fits = amount.currency() == self.amount.currency() && amount.is_positive() && amount.minor() <= left;
         (paid && fits).then(|| amount.minor())
+    }
+
+    /// Whether a dispute about this much would fit but for refunds that are under way, and may yet come to nothing.
+    pub fn dispute_waits(&self, amount: Money) -> bool {
+        let taken = amount.currency() == self.amount.currency() && amount.minor() <= self.captured - self.refunded;
+        allows(self.state, Operation::Refund) && taken && amount.minor() > self.refundable()
     }
 
     /// Where a payment that went through stands, by its totals alone.

@@ -190,7 +190,13 @@ impl Banks {
             return known.said(self.realm.now());
         }
         entry.calls = 1;
-        entry.outcome = if books.fenced.contains(&attempt) { declined("FENCED", true) } else { self.decide(attempt, &entry) };
+        entry.outcome = if books.fenced.contains(&attempt) {
+            declined("FENCED", true)
+        } else if books.is_taken_back(&entry) {
+            declined("CHARGEBACK", true)
+        } else {
+            self.decide(attempt, &entry)
+        };
         if entry.approved() {
             if let Some(breach) = books.doubles(&entry) {
                 self.realm.broken(breach);
@@ -284,15 +290,23 @@ impl Banks {
         Mail { due: now.plus_seconds(wait), connector, body, signature, forged }
     }
 
-    /// A payer's bank takes `amount` of a payment back.
-    pub fn dispute(&self, entry: &Entry, amount: Money, wait: i64) {
-        let Some(payment) = entry.payment else { return };
+    /// A payer's bank takes back what was not refunded yet; whether there was anything.
+    pub fn dispute(&self, charge: AttemptId, entry: &Entry, wait: i64) -> bool {
+        let left = {
+            let books = self.books();
+            let bought = entry.kind == AttemptKind::Purchase;
+            let taken = if bought { entry.amount.minor() } else { books.followed(charge, AttemptKind::Capture) };
+            taken - books.followed(charge, AttemptKind::Refund)
+        };
+        let Some(payment) = entry.payment.filter(|_| left > 0) else { return false };
+        let amount = Money::new(left, entry.amount.currency());
         let mail = self.letter(entry.connector, payment, &entry.order, "CHARGEBACK", true, amount, wait, false);
         let dispute = Dispute { account: entry.account, payment, order: entry.order.clone(), amount, won: None };
         self.realm.reach("bank raises a chargeback");
         let mut books = self.books();
         books.disputes.push(dispute);
         books.mail.push(mail);
+        true
     }
 
     /// An open dispute ends, after its beginning has arrived.
@@ -367,6 +381,18 @@ impl Entry {
 }
 
 impl Books {
+    fn followed(&self, charge: AttemptId, kind: AttemptKind) -> i64 {
+        let of = self.entries.values().filter(|entry| entry.charge == Some(charge) && entry.kind == kind);
+        of.filter(|entry| entry.approved()).map(|entry| entry.amount.minor()).sum()
+    }
+
+    /// Whether a refund would give back what the payer's bank has taken back itself.
+    fn is_taken_back(&self, entry: &Entry) -> bool {
+        let payment = entry.charge.and_then(|charge| self.entries.get(&charge)).and_then(|first| first.payment);
+        let lost = |dispute: &Dispute| Some(dispute.payment) == payment && dispute.won != Some(true);
+        entry.kind == AttemptKind::Refund && self.disputes.iter().any(lost)
+    }
+
     /// Whether this approval is one too many: the second effect of an operation, or more than there was.
     fn doubles(&self, fresh: &Entry) -> Option<Breach> {
         let approved = || self.entries.values().filter(|entry| entry.approved());
@@ -642,7 +668,8 @@ impl ChargeListing for Banks {
             let of = |entry: &&Entry| entry.charge == Some(charge) && entry.kind == kind && entry.approved();
             books.entries.values().filter(of).map(|entry| entry.amount.minor()).sum::<i64>()
         };
-        let later = books.entries.iter().filter(|(attempt, entry)| entry.approved() && after.is_none_or(|after| **attempt > after));
+        let later =
+            books.entries.iter().filter(|(attempt, entry)| entry.approved() && after.is_none_or(|after| **attempt > after));
         let listed = later.filter_map(|(attempt, entry)| {
             let bought = if entry.kind == AttemptKind::Purchase { entry.amount.minor() } else { 0 };
             Some(ListedCharge {

@@ -12,7 +12,7 @@ use clap::Parser;
 
 use crate::payments_profile::flows::Flow;
 use crate::realm::println;
-use crate::runs;
+use crate::runs::{self, Known, Ran};
 use crate::world::{Failed, Held, Options};
 
 /// Seeds of a run that names none.
@@ -23,6 +23,7 @@ const TWICE: usize = 10;
 /// What `cargo xtask sim` takes.
 #[derive(Parser, Debug)]
 #[command(name = "cargo xtask sim", about = "Runs the real services against scripted peers, driven by seeds")]
+#[expect(clippy::struct_excessive_bools, reason = "they are the switches of a command line")]
 pub struct Arguments {
     /// Runs this seed alone
     #[arg(long)]
@@ -67,17 +68,18 @@ pub struct Arguments {
 /// # Errors
 /// An argument that makes no sense.
 pub fn run(arguments: &Arguments) -> Result<bool> {
-    if !runs::PROFILES.contains(&arguments.profile.as_str()) {
-        bail!("there is no profile `{}`; there are: {}", arguments.profile, runs::PROFILES.join(", "));
-    }
+    let names = runs::PROFILES.map(|known| known.name).join(", ");
+    let Some(profile) = runs::profile(&arguments.profile) else {
+        bail!("there is no profile `{}`; there are: {names}", arguments.profile);
+    };
     if arguments.sabotage {
-        return sabotaged(arguments);
+        return sabotaged(arguments, profile);
     }
     if arguments.flows {
         return Ok(flows());
     }
     if let Some(seed) = arguments.seed {
-        return Ok(one(arguments, seed));
+        return Ok(one(arguments, profile, seed));
     }
     let mut seeds: Vec<u64> = range(&arguments.seeds)?.collect();
     let fresh = seeds.clone();
@@ -89,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
         println(&format!("sim: {} seeds, {first}..={last}, {} steps each", fresh.len(), arguments.steps));
     }
-    Ok(many(arguments, &seeds))
+    Ok(many(arguments, profile, &seeds))
 }
 
 fn options(arguments: &Arguments, seed: u64) -> Options {
@@ -97,27 +99,27 @@ fn options(arguments: &Arguments, seed: u64) -> Options {
     Options { print: (arguments.trace && arguments.seed.is_some()).then_some(0), ..Options::of(seed, steps) }
 }
 
-fn one(arguments: &Arguments, seed: u64) -> bool {
+fn one(arguments: &Arguments, profile: Known, seed: u64) -> bool {
     let options = options(arguments, seed);
-    match runs::payments(&options) {
+    match (profile.run)(&options) {
         Ok(held) => {
             println(&format!("sim held: seed={seed} trace={:016x} lines={} deaths={}", held.hash, held.lines, held.deaths));
             if arguments.reach {
                 print_reached(&held.reached);
             }
-            !arguments.replay || same(&options, &held)
+            !arguments.replay || same(profile, &options, &held)
         }
         Err(failed) => {
             report(arguments, &failed);
             if arguments.minimize {
-                let (fewer, failed) = runs::minimized(&options, &failed);
+                let (fewer, failed) = runs::minimized(profile.run, &options, &failed);
                 println(&format!(
                     "sim: the shortest story found: {} of {} steps, without {:?}",
                     fewer.steps - fewer.skip.len(),
                     options.steps,
                     fewer.without
                 ));
-                let _shown = runs::payments(&Options { print: Some(0), ..fewer });
+                let _shown = (profile.run)(&Options { print: Some(0), ..fewer });
                 report(arguments, &failed);
             }
             false
@@ -126,8 +128,8 @@ fn one(arguments: &Arguments, seed: u64) -> bool {
 }
 
 /// Whether the same seed gives the same trace.
-fn same(options: &Options, first: &Held) -> bool {
-    let again = runs::payments(&Options { print: None, ..options.clone() });
+fn same(profile: Known, options: &Options, first: &Held) -> bool {
+    let again = (profile.run)(&Options { print: None, ..options.clone() });
     let equal = again.as_ref().is_ok_and(|again| (again.hash, again.lines) == (first.hash, first.lines));
     if !equal {
         println(&format!("sim failed: seed={} rule=determinism: two runs of one seed left two traces", options.seed));
@@ -135,11 +137,8 @@ fn same(options: &Options, first: &Held) -> bool {
     equal
 }
 
-/// What a seed came to: how it ran, and whether it ran the same way a second time.
-type Ran = (Result<Held, Box<Failed>>, bool);
-
-/// Runs them on all processors; the results in the order of the seeds.
-fn all(arguments: &Arguments, seeds: &[u64]) -> Vec<Ran> {
+/// Runs them on all processors; the results in the order of the seeds, and whether each ran the same way a second time.
+fn all(arguments: &Arguments, profile: Known, seeds: &[u64]) -> Vec<(Ran, bool)> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -150,8 +149,8 @@ fn all(arguments: &Arguments, seeds: &[u64]) -> Vec<Ran> {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(seed) = seeds.get(number) else { return };
                     let options = options(arguments, *seed);
-                    let ran = runs::payments(&options);
-                    let again = number >= TWICE || ran.as_ref().map_or(true, |held| same(&options, held));
+                    let ran = (profile.run)(&options);
+                    let again = number >= TWICE || ran.as_ref().map_or(true, |held| same(profile, &options, held));
                     done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (ran, again));
                 }
             });
@@ -160,9 +159,9 @@ fn all(arguments: &Arguments, seeds: &[u64]) -> Vec<Ran> {
     done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
-fn many(arguments: &Arguments, seeds: &[u64]) -> bool {
+fn many(arguments: &Arguments, profile: Known, seeds: &[u64]) -> bool {
     let (mut reached, mut lines, mut deaths, mut failures) = (BTreeMap::new(), 0, 0, 0_usize);
-    for (ran, again) in all(arguments, seeds) {
+    for (ran, again) in all(arguments, profile, seeds) {
         failures += usize::from(!again);
         match ran {
             Ok(held) => {
@@ -181,7 +180,7 @@ fn many(arguments: &Arguments, seeds: &[u64]) -> bool {
     if arguments.reach {
         print_reached(&reached);
     }
-    let never: Vec<&str> = runs::REACH.iter().copied().filter(|what| !reached.contains_key(*what)).collect();
+    let never: Vec<&str> = profile.reach.iter().copied().filter(|what| !reached.contains_key(*what)).collect();
     if !never.is_empty() {
         println(&format!("sim: never reached: {}", never.join(", ")));
     }
@@ -191,19 +190,25 @@ fn many(arguments: &Arguments, seeds: &[u64]) -> bool {
 
 /// Plants one defect after the other and looks how many seeds it takes to find each; whether all were found.
 #[cfg(feature = "sabotage")]
-fn sabotaged(arguments: &Arguments) -> Result<bool> {
+fn sabotaged(arguments: &Arguments, profile: Known) -> Result<bool> {
     use crate::sabotage::Defect;
 
-    let seeds: Vec<u64> = if arguments.seeds == SEEDS.to_string() { (0..SEEDS).collect() } else { range(&arguments.seeds)?.collect() };
+    let seeds: Vec<u64> =
+        if arguments.seeds == SEEDS.to_string() { (0..SEEDS).collect() } else { range(&arguments.seeds)?.collect() };
     let mut missed = 0;
     for defect in Defect::ALL {
         kernel::sabotage::plant(defect.inside());
         let planted = |seed: &u64| Options { planted: Some(defect), ..options(arguments, *seed) };
-        let found = seeds.iter().enumerate().find_map(|(tried, seed)| Some((tried, runs::payments(&planted(seed)).err()?)));
+        let found = seeds.iter().enumerate().find_map(|(tried, seed)| Some((tried, (profile.run)(&planted(seed)).err()?)));
         match found {
             Some((tried, failed)) => {
                 let found: String = failed.breach.found.chars().take(120).collect();
-                println(&format!("sabotage: {defect:?}: found by seed {} of {}: {}: {found}", tried + 1, seeds.len(), failed.breach.rule));
+                println(&format!(
+                    "sabotage: {defect:?}: found by seed {} of {}: {}: {found}",
+                    tried + 1,
+                    seeds.len(),
+                    failed.breach.rule
+                ));
             }
             None => {
                 missed += 1;
@@ -217,7 +222,7 @@ fn sabotaged(arguments: &Arguments) -> Result<bool> {
 }
 
 #[cfg(not(feature = "sabotage"))]
-fn sabotaged(_arguments: &Arguments) -> Result<bool> {
+fn sabotaged(_arguments: &Arguments, _profile: Known) -> Result<bool> {
     bail!("defects can be planted only in a build with `--features sabotage`")
 }
 
@@ -275,5 +280,7 @@ fn listed() -> Result<Vec<u64>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds.txt");
     let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| line.split_whitespace().next().unwrap_or_default().parse::<u64>().with_context(|| format!("`{line}`"))).collect()
+    lines
+        .map(|line| line.split_whitespace().next().unwrap_or_default().parse::<u64>().with_context(|| format!("`{line}`")))
+        .collect()
 }

@@ -51,13 +51,7 @@ impl Ground {
     ///
     /// # Panics
     /// When the settings are not the product's.
-    pub fn new(
-        seed: u64,
-        folder: &Path,
-        realm: Realm,
-        acquirers: Vec<Arc<dyn Acquirer>>,
-        receivers: Arc<dyn Post>,
-    ) -> Ground {
+    pub fn new(seed: u64, folder: &Path, realm: Realm, acquirers: Vec<Arc<dyn Acquirer>>, receivers: Arc<dyn Post>) -> Ground {
         let text = |path: &Path| path.display().to_string();
         let settings = [("listen", "127.0.0.1:0".to_owned()), ("data_dir", text(folder))];
         let gathered = Gathered::gather(settings.into(), [], folder).expect("the settings are the product's own");
@@ -89,10 +83,7 @@ impl kernel::Random for Bytes {
 struct Somewhere;
 
 impl Lookup for Somewhere {
-    fn addresses(
-        &self,
-        _host: String,
-    ) -> std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<std::net::IpAddr>>> + Send>> {
+    fn addresses(&self, _host: String) -> std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<std::net::IpAddr>>> + Send>> {
         Box::pin(async { Ok(vec![std::net::IpAddr::from([93, 184, 216, 34])]) })
     }
 }
@@ -307,4 +298,3 @@ pub fn make_tenants(ground: &Ground, currencies: &[Currency]) -> Vec<Tenant> {
         tenants
     })
 }
-

@@ -10,6 +10,8 @@ use crate::world::Desk;
 pub trait Profile {
     /// Its name on the command line.
     const NAME: &'static str;
+    /// What many seeds together should reach ([`crate::realm::Realm::reach`]); what they did not is printed.
+    const REACH: &'static [&'static str];
 
     /// What there must be before anything goes wrong.
     fn prepare(&mut self, desk: &mut Desk);

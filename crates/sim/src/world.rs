@@ -164,8 +164,7 @@ impl<P: Profile> World<P> {
         let node = Some(Node::start(&ground, 1));
         let auditor = Auditor::new(Faults::default());
         let (open, inbox) = (BTreeMap::new(), Inbox::default());
-        let mut world =
-            World { desk, profile, ground, node, starts: 1, auditor, open, inbox, faults, _folder: folder };
+        let mut world = World { desk, profile, ground, node, starts: 1, auditor, open, inbox, faults, _folder: folder };
         world.prepare()?;
         Ok(world)
     }

@@ -89,13 +89,16 @@ pub(crate) struct TakeChargeback {
 }
 
 impl TakeChargeback {
-    fn open(&self, rows: &mut Rows, now: Timestamp) -> NotificationState {
+    fn open(&self, rows: &mut Rows, now: Timestamp) -> Option<NotificationState> {
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let standing = payment.standing();
+        if standing.dispute_waits(self.attempt.amount) {
+            return None;
+        }
         let Some(minor) = standing.plan_dispute(Some(self.attempt.amount)) else {
             // A repeat, or too late: only one that would fit but for its amount needs somebody to look.
             let paid = standing.plan_dispute(None).is_some();
-            return if paid { NotificationState::Quarantined } else { NotificationState::Ignored };
+            return Some(if paid { NotificationState::Quarantined } else { NotificationState::Ignored });
         };
         payment.state = PaymentState::Disputed;
         payment.updated_at = now;
@@ -120,7 +123,7 @@ impl TakeChargeback {
         });
         self.post(rows, &self.opening(), now);
         self.tell(rows, now);
-        NotificationState::Done
+        Some(NotificationState::Done)
     }
 
     fn end(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> NotificationState {
@@ -174,7 +177,8 @@ impl TakeChargeback {
 }
 
 impl Command for TakeChargeback {
-    type Reply = NotificationState;
+    /// `None`: refunds under way must end first, look again later.
+    type Reply = Option<NotificationState>;
     type Refusal = Infallible;
 
     fn keys(&self, keys: &mut Keys<'_>) {
@@ -189,12 +193,12 @@ impl Command for TakeChargeback {
         }
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<NotificationState, Infallible> {
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<NotificationState>, Infallible> {
         Ok(match self.event {
             Event::Chargeback => self.open(rows, now),
-            Event::ChargebackLost => self.end(rows, AttemptState::Lost, now),
-            Event::ChargebackWon => self.end(rows, AttemptState::Won, now),
-            _ => NotificationState::Ignored,
+            Event::ChargebackLost => Some(self.end(rows, AttemptState::Lost, now)),
+            Event::ChargebackWon => Some(self.end(rows, AttemptState::Won, now)),
+            _ => Some(NotificationState::Ignored),
         })
     }
 }

@@ -63,6 +63,41 @@ on_both_engines! {
         assert_eq!(shown, [AttemptState::Succeeded, AttemptState::Lost]);
     }
 
+    async fn a_dispute_that_meets_a_refund_under_way_waits_for_its_end(house) {
+        let payment = house.purchase("p", 1_000).await;
+        let before = house.available().await;
+        house.bank.silent(true);
+        house.bank.will(&[Does::LoseRequest]);
+        assert_eq!(refusal(house.refund("r", &payment, payment.attempt_id, None).await), Refusal::OutcomeUnknown);
+        house.hears(&payment, Event::Chargeback, 1_000, "a").await;
+        assert_eq!((house.state(payment.id).await, house.disputed().await), (PaymentState::Approved, 0));
+        house.bank.silent(false);
+        house.payments.resolve_once().await;
+        house.wait(60).await;
+        house.payments.work_off_notifications().await.expect("it is worked off");
+        assert_eq!(house.state(payment.id).await, PaymentState::Disputed);
+        assert_eq!((house.available().await, house.disputed().await), (before - 1_000, 1_000));
+        house.is_sound(true).await;
+    }
+
+    async fn a_dispute_outlives_the_refund_and_the_hold_beside_it(house) {
+        let held = house.authorise("a", 1_000).await;
+        house.capture("c", &held, 600).await.expect("a capture");
+        house.bank.silent(true);
+        house.bank.will(&[Does::LoseAnswer]);
+        assert_eq!(refusal(house.refund("r", &held, held.attempt_id, Some(200)).await), Refusal::OutcomeUnknown);
+        house.hears(&held, Event::Chargeback, 400, "a").await;
+        house.bank.silent(false);
+        house.payments.resolve_once().await;
+        assert_eq!(house.state(held.id).await, PaymentState::Disputed);
+        house.wait(8 * 86_400).await;
+        house.payments.resolve_once().await;
+        assert_eq!((house.state(held.id).await, house.held().await), (PaymentState::Disputed, 0));
+        house.hears(&held, Event::ChargebackWon, 400, "b").await;
+        assert_eq!(house.state(held.id).await, PaymentState::PartlyRefunded);
+        house.is_sound(true).await;
+    }
+
     async fn a_word_of_the_acquirer_settles_what_is_unknown(house) {
         house.bank.silent(true);
         house.bank.will(&[Does::LoseAnswer]);

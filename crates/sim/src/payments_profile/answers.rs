@@ -42,7 +42,7 @@ impl Payments {
                 match (mail.forged, reply.status) {
                     (true, 401) => {}
                     (true, 200..300) => return breach("forged-notifications", said()),
-                    (false, 200) => self.told(&mail.body),
+                    (false, 200) => {}
                     (false, 400..500) => return breach("notifications", said()),
                     _ => desk.banks.post_again(mail),
                 }
@@ -73,17 +73,6 @@ impl Payments {
             }
             Topic::Read(..) | Topic::Order(_) | Topic::Balances(_) if reply.status < 500 => breach("reads", said()),
             _ => Ok(()),
-        }
-    }
-
-    /// The platform has taken an acquirer's word.
-    fn told(&mut self, body: &str) {
-        let told: Value = serde_json::from_str(body).unwrap_or_default();
-        if text(&told, "event_code") == "CHARGEBACK" {
-            let id = text(&told, "payment_id");
-            for payment in self.model.payments.iter_mut().filter(|payment| payment.id == id) {
-                payment.dispute_told = true;
-            }
         }
     }
 
@@ -176,9 +165,11 @@ impl Payments {
         let captured = self.model.certain(payment, Kind::Capture);
         let refunded = self.model.certain(payment, Kind::Refund);
         let voided = self.model.on(payment).any(|op| op.did() == Some(Kind::Cancel));
-        let open: i64 = self.model.on(payment).filter(|op| op.kind == Kind::Capture && op.state == State::Open).map(|op| op.minor).sum();
+        let open: i64 =
+            self.model.on(payment).filter(|op| op.kind == Kind::Capture && op.state == State::Open).map(|op| op.minor).sum();
         let bought = if of.kind == Kind::Purchase { of.minor } else { captured + open };
-        let found = format!("{}: captured {captured} (and perhaps {open}), refunded {refunded}, voided {voided} of {}", of.id, of.minor);
+        let found =
+            format!("{}: captured {captured} (and perhaps {open}), refunded {refunded}, voided {voided} of {}", of.id, of.minor);
         if captured > of.minor || refunded > bought || voided && captured > 0 || op.state == State::Done && op.minor <= 0 {
             return breach("limits", found);
         }
@@ -192,7 +183,8 @@ impl Payments {
         if reply.status == 503 {
             return Ok(());
         }
-        let unexplained = || breach("refused-for-a-reason", format!("{:?} {} is refused {}", op.kind, op.key, text(&reply.json(), "code")));
+        let unexplained =
+            || breach("refused-for-a-reason", format!("{:?} {} is refused {}", op.kind, op.key, text(&reply.json(), "code")));
         if self.product_explains(desk, op, &code) {
             return Ok(());
         }
@@ -238,7 +230,8 @@ impl Payments {
                 .sum::<i64>()
         };
         let ceiling = (sum(Kind::Capture, Kind::Capture).min(of.minor), sum(Kind::Refund, Kind::CancelOrRefund));
-        let found = format!("{} shows {value}, {captured}, {refunded} where {floor:?} to {ceiling:?} of {} is known", of.id, of.minor);
+        let found =
+            format!("{} shows {value}, {captured}, {refunded} where {floor:?} to {ceiling:?} of {} is known", of.id, of.minor);
         if value != of.minor || text(amount, "currency") != of.currency.code() || text(shown, "id") != of.id {
             return breach("reads", found);
         }
@@ -264,6 +257,7 @@ impl Payments {
         }
         let of = &mut self.model.payments[number];
         of.read = read;
+        of.dispute_told |= text(shown, "status") == "IN_DISPUTE";
         of.last = shown.clone();
         Ok(())
     }

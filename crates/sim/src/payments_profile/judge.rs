@@ -76,7 +76,9 @@ impl Payments {
             State::Done => (Some(1), 1),
             State::Declined => (Some(1), 0),
             State::Refused(_) => (Some(0), 0),
-            State::Open | State::Waiting => return Err(Breach::of("liveness", format!("{} is {:?} at the end", op.order, op.state))),
+            State::Open | State::Waiting => {
+                return Err(Breach::of("liveness", format!("{} is {:?} at the end", op.order, op.state)));
+            }
         };
         if (found, charged.charges.len()) != expected {
             let said = format!("{} is {:?}; payments stored: {found:?}, charges: {}", op.order, op.state, charged.charges.len());
@@ -88,8 +90,13 @@ impl Payments {
             _ => AttemptKind::Verify,
         };
         match charged.charges.first() {
-            Some(charge) if charge.amount.minor() != op.minor || charge.amount.currency() != op.currency || charge.kind != kind => {
-                Err(Breach::of("acknowledged-stored-charged", format!("{}: {} was asked, {charge:?} charged", op.order, op.minor)))
+            Some(charge)
+                if charge.amount.minor() != op.minor || charge.amount.currency() != op.currency || charge.kind != kind =>
+            {
+                Err(Breach::of(
+                    "acknowledged-stored-charged",
+                    format!("{}: {} was asked, {charge:?} charged", op.order, op.minor),
+                ))
             }
             _ => Ok(()),
         }
@@ -101,15 +108,17 @@ impl Payments {
         let made = &self.model.ops[of.made_by];
         let charged = charged(desk, &made.order);
         let done = |kind| {
-            let mut amounts: Vec<i64> =
-                self.model.on(number).filter(|op| op.did() == Some(kind)).map(|op| op.minor).collect();
+            let mut amounts: Vec<i64> = self.model.on(number).filter(|op| op.did() == Some(kind)).map(|op| op.minor).collect();
             amounts.sort_unstable();
             amounts
         };
         let expected = (done(Kind::Capture), done(Kind::Refund), done(Kind::Cancel).len());
         let found = (charged.captures.clone(), charged.refunds.clone(), charged.voids);
         if expected != found {
-            return Err(Breach::of("acknowledged-stored-charged", format!("{}: told {expected:?}, charged {found:?}", made.order)));
+            return Err(Breach::of(
+                "acknowledged-stored-charged",
+                format!("{}: told {expected:?}, charged {found:?}", made.order),
+            ));
         }
         let shown = &of.last;
         let status = status_of(of, made, &charged, desk);
@@ -119,7 +128,10 @@ impl Payments {
         let told = (text(shown, "status"), minor("captured"), minor("refunded"));
         if told.1 != Some(captured) || told.2 != Some(refunded) || status.is_some_and(|status| status != told.0) {
             let expected = (status, captured, refunded);
-            return Err(Breach::of("acknowledged-stored-charged", format!("{} shows {told:?}, expected {expected:?}", made.order)));
+            return Err(Breach::of(
+                "acknowledged-stored-charged",
+                format!("{} shows {told:?}, expected {expected:?}", made.order),
+            ));
         }
         self.history(of, made, &charged)
     }
@@ -127,9 +139,8 @@ impl Payments {
     /// The history shows every approved operation once.
     fn history(&self, of: &Payment, made: &Op, charged: &Charged) -> Holds {
         let history = of.last["transactions_history"].as_array().map_or(&[][..], Vec::as_slice);
-        let count = |kind: &str| {
-            history.iter().filter(|one| text(one, "type") == kind && text(one, "status") == "SUCCEEDED").count()
-        };
+        let count =
+            |kind: &str| history.iter().filter(|one| text(one, "type") == kind && text(one, "status") == "SUCCEEDED").count();
         let found = (count("CAPTURE"), count("REFUND"), count("CANCEL"));
         let expected = (charged.captures.len(), charged.refunds.len(), charged.voids);
         if found == expected {
@@ -141,7 +152,9 @@ impl Payments {
     fn compare_balances(&self, desk: &Desk, tenant: usize) -> Holds {
         let Ok(account) = desk.tenants[tenant].account.parse() else { return Ok(()) };
         let listed = self.balances.get(&tenant).and_then(|shown| shown["items"].as_array().cloned());
-        let Some(listed) = listed else { return Err(Breach::of("balances", format!("tenant {tenant} cannot read its balances"))) };
+        let Some(listed) = listed else {
+            return Err(Breach::of("balances", format!("tenant {tenant} cannot read its balances")));
+        };
         for currency in &self.currencies {
             let expected = desk.banks.money_of(account, *currency);
             let found = listed.iter().find(|one| text(one, "currency") == currency.code());

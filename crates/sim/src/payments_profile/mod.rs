@@ -26,10 +26,24 @@ use crate::bank::Mail;
 use crate::chance::Chance;
 use crate::profile::{Profile, Tag};
 use crate::realm::Holds;
-use crate::world::Desk;
+use crate::runs::{self, Ran};
+use crate::world::{Desk, Options};
 
 /// So long may the way to the last look take, in which keys are still repeated.
 const SETTLE_SECONDS: i64 = 4 * 60 * 60;
+
+/// One run: two to eight tenants in two to four currencies, with exponents 0, 2 and 3.
+///
+/// # Errors
+/// The rule that broke, and where.
+pub fn run(options: &Options) -> Ran {
+    let mut chance = Chance::of(options.seed, 1);
+    let tenants = chance.between(2, 8);
+    let homes = [Currency::EUR, Currency::JPY, Currency::KWD, Currency::NOK];
+    let currencies: Vec<Currency> = (0..tenants).map(|_| *chance.pick(&homes).unwrap_or(&Currency::EUR)).collect();
+    let kinds = usize::try_from(chance.between(2, 4)).unwrap_or(2);
+    runs::run(options, Payments::new(homes[..kinds].to_vec(), chance), &currencies)
+}
 
 /// What a request is about.
 #[derive(Clone, Debug)]
@@ -121,6 +135,35 @@ impl Payments {
 
 impl Profile for Payments {
     const NAME: &'static str = "payments";
+    const REACH: &'static [&'static str] = &[
+        "node dies",
+        "clock jumps",
+        "Purchase Done",
+        "Purchase Declined",
+        "Authorise Done",
+        "Verify Done",
+        "Capture Done",
+        "Capture Declined",
+        "Cancel Done",
+        "Refund Done",
+        "Refund Declined",
+        "CancelOrRefund Done",
+        "Payout Done",
+        "Payout Declined",
+        "Enrol Done",
+        "Unenrol Done",
+        "Subscribe Done",
+        "Link Done",
+        "cycle paid",
+        "inquiry not found",
+        "inquiry found",
+        "bank raises a chargeback",
+        "bank says CHARGEBACK_WON",
+        "bank says CHARGEBACK_LOST",
+        "waiting Purchase ends Done",
+        "waiting Purchase ends Declined",
+        "waiting Authorise ends Done",
+    ];
 
     fn prepare(&mut self, desk: &mut Desk) {
         self.begin(desk);

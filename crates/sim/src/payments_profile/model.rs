@@ -134,7 +134,7 @@ pub struct Payment {
     pub challenge: Option<String>,
     /// Its payer's bank took money back.
     pub disputed: bool,
-    /// Its beginning has arrived at the platform.
+    /// The merchant has seen that.
     pub dispute_told: bool,
     /// What was captured and refunded when it was last read: reads never go back.
     pub read: (i64, i64),

@@ -162,17 +162,17 @@ impl Payments {
         let recent = if chance.hits(700) { 6.min(known) } else { known };
         let payment = known.checked_sub(1)? - chance.index(recent);
         let of = self.model.payments[payment].clone();
-        // What the payer's bank takes back at this very moment belongs to nobody.
-        if of.disputed && !of.dispute_told {
-            return None;
-        }
         let taken = self.model.taken(payment);
         let kind = match of.kind {
-            Kind::Purchase => chance.weighted(&[(8, Kind::Refund), (2, Kind::CancelOrRefund), (1, Kind::Cancel), (1, Kind::Capture)]),
+            Kind::Purchase => {
+                chance.weighted(&[(8, Kind::Refund), (2, Kind::CancelOrRefund), (1, Kind::Cancel), (1, Kind::Capture)])
+            }
             Kind::Authorise if taken == 0 => {
                 chance.weighted(&[(8, Kind::Capture), (2, Kind::Cancel), (2, Kind::CancelOrRefund), (1, Kind::Refund)])
             }
-            Kind::Authorise => chance.weighted(&[(3, Kind::Capture), (4, Kind::Refund), (1, Kind::CancelOrRefund), (1, Kind::Cancel)]),
+            Kind::Authorise => {
+                chance.weighted(&[(3, Kind::Capture), (4, Kind::Refund), (1, Kind::CancelOrRefund), (1, Kind::Cancel)])
+            }
             _ => chance.weighted(&[(1, Kind::Refund), (1, Kind::Capture), (1, Kind::Cancel)]),
         }?;
         let base = if kind == Kind::Capture { of.minor - taken } else { taken - self.model.certain(payment, Kind::Refund) };
@@ -183,7 +183,8 @@ impl Payments {
         };
         let mut op = self.blank(desk, kind, of.tenant, of.currency);
         op.payment = Some(payment);
-        op.named = kind == Kind::Capture || kind == Kind::Refund && chance.hits(700) || kind == Kind::CancelOrRefund && chance.hits(300);
+        op.named =
+            kind == Kind::Capture || kind == Kind::Refund && chance.hits(700) || kind == Kind::CancelOrRefund && chance.hits(300);
         op.minor = if kind == Kind::Cancel { of.minor } else { minor };
         let verb = match kind {
             Kind::Capture => "capture",
@@ -297,7 +298,16 @@ impl Payments {
         let tag = self.topic(Topic::Strange);
         let key = Some(format!("strange-{tag}"));
         let body = body.to_string().into_bytes();
-        desk.send(Call { tenant: Some(other), method: "POST", path, key, content_type: "application/json", body, headers: Vec::new(), tag });
+        desk.send(Call {
+            tenant: Some(other),
+            method: "POST",
+            path,
+            key,
+            content_type: "application/json",
+            body,
+            headers: Vec::new(),
+            tag,
+        });
     }
 
     fn nonsense(&mut self, desk: &mut Desk, chance: &mut Chance) {
@@ -326,7 +336,16 @@ impl Payments {
         let tag = self.topic(Topic::Nonsense);
         let key = Some(format!("nonsense-{tag}"));
         let (path, body) = ("/v1/payments".to_owned(), text.into_bytes());
-        desk.send(Call { tenant: Some(tenant), method: "POST", path, key, content_type: "application/json", body, headers: Vec::new(), tag });
+        desk.send(Call {
+            tenant: Some(tenant),
+            method: "POST",
+            path,
+            key,
+            content_type: "application/json",
+            body,
+            headers: Vec::new(),
+            tag,
+        });
     }
 
     /// A payer opens the page on which he proves himself.
@@ -341,21 +360,20 @@ impl Payments {
         desk.send(Call { tenant: None, method: "GET", path, key: None, content_type, body, headers: Vec::new(), tag });
     }
 
-    /// A payer's bank takes a purchase back.
+    /// A payer's bank takes back what was taken from him.
     fn dispute(&mut self, desk: &mut Desk, chance: &mut Chance) {
         let model = &self.model;
         let quiet = |&number: &usize| {
             let of = &model.payments[number];
-            of.kind == Kind::Purchase && !of.disputed && model.taken(number) > 0 && model.on(number).count() == 0
+            !of.disputed && model.taken(number) > 0
         };
         let known: Vec<usize> = (0..model.payments.len()).filter(quiet).collect();
         let Some(&payment) = chance.pick(&known) else { return };
         let of = &mut self.model.payments[payment];
         let order = &self.model.ops[of.made_by].order;
         let entries = desk.banks.of_order(order);
-        if let Some((_, entry)) = entries.iter().find(|(_, entry)| entry.approved()) {
-            of.disputed = true;
-            desk.banks.dispute(entry, entry.amount, chance.amount(0, 60));
+        if let Some((charge, entry)) = entries.iter().find(|(_, entry)| entry.approved()) {
+            of.disputed = desk.banks.dispute(*charge, entry, chance.amount(0, 60));
         }
     }
 
