@@ -17,6 +17,8 @@ use crate::world::{Failed, Held, Options};
 
 /// Seeds of a run that names none.
 const SEEDS: u64 = 200;
+/// Steps of a run that names none: with them, two hundred seeds take about a minute on two quiet processors without optimisation.
+const STEPS: usize = 100;
 /// Of so many of them the trace is made twice and compared.
 const TWICE: usize = 10;
 
@@ -32,7 +34,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = SEEDS.to_string())]
     seeds: String,
     /// Steps of each run
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = STEPS)]
     steps: usize,
     /// Whose clients
     #[arg(long, default_value = "payments")]
@@ -81,15 +83,13 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     if let Some(seed) = arguments.seed {
         return Ok(one(arguments, profile, seed));
     }
-    let mut seeds: Vec<u64> = range(&arguments.seeds)?.collect();
-    let fresh = seeds.clone();
+    let fresh = range(&arguments.seeds)?;
+    println(&format!("sim: seeds {}..{}, {} steps each", fresh.start, fresh.end, arguments.steps));
+    let mut seeds: Vec<Options> = fresh.map(|seed| options(arguments, seed)).collect();
     if arguments.list {
         let listed = listed()?;
-        println(&format!("sim: {} seeds of the list", listed.len()));
+        println(&format!("sim: and {} seeds of the list", listed.len()));
         seeds.splice(0..0, listed);
-    }
-    if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
-        println(&format!("sim: {} seeds, {first}..={last}, {} steps each", fresh.len(), arguments.steps));
     }
     Ok(many(arguments, profile, &seeds))
 }
@@ -110,7 +110,7 @@ fn one(arguments: &Arguments, profile: Known, seed: u64) -> bool {
             !arguments.replay || same(profile, &options, &held)
         }
         Err(failed) => {
-            report(arguments, &failed);
+            report(arguments, &options, &failed);
             if arguments.minimize {
                 let (fewer, failed) = runs::minimized(profile.run, &options, &failed);
                 println(&format!(
@@ -120,7 +120,7 @@ fn one(arguments: &Arguments, profile: Known, seed: u64) -> bool {
                     fewer.without
                 ));
                 let _shown = (profile.run)(&Options { print: Some(0), ..fewer });
-                report(arguments, &failed);
+                report(arguments, &options, &failed);
             }
             false
         }
@@ -138,7 +138,7 @@ fn same(profile: Known, options: &Options, first: &Held) -> bool {
 }
 
 /// Runs them on all processors; the results in the order of the seeds, and whether each ran the same way a second time.
-fn all(arguments: &Arguments, profile: Known, seeds: &[u64]) -> Vec<(Ran, bool)> {
+fn all(profile: Known, seeds: &[Options]) -> Vec<(Ran, bool)> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -147,10 +147,9 @@ fn all(arguments: &Arguments, profile: Known, seeds: &[u64]) -> Vec<(Ran, bool)>
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(seed) = seeds.get(number) else { return };
-                    let options = options(arguments, *seed);
-                    let ran = (profile.run)(&options);
-                    let again = number >= TWICE || ran.as_ref().map_or(true, |held| same(profile, &options, held));
+                    let Some(options) = seeds.get(number) else { return };
+                    let ran = (profile.run)(options);
+                    let again = number >= TWICE || ran.as_ref().map_or(true, |held| same(profile, options, held));
                     done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (ran, again));
                 }
             });
@@ -159,9 +158,9 @@ fn all(arguments: &Arguments, profile: Known, seeds: &[u64]) -> Vec<(Ran, bool)>
     done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
-fn many(arguments: &Arguments, profile: Known, seeds: &[u64]) -> bool {
+fn many(arguments: &Arguments, profile: Known, seeds: &[Options]) -> bool {
     let (mut reached, mut lines, mut deaths, mut failures) = (BTreeMap::new(), 0, 0, 0_usize);
-    for (ran, again) in all(arguments, profile, seeds) {
+    for ((ran, again), options) in all(profile, seeds).into_iter().zip(seeds) {
         failures += usize::from(!again);
         match ran {
             Ok(held) => {
@@ -173,7 +172,7 @@ fn many(arguments: &Arguments, profile: Known, seeds: &[u64]) -> bool {
             }
             Err(failed) => {
                 failures += 1;
-                report(arguments, &failed);
+                report(arguments, options, &failed);
             }
         }
     }
@@ -200,20 +199,13 @@ fn sabotaged(arguments: &Arguments, profile: Known) -> Result<bool> {
         kernel::sabotage::plant(defect.inside());
         let planted = |seed: &u64| Options { planted: Some(defect), ..options(arguments, *seed) };
         let found = seeds.iter().enumerate().find_map(|(tried, seed)| Some((tried, (profile.run)(&planted(seed)).err()?)));
-        match found {
-            Some((tried, failed)) => {
-                let found: String = failed.breach.found.chars().take(120).collect();
-                println(&format!(
-                    "sabotage: {defect:?}: found by seed {} of {}: {}: {found}",
-                    tried + 1,
-                    seeds.len(),
-                    failed.breach.rule
-                ));
-            }
-            None => {
-                missed += 1;
-                println(&format!("sabotage: {defect:?}: not found by {} seeds", seeds.len()));
-            }
+        if let Some((tried, failed)) = found {
+            let found: String = failed.breach.found.chars().take(120).collect();
+            let (tried, of, rule) = (tried + 1, seeds.len(), failed.breach.rule);
+            println(&format!("sabotage: {defect:?}: found by seed {tried} of {of}: {rule}: {found}"));
+        } else {
+            missed += 1;
+            println(&format!("sabotage: {defect:?}: not found by {} seeds", seeds.len()));
         }
     }
     kernel::sabotage::plant(None);
@@ -247,26 +239,24 @@ fn print_reached(reached: &BTreeMap<String, u64>) {
     }
 }
 
-fn report(arguments: &Arguments, failed: &Failed) {
+fn report(arguments: &Arguments, options: &Options, failed: &Failed) {
     let Failed { seed, step, commit, breach } = failed;
     let profile = &arguments.profile;
     println(&format!(
         "sim failed: seed={seed} profile={profile} engine=sqlite step={step} commit={commit} rule={}: {}",
         breach.rule, breach.found
     ));
-    println(&format!("    cargo xtask sim --profile {profile} --seed {seed} --steps {} --trace", arguments.steps));
+    println(&format!("    cargo xtask sim --profile {profile} --seed {seed} --steps {} --trace", options.steps));
 }
 
 /// `N` fresh seeds, or those from `A` to before `B`.
 fn range(text: &str) -> Result<Range<u64>> {
     let number = |text: &str| text.parse::<u64>().with_context(|| format!("`{text}` is no number of seeds"));
-    match text.split_once("..") {
-        Some((first, end)) => Ok(number(first)?..number(end)?),
-        None => {
-            let first = fresh();
-            Ok(first..first + number(text)?)
-        }
+    if let Some((first, end)) = text.split_once("..") {
+        return Ok(number(first)?..number(end)?);
     }
+    let first = fresh();
+    Ok(first..first + number(text)?)
 }
 
 /// A seed nobody chose.
@@ -275,12 +265,37 @@ fn fresh() -> u64 {
     RandomState::new().build_hasher().finish() >> 32
 }
 
-/// The seeds that once found something.
-fn listed() -> Result<Vec<u64>> {
+/// The seeds that once found something, with as many steps as it took: `seed steps why`.
+fn listed() -> Result<Vec<Options>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds.txt");
     let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| line.split_whitespace().next().unwrap_or_default().parse::<u64>().with_context(|| format!("`{line}`")))
-        .collect()
+    lines.map(|line| listed_seed(line).with_context(|| format!("`{line}` is not `seed steps why`"))).collect()
+}
+
+fn listed_seed(line: &str) -> Option<Options> {
+    let mut words = line.split_whitespace();
+    let (seed, steps) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    words.next().map(|_why| Options::of(seed, steps))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_seeds_can_be_read_and_each_says_why() {
+        assert!(!listed().expect("a list").is_empty());
+        assert!(listed_seed("3 120").is_none());
+        let one = listed_seed("3 120 a reason").expect("a seed");
+        assert_eq!((one.seed, one.steps), (3, 120));
+    }
+
+    #[test]
+    fn seeds_are_a_number_or_a_range() {
+        assert_eq!(range("4..9").expect("a range"), 4..9);
+        let fresh = range("5").expect("a number");
+        assert_eq!(fresh.end - fresh.start, 5);
+        assert!(range("five").is_err());
+    }
 }

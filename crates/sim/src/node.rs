@@ -274,7 +274,7 @@ pub fn make_tenants(ground: &Ground, currencies: &[Currency]) -> Vec<Tenant> {
                 tenants.push(Tenant {
                     account: account.id.to_string(),
                     token: key.token.to_string(),
-                    secret: key.secret.expose().to_string(),
+                    secret: key.secret.expose().clone(),
                 });
             }
         };

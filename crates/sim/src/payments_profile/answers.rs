@@ -40,9 +40,8 @@ impl Payments {
             }
             Topic::Mail(mail) => {
                 match (mail.forged, reply.status) {
-                    (true, 401) => {}
+                    (true, 401) | (false, 200) => {}
                     (true, 200..300) => return breach("forged-notifications", said()),
-                    (false, 200) => {}
                     (false, 400..500) => return breach("notifications", said()),
                     _ => desk.banks.post_again(mail),
                 }
@@ -203,9 +202,8 @@ impl Payments {
             // A merchant who refunded everything cannot capture the rest.
             Kind::Capture => held && op.minor <= of.minor - taken && (taken == 0 || refunded < taken),
             Kind::Cancel => held && taken == 0,
-            Kind::Refund => taken > refunded && (!op.named || op.minor <= taken - refunded),
             Kind::CancelOrRefund if held && taken == 0 => !op.named,
-            Kind::CancelOrRefund => taken > refunded && (!op.named || op.minor <= taken - refunded),
+            Kind::Refund | Kind::CancelOrRefund => taken > refunded && (!op.named || op.minor <= taken - refunded),
             _ => false,
         };
         // Refunds may not take a merchant's money below his overdraft.

@@ -133,20 +133,7 @@ impl Payments {
                 format!("{} shows {told:?}, expected {expected:?}", made.order),
             ));
         }
-        self.history(of, made, &charged)
-    }
-
-    /// The history shows every approved operation once.
-    fn history(&self, of: &Payment, made: &Op, charged: &Charged) -> Holds {
-        let history = of.last["transactions_history"].as_array().map_or(&[][..], Vec::as_slice);
-        let count =
-            |kind: &str| history.iter().filter(|one| text(one, "type") == kind && text(one, "status") == "SUCCEEDED").count();
-        let found = (count("CAPTURE"), count("REFUND"), count("CANCEL"));
-        let expected = (charged.captures.len(), charged.refunds.len(), charged.voids);
-        if found == expected {
-            return Ok(());
-        }
-        Err(Breach::of("acknowledged-stored-charged", format!("{}: history {found:?}, charged {expected:?}", made.order)))
+        history(of, made, &charged)
     }
 
     fn compare_balances(&self, desk: &Desk, tenant: usize) -> Holds {
@@ -166,6 +153,18 @@ impl Payments {
         }
         Ok(())
     }
+}
+
+/// The history shows every approved operation once.
+fn history(of: &Payment, made: &Op, charged: &Charged) -> Holds {
+    let history = of.last["transactions_history"].as_array().map_or(&[][..], Vec::as_slice);
+    let count = |kind: &str| history.iter().filter(|one| text(one, "type") == kind && text(one, "status") == "SUCCEEDED").count();
+    let found = (count("CAPTURE"), count("REFUND"), count("CANCEL"));
+    let expected = (charged.captures.len(), charged.refunds.len(), charged.voids);
+    if found == expected {
+        return Ok(());
+    }
+    Err(Breach::of("acknowledged-stored-charged", format!("{}: history {found:?}, charged {expected:?}", made.order)))
 }
 
 fn shown(item: &Value, currency: Currency) -> Option<Standing> {

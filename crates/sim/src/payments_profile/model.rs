@@ -255,8 +255,7 @@ impl Op {
         let (status, sub_status) = (text(transaction, "status"), text(answer, "sub_status"));
         self.state = match (self.kind, status, sub_status) {
             (_, "DECLINED" | "ERROR" | "REJECTED" | "EXPIRED", _) => State::Declined,
-            (_, "PENDING", "WAITING_ADDITIONAL_STEP") => State::Waiting,
-            (Kind::Payout, "PENDING" | "CREATED", _) => State::Waiting,
+            (_, "PENDING", "WAITING_ADDITIONAL_STEP") | (Kind::Payout, "PENDING" | "CREATED", _) => State::Waiting,
             _ => State::Done,
         };
         if !self.named && self.kind.follows_up() {
