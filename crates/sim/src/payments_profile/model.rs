@@ -256,6 +256,8 @@ impl Op {
         self.state = match (self.kind, status, sub_status) {
             (_, "DECLINED" | "ERROR" | "REJECTED" | "EXPIRED", _) => State::Declined,
             (_, "PENDING", "WAITING_ADDITIONAL_STEP") | (Kind::Payout, "PENDING" | "CREATED", _) => State::Waiting,
+            // A card that is checked with its payer's proof is there only after that.
+            (Kind::Enrol, status, _) if status != "ENROLLED" => State::Waiting,
             _ => State::Done,
         };
         if !self.named && self.kind.follows_up() {
