@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{crash, openapi, say, schemathesis, setup, shell, tests, tidy};
+use crate::{crash, openapi, say, schemathesis, setup, shell, sim, tests, tidy};
 
 /// Seconds within which the crash harness begins rounds.
 const CRASH_SECONDS: u64 = 20;
@@ -36,6 +36,7 @@ pub fn run(options: &Options) -> Result<()> {
     part("API document", &|| openapi::run(&openapi::Options { check: true }))?;
     part("API document against the product", &|| schemathesis::run(&schemathesis::Options::short()))?;
     part("crash round", &|| crash::run(&crash::Options::short(CRASH_SECONDS)))?;
+    part("simulator", &sim::of_a_change)?;
     say!("\nci: hold: {}", done.join(", "));
     if !options.without_tests {
         tests::run(&tests::Options::default())?;

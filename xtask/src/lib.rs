@@ -1,4 +1,5 @@
-//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | schemathesis | crash | bench | prove`.
+//! Everything a build needs beyond cargo, in Rust: `cargo xtask setup | test | ci | tidy | openapi | schemathesis | crash | sim | bench |
+//! prove`.
 
 pub mod acquirer;
 pub mod bench;
@@ -13,6 +14,7 @@ pub mod random;
 pub mod schemathesis;
 pub mod setup;
 pub mod shell;
+pub mod sim;
 pub mod tests;
 pub mod tidy;
 
@@ -42,6 +44,8 @@ enum Task {
     Schemathesis(schemathesis::Options),
     /// Kill the product under load, again and again, and judge what is left
     Crash(crash::Options),
+    /// Run the real services against scripted peers, driven by seeds
+    Sim(sim::Options),
     /// Measure the product against the database alone
     Bench(bench::Options),
     /// Show what holds at large numbers and at limits
@@ -58,6 +62,7 @@ pub fn run() -> anyhow::Result<()> {
         Task::Openapi(options) => openapi::run(&options),
         Task::Schemathesis(options) => schemathesis::run(&options),
         Task::Crash(options) => crash::run(&options),
+        Task::Sim(options) => sim::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Prove(options) => prove::run(&options),
     }

@@ -28,6 +28,7 @@ mod reader;
 mod rows;
 mod snapshot;
 mod sql;
+mod steps;
 mod store;
 mod table;
 mod value;
@@ -45,6 +46,7 @@ pub use reader::Reader;
 pub use rows::{Keys, Rows};
 pub use snapshot::Snapshot;
 pub use sql::{Record, Sql};
+pub use steps::{Hitch, Step, Stepping, Steps, Turns};
 pub use store::{Access, Store, StoreOptions, backup, migrate, schema_state, snapshot_of};
 #[doc(hidden)]
 pub use table::position_of;

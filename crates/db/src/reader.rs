@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use crossbeam_channel::{Sender, bounded};
 use rusqlite::{Connection, params_from_iter};
@@ -15,6 +15,7 @@ use crate::connect::Connector;
 use crate::engine::{Trouble, postgres, sqlite};
 use crate::fault::Fault;
 use crate::sql::{Record, Sql};
+use crate::steps::Turns;
 use crate::table::Table;
 use crate::value::{Kind, Value};
 
@@ -30,7 +31,14 @@ pub struct Reader(Engine);
 #[derive(Clone)]
 enum Engine {
     Sqlite(Sender<Read>),
+    Inline(Arc<Inline>),
     Postgres(Arc<Pool>),
+}
+
+/// A SQLite connection that answers on the caller's own thread, after as many turns of its executor as it is told to wait.
+struct Inline {
+    connection: std::sync::Mutex<Connection>,
+    turns: Turns,
 }
 
 type Answer = Result<Vec<Record>, Fault>;
@@ -58,6 +66,12 @@ impl Reader {
         Ok(Self(Engine::Sqlite(queue)))
     }
 
+    /// A reader without threads, for whoever steps the writer by hand.
+    pub(crate) fn inline(path: &Path, turns: Turns) -> Result<Self, Fault> {
+        let connection = sqlite::open(path, true).map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
+        Ok(Self(Engine::Inline(Arc::new(Inline { connection: std::sync::Mutex::new(connection), turns }))))
+    }
+
     pub(crate) fn postgres(connector: &Connector) -> Self {
         let connector = connector.with_options("-c default_transaction_read_only=on -c statement_timeout=30s -c jit=off");
         let slots = (0..CONNECTIONS).map(|_| Mutex::new(None)).collect();
@@ -74,6 +88,12 @@ impl Reader {
                 let (caller, answer) = oneshot::channel();
                 queue.try_send(Read { text, values, caller }).map_err(|_| Fault::Busy)?;
                 answer.await.unwrap_or(Err(Fault::Closing))
+            }
+            Engine::Inline(inline) => {
+                for _ in 0..(inline.turns)() {
+                    tokio::task::yield_now().await;
+                }
+                list_sqlite(&inline.connection.lock().unwrap_or_else(PoisonError::into_inner), text, &values)
             }
             Engine::Postgres(pool) => pool.list(text, &values).await,
         }

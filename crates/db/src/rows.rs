@@ -49,7 +49,7 @@ pub(crate) struct StoredRow {
 }
 
 /// What a batch does to one table. Every entry begins with the key columns; all but `inserts` continue with the version that was seen.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     /// Whole rows.
     pub(crate) inserts: Vec<Vec<Value>>,

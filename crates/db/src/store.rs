@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::migrations::{self, Migration, SchemaState};
 use crate::reader::Reader;
 use crate::snapshot::Snapshot;
+use crate::steps::{Stepping, Steps};
 use crate::writer::{self, Writer};
 
 /// What a process wants to do with the database.
@@ -93,6 +94,31 @@ impl Store {
         let writer = writer::start(options.source.clone(), open).await?;
         let reader = Reader::sqlite(&path)?;
         Self::synchronised(Self { writer, reader, clock, place: Located::Sqlite { path, serving }, lock: Mutex::new(lock) }).await
+    }
+
+    /// Opens a SQLite database to serve on without any thread: batches are carried out by whoever holds the [`Steps`], reads on the
+    /// caller's own thread. The writer's code is the same; only who calls it differs. For simulations.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`Fault::Address`] for other engines.
+    pub async fn open_stepped(options: StoreOptions, stepping: Stepping) -> Result<(Self, Steps), Fault> {
+        let path = options.url.sqlite_path().ok_or_else(|| Fault::Address("only SQLite is stepped by hand".into()))?.to_owned();
+        let lock = lock_file(&path)?;
+        if options.migrate {
+            let unusable = |_| Fault::Unavailable("the database file cannot be opened");
+            migrations::migrate_sqlite(&mut sqlite::open(&path, false).map_err(unusable)?, options.migrations)?;
+        }
+        expect_current(schema_of_file(&path, options.migrations)?)?;
+        let clock = PlatformClock::new(options.source.clone());
+        let boot = BootId::new(&options.source);
+        let engine = SqliteEngine::open(&path, clock.clone(), boot, true).map_err(|trouble| not_opened(&trouble))?;
+        let reader = Reader::inline(&path, stepping.turns.clone())?;
+        let (writer, mut steps) = Steps::over(Box::new(engine), options.source, stepping.queue_places);
+        let place = Located::Sqlite { path, serving: true };
+        let store = Self { writer, reader, clock, place, lock: Mutex::new(Some(lock)) };
+        let (advanced, _) = tokio::join!(store.clock.advance(&store.writer, 0), async { steps.step(usize::MAX, None) });
+        advanced?;
+        Ok((store, steps))
     }
 
     async fn open_postgres(connector: Connector, options: StoreOptions) -> Result<Self, Fault> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use kernel::{BootId, Source, Timestamp};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::command::{Command, Decided, Job, Waiting};
 use crate::engine::{Engine, Flush, Mode, Trouble};
@@ -44,6 +44,8 @@ struct Shared {
     closing: AtomicBool,
     boot: RwLock<BootId>,
     oldest_work: OnceLock<OldestWork>,
+    /// Tells whoever steps the writer by hand that something waits; nobody does in a serving process.
+    queued: Option<Arc<Notify>>,
 }
 
 enum Message {
@@ -63,7 +65,7 @@ impl Writer {
         }
         let (job, answer) = Waiting::new(command);
         match self.0.queue.try_send(Message::Run(Box::new(job))) {
-            Ok(()) => {}
+            Ok(()) => self.0.told(),
             Err(TrySendError::Full(_)) => {
                 metrics::counter!("guichet_writer_refused_total").increment(1);
                 return Err(Fault::Busy);
@@ -93,8 +95,32 @@ impl Writer {
             message = back;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        self.0.told();
         let _closed_or_gone = closed.await;
     }
+}
+
+impl Shared {
+    fn told(&self) {
+        if let Some(queued) = &self.queued {
+            queued.notify_one();
+        }
+    }
+}
+
+/// A writer without a thread: whoever holds the [`Batches`] carries them out, one at a time.
+pub(crate) fn by_hand(source: Source, engine: Box<dyn Engine>, queue_places: usize, queued: Arc<Notify>) -> (Writer, Batches) {
+    let (queue, messages) = bounded(queue_places);
+    let boot = engine.boot();
+    let shared = Arc::new(Shared {
+        queue,
+        closing: AtomicBool::new(false),
+        boot: RwLock::new(boot),
+        oldest_work: OnceLock::new(),
+        queued: Some(queued),
+    });
+    let weak = Arc::downgrade(&shared);
+    (Writer(shared), Batches { engine, messages, shared: weak, rows: Rows::new(boot), source, careful: 0, failed: false })
 }
 
 /// Starts the writer's thread. The engine is opened on it, because its connection belongs to that thread.
@@ -112,6 +138,7 @@ pub(crate) async fn start(
                 closing: AtomicBool::new(false),
                 boot: RwLock::new(boot),
                 oldest_work: OnceLock::new(),
+                queued: None,
             });
             let weak = Arc::downgrade(&shared);
             if opened.send(Ok(Writer(shared))).is_ok() {
@@ -127,7 +154,7 @@ pub(crate) async fn start(
 }
 
 /// The writer's own side: engine, rows and what it has learned about its neighbours.
-struct Batches {
+pub(crate) struct Batches {
     engine: Box<dyn Engine>,
     messages: Receiver<Message>,
     /// Weak: when the last [`Writer`] is dropped the thread ends.
@@ -153,16 +180,32 @@ impl Batches {
                 Err(RecvTimeoutError::Timeout) => self.heartbeat(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.drain_queue(&mut jobs, &mut closed);
+            self.drain_queue(&mut jobs, &mut closed, BATCH_COMMANDS_MAX);
             if last >= GATHER_FROM_COMMANDS && jobs.len() < last && closed.is_none() {
                 std::thread::sleep(GATHER);
-                self.drain_queue(&mut jobs, &mut closed);
+                self.drain_queue(&mut jobs, &mut closed, BATCH_COMMANDS_MAX);
             }
             last = jobs.len();
             if !jobs.is_empty() {
                 self.run_batch(jobs);
             }
         }
+        self.end(closed);
+    }
+
+    /// One batch of what waits, without waiting: how many commands it had, and whether the writer was asked to close.
+    pub(crate) fn turn(&mut self, commands_max: usize) -> (usize, Option<oneshot::Sender<()>>) {
+        let (mut jobs, mut closed): (Jobs, _) = (Vec::new(), None);
+        self.drain_queue(&mut jobs, &mut closed, commands_max.min(BATCH_COMMANDS_MAX));
+        let count = jobs.len();
+        if count > 0 {
+            self.run_batch(jobs);
+        }
+        (count, closed)
+    }
+
+    /// Lets the engine go, once nothing more is taken.
+    pub(crate) fn end(mut self, closed: Option<oneshot::Sender<()>>) {
         // The lease is only given back in good order: with work unfinished its row is what others find that work by.
         if closed.is_some() && self.registered_work().is_none() {
             self.engine.close();
@@ -174,8 +217,8 @@ impl Batches {
     }
 
     /// Takes what has queued up, without waiting.
-    fn drain_queue(&self, jobs: &mut Jobs, closed: &mut Option<oneshot::Sender<()>>) {
-        while jobs.len() < BATCH_COMMANDS_MAX && closed.is_none() {
+    fn drain_queue(&self, jobs: &mut Jobs, closed: &mut Option<oneshot::Sender<()>>, commands_max: usize) {
+        while jobs.len() < commands_max && closed.is_none() {
             match self.messages.try_recv() {
                 Ok(Message::Run(job)) => jobs.push(job),
                 Ok(Message::Close(done)) => *closed = Some(done),
@@ -184,7 +227,7 @@ impl Batches {
         }
     }
 
-    fn heartbeat(&mut self) {
+    pub(crate) fn heartbeat(&mut self) {
         let oldest_work = self.oldest_work(None);
         if let Err(trouble) = self.engine.heartbeat(oldest_work) {
             self.note(&trouble);

@@ -39,6 +39,20 @@ pub enum Schema {
     MustBeCurrent,
 }
 
+/// What a house stands on and what lies outside it; a simulation brings its own.
+pub struct Outside {
+    /// The platform's store.
+    pub store: Arc<Store>,
+    /// Who can be charged with.
+    pub acquirers: Acquirers,
+    /// The sandbox acquirer, where there is one.
+    pub sandbox: Option<Sandbox>,
+    /// Which addresses may be called.
+    pub guard: UrlGuard,
+    /// The way to webhook receivers.
+    pub sender: Sender,
+}
+
 /// The opened stores and the services on them, not yet answering anybody.
 pub struct House {
     store: Arc<Store>,
@@ -69,10 +83,23 @@ impl House {
         }
         make_data_dir(config)?;
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
-        let platform = &open_platform_key(&config.database, &store, master, source).await?;
+        let platform = open_platform_key(&config.database, &store, master, source).await?;
+        let secret = notification_secret(&platform);
+        let sandbox = if config.sandbox { Some(open_sandbox(config, &secret, source).await?) } else { None };
+        let acquirers = acquirers(sandbox.as_ref(), config.stripe.connector(config.sandbox)?);
+        let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
+        let sender = Sender::new(guard.clone());
+        let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
+        House::furnish(config, &platform, source, Outside { store, acquirers, sandbox, guard, sender }).await
+    }
+
+    /// The services, over a store and an outside world that are there already.
+    ///
+    /// # Errors
+    /// A database for another purpose.
+    pub async fn furnish(config: &Config, platform: &PlatformKey, source: &Source, outside: Outside) -> Result<House, Trouble> {
+        let Outside { store, acquirers, sandbox, guard, sender } = outside;
         let access = open_access(config, &store, platform, source).await?;
-        let notification_secret = notification_secret(platform);
-        let sandbox = if config.sandbox { Some(open_sandbox(config, &notification_secret, source).await?) } else { None };
         let replies = ReplySealer::new(platform, source);
         let idempotency = Idempotency::new(store.reader().clone()).sealing(replies.clone());
         let outbox = Outbox::new(store.reader().clone(), store.clock().clone());
@@ -81,15 +108,12 @@ impl House {
             store: store.clone(),
             source: source.clone(),
             idempotency: idempotency.clone(),
-            acquirers: acquirers(sandbox.as_ref(), config.stripe.connector(config.sandbox)?),
+            acquirers,
             origins: Origins::new(faces.clone(), outbox.clone()),
             faces,
             patience: Patience::default(),
             vault: Vault::new(store.clone(), platform, source),
         });
-        let guard = UrlGuard::new(config.sandbox, Arc::new(SystemLookup));
-        let sender = Sender::new(guard.clone());
-        let sender = sender.map_err(|error| Trouble::new("webhooks cannot be sent").because(error))?;
         let messaging = Messaging::new(messaging::Parts {
             store: store.clone(),
             secrets: WebhookSecrets::new(platform, source),
@@ -113,7 +137,7 @@ impl House {
             messaging,
             courier,
             sandbox,
-            notification_secret,
+            notification_secret: notification_secret(platform),
             source: source.clone(),
         })
     }
@@ -138,7 +162,6 @@ impl House {
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
     pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
-        let House { store, access, idempotency, payments, subscriptions, delays, messaging, courier, sandbox, source, .. } = self;
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -149,8 +172,20 @@ impl House {
         })?;
         let address = listener.local_addr().map_err(|error| Trouble::new("cannot listen").because(error))?;
         let base_url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, reachable(address));
-        let public_url = config.public_url.as_ref().unwrap_or(&base_url);
-        payments.challenges().reached_at(public_url);
+        let public_url = config.public_url.as_ref().unwrap_or(&base_url).clone();
+        let Running { app, store, sandbox, payments, closing, workers } = self.start(config, public_url, showcase)?;
+        let listening = Listening { tls, ..Listening::default() };
+        let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
+        Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })
+    }
+
+    /// Starts the workers and the edge, which answers whoever asks it in this process: a server without its listener.
+    ///
+    /// # Errors
+    /// Pages or routes that cannot be set up.
+    pub fn start(self, config: &Config, public_url: String, showcase: Option<Showcase>) -> Result<Running, Trouble> {
+        let House { store, access, idempotency, payments, subscriptions, delays, messaging, courier, sandbox, source, .. } = self;
+        payments.challenges().reached_at(&public_url);
         let app = web::app(Wiring {
             payments: payments.clone(),
             subscriptions: subscriptions.clone(),
@@ -163,16 +198,25 @@ impl House {
             ready: telemetry::readiness(config.database.clone()),
             metrics: telemetry::metrics(),
             sandbox: sandbox.clone().map(|acquirer| SandboxWiring { acquirer, showcase }),
-            options: options(config, public_url.clone()),
+            options: options(config, public_url),
         });
         let app = app.map_err(|error| Trouble::new("the pages and routes cannot be set up").because(error))?;
         let closing = CancellationToken::new();
         let mut workers = workers::start(&store, &idempotency, &payments, &subscriptions, courier, &closing);
         workers.push(workers::carry_out_delays(delays, closing.clone()));
-        let listening = Listening { tls, ..Listening::default() };
-        let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
-        Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })
+        Ok(Running { app, store, sandbox, payments, closing, workers })
     }
+}
+
+/// What [`House::start`] has started.
+pub struct Running {
+    /// The edge.
+    pub app: App,
+    store: Arc<Store>,
+    sandbox: Option<Sandbox>,
+    payments: Payments,
+    closing: CancellationToken,
+    workers: Vec<JoinHandle<()>>,
 }
 
 /// A server that answers. Dropping it stops nothing: its tasks run until [`Server::stop`], or until their runtime ends.

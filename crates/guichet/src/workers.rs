@@ -89,6 +89,7 @@ async fn every<F: Future<Output = ()>>(period: Duration, closing: CancellationTo
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = closing.cancelled() => return,
             _ = ticks.tick() => work().await,
         }

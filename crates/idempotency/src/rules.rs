@@ -1,6 +1,7 @@
 //! How long a claim counts.
 
 use kernel::Timestamp;
+use kernel::sabotage::{Defect, is_planted};
 
 use crate::rows::{ClaimRow, ClaimStatus};
 use crate::types::{InProcess, Known, Recorded};
@@ -38,6 +39,7 @@ pub(crate) fn known(row: &ClaimRow, now: Timestamp) -> Known {
                 expires_at,
             })
         }
+        (ClaimStatus::Unknown, ..) if is_planted(Defect::ClaimForgottenAfterTimeout) => Known::Nothing,
         // A finished claim without reply cannot be written by this program. Should one be found, its key must not execute again.
         (ClaimStatus::Done | ClaimStatus::Unknown, ..) => Known::InProcess(InProcess { unknown: true }),
         (ClaimStatus::InProgress, ..) => Known::InProcess(InProcess { unknown: false }),

@@ -23,6 +23,7 @@ pub mod keyed_hash;
 pub mod master_key;
 pub mod money;
 pub mod outcome;
+pub mod sabotage;
 pub mod seal;
 pub mod secret;
 pub mod share;

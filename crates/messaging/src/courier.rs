@@ -10,11 +10,12 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use db::Fault;
 use kernel::{Timestamp, WebhookId};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -78,6 +79,7 @@ impl Courier {
             }
             noted(self.look().await);
             tokio::select! {
+                biased;
                 () = &mut stop => break,
                 () = self.ended.notified() => {}
                 () = tokio::time::sleep(TICK) => {}

@@ -43,7 +43,7 @@ pub use guard::{Lookup, SystemLookup, Unsafe, UrlGuard, is_public};
 pub use outbox::{Happened, Outbox, STALE_AFTER_MICROS};
 pub use rows::{DeliveryRow, EventRow, TryRow, WebhookRow};
 pub use secrets::WebhookSecrets;
-pub use sender::{NoClient, Sender};
+pub use sender::{NoClient, Post, Posting, Sender};
 pub use service::{
     Answer, DeliveryRead, Details, Faces, Merge, Message, Messaging, NewWebhook, Once, Parts, Shared, Shown, WebhookChange,
 };

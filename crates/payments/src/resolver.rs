@@ -33,6 +33,7 @@ impl Payments {
             tokio::join!(self.keep_taking_over(), self.keep_asking(), self.keep_letting_lapse(), self.keep_working_off())
         };
         tokio::select! {
+            biased;
             () = stop => {}
             _ = Box::pin(all_of_it) => {}
         }

@@ -116,7 +116,7 @@ fn layer(name: &str) -> Option<usize> {
 
 fn manifest(package: &str) -> String {
     match package {
-        "xtask" | "sim" => format!("{package}/Cargo.toml"),
+        "xtask" => "xtask/Cargo.toml".to_owned(),
         "integration" => "tests/Cargo.toml".to_owned(),
         _ => format!("crates/{package}/Cargo.toml"),
     }
@@ -145,6 +145,8 @@ mod tests {
         assert!(allowed("db", "testkit", true, true));
         assert!(!allowed("db", "testkit", false, true));
         assert!(allowed("xtask", "testkit", false, true));
+        assert!(allowed("sim", "guichet", false, true));
+        assert!(!allowed("web", "sim", false, true));
     }
 
     #[test]

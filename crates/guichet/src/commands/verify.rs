@@ -57,26 +57,44 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
         Some(master) => Some(access::platform_key_in(&first, master, &source).await.map_err(of_store)?),
         None => None,
     };
-    let key = match &platform {
-        Some(Opening::OtherMasterKey) => return Err(other_master_key(&config.database)),
-        Some(Opening::Opened(key)) => Some(key),
-        Some(Opening::Absent | Opening::Damaged) | None => None,
-    };
-    let sealer = key.map(|key| ReplySealer::new(key, &source));
-    let webhooks = key.map(|key| WebhookSecrets::new(key, &source));
+    if matches!(platform, Some(Opening::OtherMasterKey)) {
+        return Err(other_master_key(&config.database));
+    }
     let environment = access::environment(&first).await.map_err(of_store)?;
     drop(first);
     // The acquirer first, then our own side: in this order neither can look behind by mere timing.
     let books = Books::at(sandbox_url(config));
     let books = read_sandbox(&books, environment).await;
-    let mut snapshot = snapshot(config).await.map_err(of_store)?;
+    let snapshot = snapshot(config).await.map_err(of_store)?;
     let snapshot_at = source.now();
-    let mut report = Report::new();
-    messaging::verify::verify(&snapshot, webhooks.as_ref(), settled, &mut report).await.map_err(of_store)?;
-    payments::vault::verify(&snapshot, key, &mut report).await.map_err(of_store)?;
-    all(&mut snapshot, books, platform.as_ref(), sealer, settled, snapshot_at, &mut report).await.map_err(of_store)?;
+    let report = inspect(snapshot, books, platform.as_ref(), &source, settled).await.map_err(of_store)?;
     let engine = config.database.engine();
     Ok(Checked { report: chosen(report, only)?, engine, snapshot_at, took: started.elapsed() })
+}
+
+/// All invariants of a snapshot. `books` are the acquirer's, read before it was taken, or why they cannot be read; `source` tells the
+/// real time, on which leases run.
+///
+/// # Errors
+/// The snapshot cannot be read.
+pub async fn inspect(
+    mut snapshot: Snapshot,
+    books: Result<AcquirerBooks<'_>, String>,
+    platform: Option<&Opening>,
+    source: &Source,
+    settled: bool,
+) -> Result<Report, Fault> {
+    let key = match platform {
+        Some(Opening::Opened(key)) => Some(key),
+        Some(Opening::Absent | Opening::OtherMasterKey | Opening::Damaged) | None => None,
+    };
+    let sealer = key.map(|key| ReplySealer::new(key, source));
+    let webhooks = key.map(|key| WebhookSecrets::new(key, source));
+    let mut report = Report::new();
+    messaging::verify::verify(&snapshot, webhooks.as_ref(), settled, &mut report).await?;
+    payments::vault::verify(&snapshot, key, &mut report).await?;
+    all(&mut snapshot, books, platform, sealer, settled, source.now(), &mut report).await?;
+    Ok(report)
 }
 
 async fn snapshot(config: &Config) -> Result<Snapshot, Fault> {

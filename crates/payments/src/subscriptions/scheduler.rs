@@ -48,6 +48,7 @@ impl Subscriptions {
             }
         };
         tokio::select! {
+            biased;
             () = stop => {}
             () = ticking => {}
         }

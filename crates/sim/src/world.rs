@@ -1,0 +1,404 @@
+//! One run: a node on its ground, clients, peers, and the steps from the first request to the last look.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use kernel::Currency;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+use tower::ServiceExt;
+
+use crate::auditor::{Auditor, Call, Reply};
+use crate::bank::{Banks, SIGNATURE};
+use crate::chance::Chance;
+use crate::faults::{Fault, Faults};
+use crate::node::{Ground, Node, Tenant, make_tenants};
+use crate::profile::{Profile, Tag};
+use crate::realm::{Breach, Holds, Realm};
+use crate::receivers::Receivers;
+
+/// Rounds of asking again before what is still open counts as stuck: with the jumps of the clock in between, weeks.
+const SETTLE_ROUNDS: u32 = 400;
+/// Bytes of a reply at most.
+const REPLY_BYTES_MAX: usize = 1 << 22;
+
+/// How a run is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What everything is drawn from.
+    pub seed: u64,
+    /// How many steps.
+    pub steps: usize,
+    /// Faults that are left out.
+    pub without: BTreeSet<Fault>,
+    /// Steps that are left out.
+    pub skip: BTreeSet<usize>,
+    /// These faults instead of drawn ones.
+    pub only: Option<Faults>,
+    /// Print the trace from this step on.
+    pub print: Option<usize>,
+    /// A planted defect.
+    #[cfg(feature = "sabotage")]
+    pub planted: Option<crate::sabotage::Defect>,
+}
+
+impl Options {
+    /// A whole run of this seed.
+    pub fn of(seed: u64, steps: usize) -> Options {
+        Options {
+            seed,
+            steps,
+            without: BTreeSet::new(),
+            skip: BTreeSet::new(),
+            only: None,
+            print: None,
+            #[cfg(feature = "sabotage")]
+            planted: None,
+        }
+    }
+}
+
+/// A run that held.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Hash of the trace.
+    pub hash: u64,
+    /// Its lines.
+    pub lines: u64,
+    /// What was reached, with how often.
+    pub reached: BTreeMap<String, u64>,
+    /// How often the node died.
+    pub deaths: u64,
+}
+
+/// A run that did not.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Its seed.
+    pub seed: u64,
+    /// In which step.
+    pub step: usize,
+    /// After how many commits.
+    pub commit: u64,
+    /// What broke.
+    pub breach: Breach,
+}
+
+/// What the profile works with: its tenants, its peers, and a tray for requests.
+pub struct Desk {
+    /// Chance, clock, trace.
+    pub realm: Realm,
+    /// The acquirers.
+    pub banks: Banks,
+    /// The webhook receivers.
+    pub receivers: Receivers,
+    /// Who asks.
+    pub tenants: Vec<Tenant>,
+    outgoing: Vec<(u64, Call, Option<u64>)>,
+    calls: u64,
+}
+
+impl Desk {
+    /// Puts a request on its way; the answer comes to the profile.
+    pub fn send(&mut self, call: Call) {
+        self.send_and(call, None);
+    }
+
+    /// As [`Desk::send`], by a caller that hangs up after so many milliseconds.
+    pub fn send_and(&mut self, call: Call, hangs_up_after: Option<u64>) {
+        self.calls += 1;
+        self.outgoing.push((self.calls, call, hangs_up_after));
+    }
+
+    /// A number that grows with every request.
+    pub fn sequence(&self) -> u64 {
+        self.calls
+    }
+}
+
+/// Answers as they arrive.
+type Inbox = Arc<Mutex<Vec<(u64, Option<Reply>)>>>;
+
+/// A run.
+pub struct World<P> {
+    /// What the profile works with.
+    pub desk: Desk,
+    /// What drives it.
+    pub profile: P,
+    ground: Ground,
+    node: Option<Node>,
+    starts: u64,
+    auditor: Auditor,
+    open: BTreeMap<u64, (Call, AbortHandle)>,
+    inbox: Inbox,
+    faults: Faults,
+    /// Holds the node's file; goes last.
+    _folder: tempfile::TempDir,
+}
+
+impl<P: Profile> World<P> {
+    /// A fresh world of this seed, ready for its first step.
+    ///
+    /// # Errors
+    /// What broke before anything went wrong.
+    ///
+    /// # Panics
+    /// When no folder can be made.
+    pub fn new(options: &Options, profile: P, currencies: &[Currency]) -> Result<World<P>, Breach> {
+        let realm = Realm::new(options.seed, &options.without, options.print);
+        #[cfg(feature = "sabotage")]
+        if let Some(defect) = options.planted {
+            realm.plant(defect);
+        }
+        let folder = folder();
+        let banks = Banks::new(realm.clone());
+        let receivers = Receivers::new(realm.clone());
+        let ground = Ground::new(options.seed, folder.path(), realm.clone(), banks.ports(), Arc::new(receivers.clone()));
+        let tenants = make_tenants(&ground, currencies);
+        let faults = options.only.clone().unwrap_or_else(|| realm.faults());
+        realm.calm();
+        let desk = Desk { realm, banks, receivers, tenants, outgoing: Vec::new(), calls: 0 };
+        let node = Some(Node::start(&ground, 1));
+        let auditor = Auditor::new(Faults::default());
+        let (open, inbox) = (BTreeMap::new(), Inbox::default());
+        let mut world = World { desk, profile, ground, node, starts: 1, auditor, open, inbox, faults, _folder: folder };
+        world.prepare()?;
+        Ok(world)
+    }
+
+    /// The profile's own beginnings, and then the faults.
+    fn prepare(&mut self) -> Holds {
+        self.profile.prepare(&mut self.desk);
+        for _ in 0..50 {
+            self.drive(Duration::from_millis(200))?;
+        }
+        self.auditor = Auditor::new(self.faults.clone());
+        self.desk.realm.set_faults(self.faults.clone());
+        self.restart();
+        Ok(())
+    }
+
+    /// Lets time pass, sends what is on the tray, takes in what arrives.
+    ///
+    /// # Errors
+    /// The rule that broke.
+    pub fn drive(&mut self, time: Duration) -> Holds {
+        self.post_mail();
+        let node = self.node.take().expect("the node runs");
+        let realm = self.desk.realm.clone();
+        let died = node.block_on(&realm, async {
+            self.dispatch(&node);
+            tokio::select! {
+                biased;
+                () = realm.death() => true,
+                () = sleep(time) => !realm.alive(),
+            }
+        });
+        self.node = Some(node);
+        self.desk.banks.tick();
+        self.take_answers()?;
+        if died {
+            self.restart();
+            self.take_answers()?;
+        }
+        self.desk.realm.holds()
+    }
+
+    fn dispatch(&mut self, node: &Node) {
+        for (id, call, hangs_up_after) in std::mem::take(&mut self.desk.outgoing) {
+            self.auditor.sent(id, &call, self.desk.realm.now());
+            self.desk.realm.note(format_args!("call {id}: {} {} key {:?}", call.method, call.path, call.key));
+            let (inbox, realm) = (self.inbox.clone(), self.desk.realm.clone());
+            let request = request(&call, &self.desk.tenants);
+            let answering = answer(node.app(), request);
+            let task = tokio::spawn(async move {
+                let reply = match hangs_up_after {
+                    None => Some(answering.await),
+                    Some(millis) => tokio::time::timeout(Duration::from_millis(millis), answering).await.ok(),
+                };
+                if realm.alive() {
+                    inbox.lock().unwrap_or_else(PoisonError::into_inner).push((id, reply));
+                }
+            });
+            self.open.insert(id, (call, task.abort_handle()));
+        }
+    }
+
+    fn take_answers(&mut self) -> Holds {
+        let arrived = std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+        for (id, reply) in arrived {
+            let Some((call, _)) = self.open.remove(&id) else { continue };
+            match reply {
+                Some(reply) => {
+                    let code = if reply.status >= 400 { reply.code() } else { String::new() };
+                    let hash = body_hash(&reply.body);
+                    self.desk.realm.note(format_args!("reply {id}: {} {code} {hash:016x}", reply.status));
+                    self.auditor.answered(id, &call, &reply, self.desk.realm.now())?;
+                    self.profile.answered(&mut self.desk, &call, &reply)?;
+                }
+                None => self.lose(id, &call),
+            }
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, id: u64, call: &Call) {
+        self.desk.realm.note(format_args!("reply {id} is lost"));
+        self.auditor.lost(id);
+        self.profile.lost(&mut self.desk, call);
+    }
+
+    /// Notifications that are due are posted by whoever sends them.
+    fn post_mail(&mut self) {
+        for mail in self.desk.banks.mail() {
+            let tag = self.profile.tag(Tag::Mail(mail.clone()));
+            self.desk.send(Call {
+                tenant: None,
+                method: "POST",
+                path: format!("/v1/acquirers/{}/notifications", mail.connector.name()),
+                key: None,
+                content_type: "application/json",
+                body: mail.body.into_bytes(),
+                headers: vec![(SIGNATURE, mail.signature)],
+                tag,
+            });
+        }
+    }
+
+    /// The node dies, if it has not already, and another starts on its file.
+    pub fn restart(&mut self) {
+        let realm = self.desk.realm.clone();
+        // Its memory goes, its file stays.
+        drop(self.node.take());
+        for (id, (call, task)) in std::mem::take(&mut self.open) {
+            task.abort();
+            self.lose(id, &call);
+        }
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.starts += 1;
+        realm.note(format_args!("start {}", self.starts));
+        self.node = Some(Node::start(&self.ground, self.starts));
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// The rule that broke.
+    pub fn step(&mut self, seed: u64, step: usize) -> Holds {
+        self.desk.realm.set_step(step);
+        let mut chance = Chance::of(seed, 1_000 + u64::try_from(step).unwrap_or(0));
+        self.profile.step(&mut self.desk, &mut chance);
+        self.jump(&mut chance);
+        let millis = chance.weighted(&[(5, 0), (10, 3), (10, 30), (4, 300), (2, 2_000)]).unwrap_or(0);
+        self.drive(Duration::from_millis(chance.between(0, millis)))
+    }
+
+    /// The clock jumps: a little back, or forward as far as no key that may be needed is forgotten.
+    fn jump(&mut self, chance: &mut Chance) {
+        let rate = self.desk.realm.faults().rate(Fault::ClockJump) / 2;
+        if !chance.hits(rate) {
+            return;
+        }
+        let seconds = chance.weighted(&[(3, 0), (3, 60), (3, 1_800), (2, 93_600), (1, 35 * 86_400)]).unwrap_or(0);
+        let micros = if seconds == 0 { chance.amount(-50_000, 50_000) } else { chance.amount(1_000, seconds * 1_000_000) };
+        if self.profile.may_pass(&self.desk, micros / 1_000_000) {
+            self.desk.realm.note(format_args!("the clock jumps by {micros} microseconds"));
+            self.desk.realm.reach("clock jumps");
+            self.desk.realm.jump_micros(micros);
+        }
+    }
+
+    /// Faults off, everything that is open asked for again until it is known, time moved until nothing is due, and the last look.
+    ///
+    /// # Errors
+    /// The rule that broke.
+    pub fn settle(&mut self) -> Holds {
+        self.desk.realm.note("settles");
+        self.desk.realm.calm();
+        self.restart();
+        for round in 0..SETTLE_ROUNDS {
+            if !self.profile.ask_again(&mut self.desk) {
+                break;
+            }
+            self.drive(Duration::from_millis(1_500))?;
+            if round % 8 == 7 {
+                self.desk.realm.jump_micros(180_000_000);
+            }
+            if round + 1 == SETTLE_ROUNDS {
+                return Err(Breach::of("liveness", format!("still open: {}", self.profile.open())));
+            }
+        }
+        self.auditor = std::mem::replace(&mut self.auditor, Auditor::new(Faults::default())).calm();
+        self.profile.repeat_all(&mut self.desk);
+        self.drive(Duration::from_secs(5))?;
+        self.profile.wind_up(&mut self.desk);
+        self.drive(Duration::from_secs(5))?;
+        for minutes in [1, 5, 15, 30, 60, 360, 1_440, 2_880, 4_320, 5_760, 11_520, 11_520] {
+            self.desk.realm.jump_micros(minutes * 60_000_000);
+            self.drive(Duration::from_secs(4))?;
+        }
+        self.verify()?;
+        self.profile.look(&mut self.desk);
+        self.drive(Duration::from_secs(5))?;
+        if !self.open.is_empty() {
+            return Err(Breach::of("liveness", format!("{} requests have no answer", self.open.len())));
+        }
+        self.profile.judge(&mut self.desk)
+    }
+
+    /// The rules of `guichet verify`, with nothing under way.
+    fn verify(&mut self) -> Holds {
+        let node = self.node.take().expect("the node runs");
+        let report = node.verify(&self.ground, &self.desk.banks, true);
+        self.node = Some(node);
+        let Some(broken) = report.findings().find(|finding| !finding.ok) else { return Ok(()) };
+        Err(Breach::of(broken.id, format!("{broken:?}")))
+    }
+
+    /// What a run that held leaves.
+    pub fn held(&self) -> Held {
+        let realm = &self.desk.realm;
+        let (hash, lines) = realm.trace();
+        let reached = realm.reached();
+        let deaths = reached.get("node dies").copied().unwrap_or(0);
+        Held { hash, lines, reached, deaths }
+    }
+}
+
+/// Where files are cheap to sync: nothing here rests on what a machine keeps when its power fails.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a folder for the run")
+}
+
+fn request(call: &Call, tenants: &[Tenant]) -> Request<Body> {
+    let mut request = Request::builder().method(call.method).uri(&call.path).header("content-type", call.content_type);
+    if let Some(tenant) = call.tenant.and_then(|tenant| tenants.get(tenant)) {
+        request = request.header("public-api-key", &tenant.token).header("private-secret-key", &tenant.secret);
+    }
+    if let Some(key) = &call.key {
+        request = request.header("x-idempotency-key", key);
+    }
+    for (name, value) in &call.headers {
+        request = request.header(*name, value);
+    }
+    request.body(Body::from(call.body.clone())).expect("a request of ours is well-formed")
+}
+
+async fn answer(app: web::App, request: Request<Body>) -> Reply {
+    let response = app.oneshot(request).await.unwrap_or_else(|never| match never {});
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, REPLY_BYTES_MAX).await.unwrap_or_default().to_vec();
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let replayed = header("idempotent-replayed").is_some();
+    Reply { status: parts.status.as_u16(), replayed, cookie: header("set-cookie"), body }
+}
+
+/// For the trace: FNV-1a.
+fn body_hash(body: &[u8]) -> u64 {
+    body.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
