@@ -417,7 +417,8 @@ async fn behind_a_proxy_the_last_untrusted_hop_is_the_client() {
     for _ in 0..70 {
         statuses.push(guess("198.51.100.1").await.status);
     }
-    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 60, "{statuses:?}");
+    // One more is allowed for each second that the guesses take.
+    assert!((60..65).contains(&statuses.iter().filter(|status| **status == 401).count()), "{statuses:?}");
     let refused = guess("198.51.100.1").await.refused(429, "TOO_MANY_REQUESTS");
     assert!(refused.header("retry-after").is_some());
     guess("198.51.100.2").await.refused(401, "INVALID_CREDENTIALS");
