@@ -78,9 +78,6 @@ impl House {
         if config.names_redis() {
             tracing::warn!("redis is configured, but nothing in this version uses it; rates are counted in each process");
         }
-        if !config.has_acquirer() {
-            tracing::warn!("no acquirer is configured, so no payment can be made; --stripe-key-file makes Stripe one");
-        }
         make_data_dir(config)?;
         let store = Arc::new(open_store(config, Access::Serve, schema, source).await?);
         let platform = open_platform_key(&config.database, &store, master, source).await?;

@@ -18,6 +18,9 @@ pub async fn run(config: &Config) -> Result<(), Trouble> {
     let master = master_key::demand(config, &source)?;
     let house = House::open(config, &master, &source, Schema::MustBeCurrent).await?;
     let server = house.serve(config, None).await?;
+    if !config.has_acquirer() {
+        tracing::warn!("no acquirer is configured, so no payment can be made; --stripe-key-file makes Stripe one");
+    }
     let public_url = config.public_url.as_deref().unwrap_or(server.base_url());
     tracing::info!(
         address = server.base_url(),

@@ -218,7 +218,7 @@ async fn subscriptions(world: &World, merchant: &Actor, [good, poor]: &[String; 
         all.push(id);
     }
     let completed = subscribed(merchant, good, json!({ "billing_cycles": { "total": 1 } })).await;
-    got_to(world, merchant, &completed, "COMPLETED", 2).await;
+    got_to(world, merchant, &completed, "COMPLETED", 1).await;
     expected.of("subscription.create", &completed, "ACTIVE");
     expected.of("subscription.active", &completed, "ACTIVE");
     expected.of("subscription.complete", &completed, "COMPLETED");
