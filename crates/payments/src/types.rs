@@ -432,6 +432,12 @@ impl CardFace {
         Self(without(&face.0).into())
     }
 
+    /// The same without the name on the card: its holder is to be forgotten.
+    pub fn anonymous(&self) -> Self {
+        let holder = self.0.match_indices('|').nth(8);
+        holder.map_or_else(|| self.clone(), |(at, _)| Self(self.0[..=at].into()))
+    }
+
     /// The card again, with what the vault kept of it; `None` for a text that [`CardFace::of`] cannot have written.
     pub fn opened(&self, number: CardNumber, security_code: Option<SecurityCode>) -> Option<CardAsk> {
         let parts = self.parts()?;

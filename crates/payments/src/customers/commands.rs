@@ -2,7 +2,7 @@
 
 use db::{Command, Keys, Rows};
 use idempotency::Reply;
-use kernel::{AccountId, CustomerId, CustomerSessionId, Timestamp};
+use kernel::{AccountId, CustomerId, CustomerSessionId, PaymentMethodId, Timestamp};
 use messaging::Family;
 
 use super::document::changed;
@@ -123,6 +123,8 @@ impl Decision for Patch {
 pub(super) struct Delete {
     pub(super) account: AccountId,
     pub(super) id: CustomerId,
+    /// The methods he was seen to have, enrolled or not.
+    pub(super) methods: Vec<PaymentMethodId>,
     pub(super) herald: Herald,
 }
 
@@ -133,6 +135,7 @@ impl Command for Delete {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<CustomerRow>((self.account, self.id));
         methods::of_customer_keys(keys, self.account, self.id);
+        self.methods.iter().for_each(|method| methods::settle_keys(keys, self.account, *method));
         self.herald.keys(self.account, Family::Enrollment, keys);
     }
 
@@ -146,7 +149,7 @@ impl Command for Delete {
         if let Some(name) = name {
             rows.delete::<CustomerReferenceRow>(&(self.account, name));
         }
-        methods::unenrol_all(rows, &self.herald, self.account, self.id, now);
+        methods::forget_all(rows, &self.herald, self.account, self.id, &self.methods, now);
         Ok(())
     }
 }

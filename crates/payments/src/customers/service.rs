@@ -9,6 +9,7 @@ use super::rows::CustomerRow;
 use super::types::{CreateCustomer, CreateCustomerSession, PatchCustomer};
 use crate::asks::{Answer, Once};
 use crate::error::{PaymentsError, Refusal};
+use crate::methods;
 use crate::service::Payments;
 
 impl Payments {
@@ -49,7 +50,8 @@ impl Payments {
     /// [`PaymentsError`].
     pub async fn delete_customer(&self, account: AccountId, id: CustomerId) -> Result<(), PaymentsError> {
         let herald = self.0.origins.herald().clone();
-        Ok(self.0.store.writer().run(Delete { account, id, herald }).await??)
+        let methods = methods::ids_of(self.0.store.reader(), account, id).await?;
+        Ok(self.0.store.writer().run(Delete { account, id, methods, herald }).await??)
     }
 
     /// Opens a customer's session.

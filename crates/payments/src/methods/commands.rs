@@ -20,7 +20,7 @@ use crate::facts::{Faces, MethodFacts};
 use crate::origin::Origins;
 use crate::rows::PaymentRow;
 use crate::tokens;
-use crate::types::AttemptState;
+use crate::types::{AttemptState, CardFace};
 use crate::vault;
 
 /// Whether the method can be charged.
@@ -53,11 +53,26 @@ pub(super) fn unenrol(rows: &mut Rows, herald: &Herald, account: AccountId, meth
     tell(rows, herald, account, method, now);
 }
 
-/// Takes all cards of a customer off.
-pub(crate) fn unenrol_all(rows: &mut Rows, herald: &Herald, account: AccountId, customer: CustomerId, now: Timestamp) {
-    for card in rows.all::<CustomerCardRow>(&(account, customer)) {
-        let method = rows.must::<CustomerCardRow>(&card).method_id;
-        unenrol(rows, herald, account, method, now);
+/// Takes all cards of a customer off who is forgotten, and forgets whose name is on them. `listed` are the methods he was seen to have;
+/// one whose card is being checked at this moment ends when the check does.
+pub(crate) fn forget_all(
+    rows: &mut Rows,
+    herald: &Herald,
+    account: AccountId,
+    customer: CustomerId,
+    listed: &[PaymentMethodId],
+    now: Timestamp,
+) {
+    let cards = rows.all::<CustomerCardRow>(&(account, customer));
+    let mut methods: Vec<_> = cards.iter().map(|card| rows.must::<CustomerCardRow>(card).method_id).collect();
+    methods.extend(listed.iter().filter(|method| !methods.contains(method)).copied().collect::<Vec<_>>());
+    for method in methods {
+        let Some(row) = rows.get_mut::<PaymentMethodRow>(&(account, method)) else { continue };
+        row.card = row.card.as_ref().map(CardFace::anonymous);
+        row.updated_at = now;
+        if matches!(row.status, MethodStatus::Enrolled | MethodStatus::ReadyToEnroll) {
+            unenrol(rows, herald, account, method, now);
+        }
     }
 }
 
@@ -71,7 +86,7 @@ pub(super) fn enrol(
     now: Timestamp,
 ) -> Option<(PaymentMethodId, Uuid)> {
     let row = rows.must::<PaymentMethodRow>(&(account, method)).clone();
-    if row.customer_id.is_some_and(|customer| customers::live(rows, account, customer).is_err()) {
+    if is_orphan(rows, &row) {
         withdraw(rows, herald, &row, now);
         return None;
     }
@@ -100,16 +115,28 @@ fn renew(rows: &mut Rows, account: AccountId, known: PaymentMethodId, came: &Pay
     }
 }
 
+/// Whether its customer was deleted meanwhile.
+pub(super) fn is_orphan(rows: &mut Rows, row: &PaymentMethodRow) -> bool {
+    row.customer_id.is_some_and(|customer| customers::live(rows, row.account_id, customer).is_err())
+}
+
 /// A method that is not needed. One that a request prepared stays as a trace of that request.
 fn withdraw(rows: &mut Rows, herald: &Herald, row: &PaymentMethodRow, now: Timestamp) {
-    destroy_number(rows, row.account_id, row.id);
-    let key = (row.account_id, row.id);
     if row.customer_session.is_none() {
-        rows.delete::<PaymentMethodRow>(&key);
+        destroy_number(rows, row.account_id, row.id);
+        rows.delete::<PaymentMethodRow>(&(row.account_id, row.id));
     } else {
-        rows.must_mut::<PaymentMethodRow>(&key).turn(MethodStatus::Unenrolled, now);
-        tell(rows, herald, key.0, key.1, now);
+        put_aside(rows, herald, row.account_id, row.id, now);
     }
+}
+
+/// A method that came to nothing and stays as a trace of the request it answers, without the name on its card.
+pub(super) fn put_aside(rows: &mut Rows, herald: &Herald, account: AccountId, method: PaymentMethodId, now: Timestamp) {
+    destroy_number(rows, account, method);
+    let row = rows.must_mut::<PaymentMethodRow>(&(account, method));
+    row.card = row.card.as_ref().map(CardFace::anonymous);
+    row.turn(MethodStatus::Unenrolled, now);
+    tell(rows, herald, account, method, now);
 }
 
 /// Whether its customer paid with it last.

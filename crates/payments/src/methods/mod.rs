@@ -17,8 +17,9 @@ mod source;
 mod types;
 mod verify;
 
-pub(crate) use commands::unenrol_all;
+pub(crate) use commands::forget_all;
 pub(crate) use origin::Enrolment;
+pub(crate) use queries::ids_of;
 pub use rows::{CustomerCardRow, PaymentMethodRow};
 pub use rules::READY_SECONDS;
 pub use service::{EnrolMethod, PrepareMethod, Stored};

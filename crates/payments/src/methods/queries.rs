@@ -29,6 +29,8 @@ static OF_CUSTOMER: Sql = sql!(
     PaymentMethodRow
 );
 
+static IDS_OF_CUSTOMER: Sql = sql!("SELECT id FROM payment_method WHERE customer_id = $1 AND account_id = $2 ORDER BY id");
+
 pub(super) static EVERY_METHOD: Sql = sql!(
     "SELECT {},
             (SELECT COUNT(*) FROM customer AS c WHERE c.account_id = payment_method.account_id AND c.id = customer_id),
@@ -109,4 +111,9 @@ pub(super) async fn of_customer(reader: &Reader, account: AccountId, customer: C
         .list(&OF_CUSTOMER, args![customer, account, MethodStatus::Unenrolled, LISTED_MAX, AttemptState::AwaitingPayer])
         .await?;
     records.iter().map(found).collect()
+}
+
+/// All methods of a customer, whatever became of them.
+pub(crate) async fn ids_of(reader: &Reader, account: AccountId, customer: CustomerId) -> Result<Vec<PaymentMethodId>, Fault> {
+    reader.list(&IDS_OF_CUSTOMER, args![customer, account]).await?.iter().map(|record| record.get(0)).collect()
 }

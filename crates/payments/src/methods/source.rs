@@ -4,7 +4,7 @@ use db::{Keys, Rows};
 use kernel::{AccountId, CustomerId, PaymentId, PaymentMethodId, Timestamp, TokenId};
 use uuid::Uuid;
 
-use super::commands::{destroy_number, enrol, enrolled, tell, unenrol};
+use super::commands::{destroy_number, enrol, enrolled, is_orphan, put_aside, tell, unenrol};
 use super::rows::{CustomerCardRow, PaymentMethodRow};
 use super::types::MethodStatus;
 use crate::announce::Herald;
@@ -148,6 +148,12 @@ pub(crate) fn settle(
         return Some((method, Some(token)));
     }
     let checked = attempt.origin == OriginKind::Enrolment;
+    let row = row.clone();
+    // Whoever asked for the check is answered with the method, also when its customer was deleted meanwhile.
+    if checked && !matches!(ended, Ended::NotSent | Ended::AwaitingPayer) && is_orphan(rows, &row) {
+        put_aside(rows, herald, account, method, now);
+        return Some((method, None));
+    }
     if ended == Ended::Approved {
         let kept = enrol(rows, herald, account, method, now);
         if let Some((kept, _)) = kept.filter(|_| !checked) {

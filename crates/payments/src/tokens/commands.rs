@@ -1,6 +1,7 @@
 //! Decisions about one-time tokens.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use db::{Command, Keys, Rows};
 use idempotency::Reply;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::rows::TokenRow;
 use super::{TOKEN_KEPT_SECONDS, TOKEN_SECONDS};
 use crate::commands::Decision;
-use crate::customers::CustomerSessionRow;
+use crate::customers::{self, CustomerSessionRow};
 use crate::error::Refusal;
 use crate::rows::CheckoutSessionRow;
 use crate::vault::{self, Sealed};
@@ -60,6 +61,8 @@ pub(crate) fn erase(rows: &mut Rows, account: AccountId, token: TokenId, now: Ti
 pub(super) struct Make {
     /// The token, as it will be stored but for its end.
     pub(super) row: TokenRow,
+    /// The customer who is to pay, as named.
+    pub(super) customer: Option<Arc<str>>,
     pub(super) number: Sealed,
     pub(super) code: Option<Sealed>,
     /// The reply, and the same as it is recorded: sealed, because it carries the token.
@@ -78,6 +81,7 @@ impl Decision for Make {
         for sealed in std::iter::once(&self.number).chain(&self.code) {
             vault::store_keys(keys, self.row.account_id, sealed);
         }
+        customers::payer_keys(keys, self.row.account_id, self.customer.as_deref());
         if let Some(session) = self.checkout_key() {
             keys.row::<CheckoutSessionRow>(session);
         }
@@ -89,6 +93,7 @@ impl Decision for Make {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let account = self.row.account_id;
+        customers::payer(rows, account, self.customer.as_deref())?;
         if let Some(session) = self.checkout_key() {
             let session = rows.get::<CheckoutSessionRow>(&session).ok_or(Refusal::CheckoutSessionNotFound)?;
             if !session.is_open(now) {

@@ -27,6 +27,8 @@ pub struct CreateToken {
     pub card: CardAsk,
     /// Keep the card when the payment made with it succeeds.
     pub vault_on_success: bool,
+    /// Who will pay, if he is a customer: his id, as sent.
+    pub customer: Option<Arc<str>>,
     /// The customer's session it is for, as sent.
     pub customer_session: Option<Arc<str>>,
     /// What is only shown in the reply, a JSON object.
@@ -84,7 +86,9 @@ impl Payments {
             let reply = json(201, body);
             let scope = once.as_ref().map(|once| once.scope);
             let kept = scope.map_or_else(|| reply.clone(), |scope| inner.vault.sealed_reply(&scope, &reply));
-            let made = inner.at_once(Make { row, number, code, reply, kept }, id.uuid(), once.clone()).await;
+            let made = inner
+                .at_once(Make { row, customer: ask.customer.clone(), number, code, reply, kept }, id.uuid(), once.clone())
+                .await;
             match made {
                 Err(PaymentsError::Refused(Refusal::KeysChanged)) if !keys_changed => keys_changed = true,
                 made => return made,

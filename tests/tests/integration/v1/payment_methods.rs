@@ -190,6 +190,29 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    /// What is under way when a customer is forgotten still ends, and nothing of him is kept.
+    async fn a_customer_may_be_forgotten_while_a_card_is_checked(world) {
+        let merchant = world.merchant();
+        let id = customer(&merchant, "grace").await;
+        let kept = enrol(&merchant, &id, card("5252440000000002"), json!({})).await.expect(201).at("/id");
+        world.acquirer("timeout_after_charge").await;
+        let body = enrolling(&merchant, &card("4507990000000002"), &json!({ "verify": { "vault_on_success": true, "currency": "EUR" } }));
+        let path = format!("/v1/customers/{id}/payment-methods");
+        merchant.post_once(&path, "checking", &body).await.expect(504);
+        merchant.ask("DELETE", &format!("/v1/customers/{id}")).send().await.expect(202);
+        world.acquirer("normal").await;
+        world.advance_seconds(3).await;
+        let ended = world.eventually(|| merchant.post_once(&path, "checking", &body), |answer| answer.status == 201).await;
+        assert_eq!((ended.at("/status"), ended.at("/vaulted_token")), ("UNENROLLED".into(), String::new()));
+        for method in [kept, ended.at("/id")] {
+            let read = merchant.get(&format!("/v1/payment-methods/{method}")).await.expect(200);
+            assert_eq!((read.at("/status"), read.at("/card_data/holder_name")), ("UNENROLLED".into(), String::new()));
+        }
+        let named = json!({ "card_data": card("4507990000000002"), "customer_payer": { "id": id } });
+        token(&merchant, named).await.refused(400, "CUSTOMER_NOT_FOUND");
+        world.verify_settled().await;
+    }
+
     async fn a_method_waits_in_a_session_for_its_card(world) {
         let merchant = world.merchant();
         let id = customer(&merchant, "ada").await;

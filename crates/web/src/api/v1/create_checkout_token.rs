@@ -56,7 +56,7 @@ impl Body for CreateCheckoutTokenBody {
         if &*kind != "CARD" {
             reader.wrong_at(&["payment_method", "type"], Code::UnavailablePaymentMethod, "only CARD is offered");
         }
-        Some(CreateToken { card: card.card_data.ask()?, vault_on_success, customer_session: None, details: None })
+        Some(CreateToken { card: card.card_data.ask()?, vault_on_success, customer: None, customer_session: None, details: None })
     }
 }
 

@@ -49,6 +49,7 @@ impl Body for CreateTokenBody {
         Some(CreateToken {
             card: self.card_data.ask()?,
             vault_on_success: self.vault_on_success,
+            customer: self.customer_payer.as_ref().and_then(CustomerPayer::customer),
             customer_session: self.customer_session.map(|Text(session)| session),
             details,
         })
