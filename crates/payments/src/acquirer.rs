@@ -147,6 +147,8 @@ pub enum NotTaken {
     NotOffered,
     /// Its signature is missing or not the acquirer's.
     NotGenuine,
+    /// It is the acquirer's and no JSON object.
+    NotAnObject,
     /// It is the acquirer's and cannot be read; the text names what is wrong.
     Malformed(String),
 }

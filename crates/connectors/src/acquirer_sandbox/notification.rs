@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use kernel::{Currency, KeyedHash, Money, PaymentId, SecretText, Timestamp, equal_in_constant_time, sha256};
 use payments::{Connector, Event, NotTaken, Notification, masked};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::rows::ReceivedRow;
@@ -68,12 +69,46 @@ struct Amount {
     value: i64,
 }
 
+/// Whether a value is of the right kind.
+type Is = fn(&Value) -> bool;
+
+/// What must be there, and as what.
+const FORM: [(&str, Is, &str); 11] = [
+    ("live", Value::is_boolean, "true or false"),
+    ("notification", Value::is_object, "an object"),
+    ("notification.amount", Value::is_object, "an object"),
+    ("notification.amount.currency", Value::is_string, "a text"),
+    ("notification.amount.value", Value::is_i64, "a whole number of minor units"),
+    ("notification.event_code", Value::is_string, "a text"),
+    ("notification.is_3d", Value::is_boolean, "true or false"),
+    ("notification.operations", Value::is_array, "a list"),
+    ("notification.order_id", Value::is_string, "a text"),
+    ("notification.payment_id", Value::is_string, "a text"),
+    ("notification.success", Value::is_boolean, "true or false"),
+];
+
+/// Says in words of the sender what is wrong with the form of an event.
+fn judge(body: &[u8]) -> Result<(), NotTaken> {
+    let event = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object).ok_or(NotTaken::NotAnObject)?;
+    for (path, is, kind) in FORM {
+        let found = event.pointer(&format!("/{}", path.replace('.', "/")));
+        match found.filter(|found| !found.is_null()) {
+            None => return Err(NotTaken::Malformed(format!("{path}: is required"))),
+            Some(found) if !is(found) => return Err(NotTaken::Malformed(format!("{path}: must be {kind}"))),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Reads a notification that came with this signature.
 pub(crate) fn read(seal: &Seal, connector: Connector, signature: Option<&str>, body: &[u8]) -> Result<Notification, NotTaken> {
     if !signature.is_some_and(|signature| seal.is_of(signature, body)) {
         return Err(NotTaken::NotGenuine);
     }
-    let Envelope { live, notification } = serde_json::from_slice(body).map_err(|error| NotTaken::Malformed(error.to_string()))?;
+    judge(body)?;
+    let read = serde_json::from_slice(body);
+    let Envelope { live, notification } = read.map_err(|_| NotTaken::Malformed("notification: cannot be read".to_owned()))?;
     let wrong = |what: &str| NotTaken::Malformed(format!("notification.{what}"));
     let currency =
         Currency::parse(&notification.amount.currency).ok_or_else(|| wrong("amount.currency: is not an ISO 4217 code"))?;
@@ -156,9 +191,20 @@ mod tests {
         for signature in [None, Some(String::new()), Some("x".repeat(44)), Some(other.sign(&good))] {
             assert!(matches!(read(&seal(), Connector::Sandbox, signature.as_deref(), &good), Err(NotTaken::NotGenuine)));
         }
-        for bad in [b"{}".to_vec(), b"\xff".to_vec(), body("x", "1"), body(PAYMENT, "1.5"), body(PAYMENT, "\"1\"")] {
-            let signature = seal().sign(&bad);
-            assert!(matches!(read(&seal(), Connector::Sandbox, Some(&signature), &bad), Err(NotTaken::Malformed(_))));
+        let refused = |bad: &[u8]| read(&seal(), Connector::Sandbox, Some(&seal().sign(bad)), bad).expect_err("it is not whole");
+        for bad in [b"".as_slice(), b"\xff", b"[]", b"[false,{}]", b"1"] {
+            assert_eq!(refused(bad), NotTaken::NotAnObject);
+        }
+        for (bad, why) in [
+            (b"{}".to_vec(), "live: is required"),
+            (b"{\"live\":\"x\"}".to_vec(), "live: must be true or false"),
+            (b"{\"live\":false}".to_vec(), "notification: is required"),
+            (b"{\"live\":false,\"notification\":[]}".to_vec(), "notification: must be an object"),
+            (body("x", "1"), "notification.payment_id: is not a GUID"),
+            (body(PAYMENT, "1.5"), "notification.amount.value: must be a whole number of minor units"),
+            (body(PAYMENT, "\"1\""), "notification.amount.value: must be a whole number of minor units"),
+        ] {
+            assert_eq!(refused(&bad), NotTaken::Malformed(why.to_owned()));
         }
     }
 }

@@ -25,7 +25,8 @@ pub(crate) fn route() -> Route {
         .replies(StatusCode::OK, "`OK`, also for a repeat.", Content::Other("text/plain"))
         .refusals(&[
             (Code::InvalidCredentials, "The signature is missing or not the acquirer's."),
-            (Code::InvalidParameters, "It is signed and cannot be read."),
+            (Code::InvalidRequest, "It is signed and no JSON object."),
+            (Code::InvalidParameters, "It is signed and a part of it is missing or of another kind."),
             (Code::NotFound, "There is no such acquirer, or it sends none."),
         ])
 }
@@ -66,6 +67,9 @@ pub(crate) async fn taken(web: &Web, connector: &str, headers: &HeaderMap, body:
         NotificationRefused::NotTaken(NotTaken::NotOffered) => nobody(),
         NotificationRefused::NotTaken(NotTaken::NotGenuine) => {
             Problem::new(Code::InvalidCredentials, "the signature is missing or wrong")
+        }
+        NotificationRefused::NotTaken(NotTaken::NotAnObject) => {
+            Problem::new(Code::InvalidRequest, "the body must be a JSON object")
         }
         NotificationRefused::NotTaken(NotTaken::Malformed(why)) => Problem::new(Code::InvalidParameters, why),
         NotificationRefused::Fault(fault) => problem_of_fault(&fault),
