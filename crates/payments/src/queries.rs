@@ -135,8 +135,8 @@ pub(crate) async fn challenged(reader: &Reader, account: AccountId, id: PaymentI
 static WAITING_NOTIFICATIONS: Sql =
     sql!("SELECT {} FROM notification WHERE due_at <= $1 ORDER BY due_at LIMIT $2", NotificationRow);
 
-// Results of attempts none of which is open any more, by the payment's id, and events that mean nothing here. Counted, because what counts is looked up for each
-// line, while what merely exists may be joined by reading all payments.
+// Results of attempts none of which is open any more, by the payment's id, and events that mean nothing here. Counted, because what
+// counts is looked up for each line, while what merely exists may be joined by reading all payments.
 static IDLE_NOTIFICATIONS: Sql = sql!(
     "SELECT id FROM notification
       WHERE due_at <= $1 AND (event = $4 OR event <= $3 AND payment_id IS NOT NULL AND attempt_id IS NULL)

@@ -433,6 +433,7 @@ impl CardFace {
     }
 
     /// The same without the name on the card: its holder is to be forgotten.
+    #[must_use]
     pub fn anonymous(&self) -> Self {
         let holder = self.0.match_indices('|').nth(8);
         holder.map_or_else(|| self.clone(), |(at, _)| Self(self.0[..=at].into()))

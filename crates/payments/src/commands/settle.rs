@@ -106,7 +106,8 @@ pub struct Finished {
 /// What a charge is refused with that wants its payer where nobody is.
 const AUTHENTICATION_REQUIRED: &str = "AUTHENTICATION_REQUIRED";
 
-/// Enters what is known for certain about an attempt. Where it wants a payer and nobody is there, it is refused. Repeating it is harmless: `None` says that it was settled before.
+/// Enters what is known for certain about an attempt. Where it wants a payer and nobody is there, it is refused. Repeating it is
+/// harmless: `None` says that it was settled before.
 pub(crate) fn settle(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &Origins, now: Timestamp) -> Option<Ended> {
     let alone;
     let ending = match ending {

@@ -76,8 +76,9 @@ pub(crate) fn forget_all(
     }
 }
 
-/// Enrols a method whose number is in the vault; whoever calls it tells of a method that came to be enrolled. A customer who has the card already keeps the method it is known as, and this one goes;
-/// a customer who was deleted meanwhile gets none. Gives the method that can be charged, with what it is charged by.
+/// Enrols a method whose number is in the vault; whoever calls it tells of a method that came to be enrolled. A customer who has the
+/// card already keeps the method it is known as, and this one goes; a customer who was deleted meanwhile gets none. Gives the method
+/// that can be charged, with what it is charged by.
 pub(super) fn enrol(
     rows: &mut Rows,
     herald: &Herald,
