@@ -135,6 +135,8 @@ impl Courier {
             self.tasks.spawn(async move {
                 if let Err(fault) = courier.deliver(delivery).await {
                     tracing::warn!(%fault, "a webhook could not be looked after; it is tried again");
+                    // It is still due: while the store takes nothing but answers, nobody is helped by asking it without a pause.
+                    tokio::time::sleep(TICK).await;
                 }
                 courier.leave(&slot);
             });
