@@ -38,14 +38,15 @@ const START_SECONDS_MAX: u32 = 120;
 /// The programs a cluster needs, all from the server package.
 const PROGRAMS: [&str; 5] = ["initdb", "pg_ctl", "postgres", "psql", "createdb"];
 
-/// Stops the server and removes the directory once nobody holds the lock: `$1` directory, `$2` linger seconds.
+/// Stops the server and removes the directory once nobody holds the lock: `$1` directory, `$2` linger seconds. It gets another name
+/// first: whoever comes while it is being removed must not make a lock of his own in it and start a server on half of the data.
 const WATCHDOG: &str = r#"
 while sleep 2; do
     exec 9<"$1/lock" || exit 0
     idle=$(( $(date +%s) - $(stat -c %Y "$1/lock") ))
     if [ "$idle" -ge "$2" ] && flock -n -x 9; then
         read -r server < "$1/data/postmaster.pid" && kill -QUIT "$server"
-        rm -rf "$1"
+        mv "$1" "$1.gone" && rm -rf "$1.gone"
         exit 0
     fi
     exec 9<&-
