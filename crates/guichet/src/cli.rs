@@ -35,6 +35,8 @@ pub enum Command {
     Vault(VaultCommand),
     /// Check every invariant in the database; exit 0 all hold, 1 something is broken, 2 could not run
     Verify(Verify),
+    /// List the payments, operations and payouts whose outcome nobody knows, and when their acquirer is asked next
+    Unknown(Unknown),
     /// Show the effective configuration, secrets masked, and what is wrong with it
     Doctor(Doctor),
     /// Print the OpenAPI document
@@ -173,6 +175,16 @@ pub struct Verify {
     /// Only these invariants, for example I1,I5
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet unknown`
+#[derive(Debug, Args)]
+pub struct Unknown {
+    /// Answer as one JSON list
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub(crate) flags: ToolFlags,
 }

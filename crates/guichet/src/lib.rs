@@ -30,7 +30,7 @@ pub mod workers;
 use std::process::ExitCode;
 
 use crate::cli::{AccountCommand, Cli, Command, KeyCommand, VaultCommand};
-use crate::commands::{account, backup, configure, demo, doctor, key, migrate, openapi, serve, vault, verify};
+use crate::commands::{account, backup, configure, demo, doctor, key, migrate, openapi, serve, unknown, vault, verify};
 use crate::config::Purpose;
 use crate::trouble::{EXIT_NO, Trouble};
 
@@ -88,6 +88,7 @@ async fn execute(command: Command) -> Result<ExitCode, Trouble> {
         Command::Vault(VaultCommand::Rotate(command)) => {
             vault::rotate(&tool(command.flags)?, command.new_master_key_file.as_deref(), command.json).await?
         }
+        Command::Unknown(command) => unknown::list(&tool(command.flags)?, command.json).await?,
         Command::Openapi => openapi::document(),
         Command::Backup(command) => backup::run(&tool(command.flags)?, &command.file).await?,
     };

@@ -63,6 +63,7 @@ mod split;
 pub mod subscriptions;
 pub mod tokens;
 mod types;
+mod unknown;
 pub mod vault;
 pub mod verify;
 
@@ -91,6 +92,7 @@ pub use types::{
     AttemptKind, AttemptState, CardAsk, CardFace, CardType, Connector, MaskedCard, Mode, OriginKind, PaymentState, ReplyForm,
     Response, Said, SplitPlan, Terms, Workflow, response_message,
 };
+pub use unknown::{UnknownOutcome, unknown_outcomes};
 pub use vault::Vault;
 
 /// The tables of this crate.

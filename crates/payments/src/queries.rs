@@ -35,11 +35,14 @@ static OPERATIONS: Sql =
 
 static SESSION: Sql = sql!("SELECT {} FROM checkout_session WHERE account_id = $1 AND id = $2", CheckoutSessionRow);
 
-static ATTEMPT: Sql = sql!("SELECT {} FROM attempt WHERE account_id = $1 AND id = $2", AttemptRow);
+pub(crate) static ATTEMPT: Sql = sql!("SELECT {} FROM attempt WHERE account_id = $1 AND id = $2", AttemptRow);
 
-static ANY_PAYMENT: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND id = $2", PaymentRow);
+pub(crate) static ANY_PAYMENT: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND id = $2", PaymentRow);
 
 static DUE_QUESTIONS: Sql = sql!("SELECT {} FROM asking WHERE next_ask_at <= $1 ORDER BY next_ask_at LIMIT $2", AskingRow);
+
+/// What an operator's list of unknown outcomes reads.
+pub(crate) static ALL_QUESTIONS: Sql = sql!("SELECT {} FROM asking ORDER BY since, attempt_id LIMIT $1", AskingRow);
 
 static OPEN_QUESTIONS: Sql = sql!("SELECT COUNT(*), COALESCE(MIN(since), 0) FROM asking");
 

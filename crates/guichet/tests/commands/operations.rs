@@ -88,6 +88,46 @@ async fn verify_says_whether_the_books_are_sound() {
 }
 
 #[tokio::test]
+async fn an_operator_sees_what_nobody_knows_until_it_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = demo(folder.path()).await;
+    let merchant = serving.merchant();
+    let list = || parsed(&on_data(folder.path(), &["unknown", "--json"]));
+    assert_eq!(list(), json!([]));
+    assert!(on_data(folder.path(), &["unknown"]).out.contains("Every outcome is known."));
+    let held = merchant.pays(merchant.authorisation("9 EUR")).await;
+    let operator = Actor::anonymous(serving.door());
+    let weather =
+        async |mode: &str| operator.ask("POST", "/dev/acquirer").json(&json!({ "mode": mode })).send().await.expect(200);
+    weather("timeout_after_charge").await;
+    let body = merchant.purchase("5 EUR");
+    merchant.post_once("/v1/payments", "lost", &body).await.expect(504);
+    merchant.captures(&held, "4 EUR").await.expect(504);
+    let listed = list();
+    let seen = |of: usize| ["type", "amount", "currency", "acquirer"].map(|member| listed[of][member].clone());
+    assert_eq!(seen(0), ["PURCHASE", "5", "EUR", "sandbox"].map(Value::from), "{listed}");
+    assert_eq!((seen(1), &listed[1]["about"]), (["CAPTURE", "4", "EUR", "sandbox"].map(Value::from), &json!(held.id)));
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["reference"]), (2, &body["merchant_order_id"]));
+    let told = on_data(folder.path(), &["unknown"]);
+    assert!(
+        told.code == Some(0) && told.out.contains("2 outcomes are unknown") && told.out.contains("at sandbox: asked"),
+        "{}",
+        told.out
+    );
+
+    weather("normal").await;
+    for _ in 0..2 {
+        operator.ask("POST", "/dev/clock").json(&json!({ "advance_seconds": 600 })).send().await.expect(200);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while list() != json!([]) && std::time::Instant::now() < deadline {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+    assert_eq!(list(), json!([]));
+    merchant.post_once("/v1/payments", "lost", &body).await.expect(201);
+}
+
+#[tokio::test]
 async fn a_backup_is_whole_and_made_while_serving() {
     let folder = tempfile::tempdir().unwrap();
     let serving = demo(folder.path()).await;

@@ -9,7 +9,7 @@ use super::rows::{PayoutReferenceRow, PayoutRow};
 use crate::attempt::{Asked, Attempt};
 use crate::types::AttemptState;
 
-static PAYOUT: Sql = sql!("SELECT {} FROM payout WHERE account_id = $1 AND id = $2", PayoutRow);
+pub(crate) static PAYOUT: Sql = sql!("SELECT {} FROM payout WHERE account_id = $1 AND id = $2", PayoutRow);
 
 static REFERENCE: Sql =
     sql!("SELECT {} FROM payout_reference WHERE account_id = $1 AND merchant_reference = $2", PayoutReferenceRow);
