@@ -67,6 +67,24 @@ pub(crate) struct Api {
     pub(crate) herald: Herald,
 }
 
+/// For an origin with an `api`: who listens to the payments API hears of its doubts, refunds and disputes as of the API's own.
+macro_rules! told_by_the_api {
+    () => {
+        fn doubted(&self, rows: &mut db::Rows, attempt: &crate::attempt::Attempt, now: kernel::Timestamp) {
+            self.api.doubted(rows, attempt, now);
+        }
+
+        fn refunded(&self, rows: &mut db::Rows, attempt: &crate::attempt::Attempt, now: kernel::Timestamp) {
+            self.api.refunded(rows, attempt, now);
+        }
+
+        fn disputed(&self, rows: &mut db::Rows, dispute: &crate::attempt::Attempt, now: kernel::Timestamp) {
+            self.api.disputed(rows, dispute, now);
+        }
+    };
+}
+pub(crate) use told_by_the_api;
+
 impl Origin for Api {
     fn keys(&self, attempt: &Attempt, keys: &mut Keys<'_>) {
         self.herald.attempt_keys(attempt, keys);

@@ -13,7 +13,7 @@ use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 use crate::types::{AttemptKind, Connector};
 
 /// Attempts that are listed at most.
-pub const LISTED_MAX: u32 = 1_000;
+const LISTED_MAX: u32 = 1_000;
 
 /// An attempt that an acquirer is being asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct UnknownOutcome {
     pub next_ask_at: Timestamp,
 }
 
-/// The attempts whose outcome is unknown, oldest first, at most [`LISTED_MAX`].
+/// The attempts whose outcome is unknown, oldest first, a thousand at most.
 ///
 /// # Errors
 /// When the snapshot cannot be read.

@@ -30,7 +30,7 @@ fn to_json(unknown: &[UnknownOutcome]) -> String {
             "asks": outcome.asks, "next_ask_at": outcome.next_ask_at.to_string(),
         })
     };
-    Value::from_iter(unknown.iter().map(one)).to_string()
+    unknown.iter().map(one).collect::<Value>().to_string()
 }
 
 fn to_text(unknown: &[UnknownOutcome], now: Timestamp) -> String {

@@ -7,7 +7,7 @@ use kernel::Timestamp;
 use super::rows::DelayedRow;
 use super::rules::again_at;
 use crate::attempt::Attempt;
-use crate::origin::{Api, Ended, Origin};
+use crate::origin::{Api, Ended, Origin, told_by_the_api};
 
 /// Waits again where the acquirer was never reached, and tells of the operation as the payments API does.
 pub(crate) struct DelayOrigin {
@@ -31,15 +31,5 @@ impl Origin for DelayOrigin {
         self.api.settled(rows, attempt, ended, now)
     }
 
-    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        self.api.doubted(rows, attempt, now);
-    }
-
-    fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        self.api.refunded(rows, attempt, now);
-    }
-
-    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
-        self.api.disputed(rows, dispute, now);
-    }
+    told_by_the_api!();
 }

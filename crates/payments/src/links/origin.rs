@@ -7,7 +7,7 @@ use kernel::Timestamp;
 use super::rows::{LinkPaymentRow, LinkRow};
 use super::types::LinkState;
 use crate::attempt::Attempt;
-use crate::origin::{Api, Ended, Origin};
+use crate::origin::{Api, Ended, Origin, told_by_the_api};
 
 /// Counts a payment for its link, and answers as the payments API does.
 pub(crate) struct LinkOrigin {
@@ -40,15 +40,5 @@ impl Origin for LinkOrigin {
         self.api.settled(rows, attempt, ended, now)
     }
 
-    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        self.api.doubted(rows, attempt, now);
-    }
-
-    fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        self.api.refunded(rows, attempt, now);
-    }
-
-    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
-        self.api.disputed(rows, dispute, now);
-    }
+    told_by_the_api!();
 }

@@ -6,7 +6,7 @@ use kernel::Timestamp;
 
 use super::commands::drawn;
 use crate::attempt::Attempt;
-use crate::origin::{Api, Ended, JSON, Origin};
+use crate::origin::{Api, Ended, JSON, Origin, told_by_the_api};
 use crate::rows::PaymentRow;
 
 /// Enrolments, as a product that charges cards.
@@ -30,15 +30,5 @@ impl Origin for Enrolment {
         Some(Reply { status: 201, content_type: JSON.into(), location: None, body: body.into() })
     }
 
-    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        self.api.doubted(rows, attempt, now);
-    }
-
-    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
-        self.api.disputed(rows, dispute, now);
-    }
-
-    fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        self.api.refunded(rows, attempt, now);
-    }
+    told_by_the_api!();
 }

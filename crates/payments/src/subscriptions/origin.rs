@@ -7,7 +7,7 @@ use messaging::Family;
 
 use super::rows::{SubscriptionPaymentRow, SubscriptionRow};
 use crate::attempt::Attempt;
-use crate::origin::{Api, Ended, Origin};
+use crate::origin::{Api, Ended, Origin, told_by_the_api};
 use crate::rows::PaymentRow;
 
 /// How long after a try that never left the house the next one is made: the acquirer could not be reached.
@@ -58,15 +58,5 @@ impl Origin for SubscriptionOrigin {
         self.api.settled(rows, attempt, ended, now)
     }
 
-    fn doubted(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        self.api.doubted(rows, attempt, now);
-    }
-
-    fn refunded(&self, rows: &mut Rows, attempt: &Attempt, now: Timestamp) {
-        self.api.refunded(rows, attempt, now);
-    }
-
-    fn disputed(&self, rows: &mut Rows, dispute: &Attempt, now: Timestamp) {
-        self.api.disputed(rows, dispute, now);
-    }
+    told_by_the_api!();
 }
