@@ -5,9 +5,8 @@ use clap::Args;
 
 use crate::shell;
 
-/// What a change must survive: two hundred seeds, the same each time so that a change is judged by itself, and the list of those that
-/// once found something; ten of them run twice. Fresh ones are for the night.
-const OF_A_CHANGE: [&str; 3] = ["--seeds", "1..201", "--list"];
+/// Seeds that a change must survive, beside those of the list.
+const SEEDS_OF_A_CHANGE: u64 = 200;
 /// Builds it with optimisation first: worth its minutes from some thousand seeds on.
 const OPTIMISED: &str = "--optimised";
 /// Needs a build in which defects can be planted.
@@ -28,9 +27,12 @@ pub fn run(options: &Options) -> Result<()> {
     simulate(&arguments)
 }
 
-/// What a change must survive.
+/// What a change must survive: seeds drawn from its commit, fresh for each and the same whenever it is judged again, and those that once
+/// found something. Outside a repository they are the first.
 pub fn of_a_change() -> Result<()> {
-    simulate(&OF_A_CHANGE)
+    let commit = shell::output("git", &["rev-parse", "HEAD"]).unwrap_or_default();
+    let first = commit.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(1);
+    simulate(&["--seeds", &format!("{first}..{}", first + SEEDS_OF_A_CHANGE), "--list"])
 }
 
 fn simulate(arguments: &[&str]) -> Result<()> {

@@ -5,7 +5,9 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -21,6 +23,8 @@ const SEEDS: u64 = 200;
 const STEPS: usize = 100;
 /// Of so many of them the trace is made twice and compared.
 const TWICE: usize = 10;
+/// A run takes about a second; one that takes so long waits for something that never comes.
+const RUN_SECONDS_MAX: u64 = 180;
 
 /// What `cargo xtask sim` takes.
 #[derive(Parser, Debug)]
@@ -148,6 +152,7 @@ fn all(profile: Known, seeds: &[Options]) -> Vec<(Ran, bool)> {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(options) = seeds.get(number) else { return };
+                    let _watched = watch(options.seed);
                     let ran = (profile.run)(options);
                     let again = number >= TWICE || ran.as_ref().map_or(true, |held| same(profile, options, held));
                     done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (ran, again));
@@ -156,6 +161,18 @@ fn all(profile: Known, seeds: &[Options]) -> Vec<(Ran, bool)> {
         }
     });
     done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+/// Ends everything, naming the seed, when what is returned is still there after [`RUN_SECONDS_MAX`].
+fn watch(seed: u64) -> Sender<()> {
+    let (over, is_over) = mpsc::channel();
+    std::thread::spawn(move || {
+        if is_over.recv_timeout(Duration::from_secs(RUN_SECONDS_MAX)) == Err(RecvTimeoutError::Timeout) {
+            println(&format!("sim failed: seed={seed} rule=liveness: the run is not over after {RUN_SECONDS_MAX} s"));
+            std::process::exit(1);
+        }
+    });
+    over
 }
 
 fn many(arguments: &Arguments, profile: Known, seeds: &[Options]) -> bool {
