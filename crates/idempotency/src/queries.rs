@@ -8,8 +8,13 @@ use crate::rows::{ClaimRow, ClaimStatus};
 use crate::rules::{LATE_FINISH_SECONDS, RETENTION_SECONDS, known};
 use crate::types::{Known, Scope};
 
-/// Every claim, for the check of the whole store.
-pub(crate) static CLAIMS: Sql = sql!("SELECT {} FROM claim ORDER BY account_id, scope", ClaimRow);
+// The whole store, for its check. In the order of the table: that of the key leads to another page for each row.
+pub(crate) static CLAIMS: Sql = sql!("SELECT {} FROM claim", ClaimRow);
+
+pub(crate) static SCOPES_TWICE: Sql = sql!(
+    "SELECT account_id, scope, CAST(COUNT(*) AS BIGINT) FROM claim
+      GROUP BY account_id, scope HAVING COUNT(*) > 1 ORDER BY account_id, scope"
+);
 
 static BY_SCOPE: Sql = sql!("SELECT {} FROM claim WHERE account_id = $1 AND scope = $2", ClaimRow);
 

@@ -10,7 +10,7 @@ use kernel::verify::Report;
 
 use crate::codec;
 use crate::error::CodecError;
-use crate::queries::CLAIMS;
+use crate::queries::{CLAIMS, SCOPES_TWICE};
 use crate::rows::{ClaimRow, ClaimStatus};
 use crate::sealed::ReplySealer;
 use crate::types::Scope;
@@ -37,10 +37,17 @@ pub struct AtWork {
 /// # Errors
 /// [`Fault`] when the store cannot be read.
 pub async fn verify(snapshot: &mut Snapshot, at_work: &AtWork, report: &mut Report) -> Result<(), Fault> {
-    let mut checker = Checker { at_work, report, before: None, claims: 0 };
+    let mut checker = Checker { at_work, report, claims: 0 };
     snapshot
         .each(&CLAIMS, args![], |record| {
             checker.claim(&record.row::<ClaimRow>(0)?);
+            Ok(())
+        })
+        .await?;
+    snapshot
+        .each(&SCOPES_TWICE, args![], |record| {
+            let scope = Scope { account_id: record.get(0)?, hash: record.get(1)? };
+            checker.report.broken(ONE_CLAIM.0, "claims of one scope", scope, 1, record.get::<i64>(2)?);
             Ok(())
         })
         .await?;
@@ -62,7 +69,6 @@ impl AtWork {
 struct Checker<'a> {
     at_work: &'a AtWork,
     report: &'a mut Report,
-    before: Option<Scope>,
     claims: u64,
 }
 
@@ -70,9 +76,6 @@ impl Checker<'_> {
     fn claim(&mut self, row: &ClaimRow) {
         let scope = row.scope();
         self.claims += 1;
-        if self.before.replace(scope) == Some(scope) {
-            self.report.broken(ONE_CLAIM.0, "two claims", scope, 1, 2);
-        }
         match row.status {
             ClaimStatus::Done => self.done(scope, row),
             ClaimStatus::InProgress | ClaimStatus::Unknown => self.open(scope, row),

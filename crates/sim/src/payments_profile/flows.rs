@@ -31,6 +31,8 @@ const DISTURBANCES: [Fault; 13] = [
 const TRIES_MAX: u32 = 600;
 /// A flow has fewer points than this of one kind.
 const POINTS_MAX: u64 = 400;
+/// Longer than any lease of a scheduler.
+const LEASE_MICROS: i64 = 60_000_000;
 /// What everything costs, in minor units.
 const PRICE: i64 = 1_000;
 
@@ -147,7 +149,9 @@ impl Flow {
                 }
             }
         }
-        // The scheduler's turn.
+        // The scheduler's turn, and that of the next one when the lease of a dead one is over.
+        world.drive(std::time::Duration::from_secs(5))?;
+        world.desk.realm.jump_micros(LEASE_MICROS);
         world.drive(std::time::Duration::from_secs(5))
     }
 
