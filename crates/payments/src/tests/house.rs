@@ -111,6 +111,7 @@ impl House {
                 delays::MIGRATION,
                 crate::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
                 crate::TOLD_MIGRATION,
+                fulfilments::MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

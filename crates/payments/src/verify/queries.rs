@@ -70,7 +70,7 @@ pub(super) static IDS_USED_TWICE: Sql = sql!(
 
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
     "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id, p_origin,
-            o_state, o_amount, o_currency, l_amount, l_currency, u_id
+            o_state, o_amount, o_currency, l_amount, l_currency, u_id, f_id
        FROM claim
        LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency,
                          origin AS p_origin FROM payment) AS p ON p_account = account_id AND p_id = subject
@@ -91,6 +91,7 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
                     FROM payment_link) AS l ON l_account = account_id AND l_id = subject
        LEFT JOIN (SELECT account_id AS u_account, id AS u_id FROM subscription) AS u
          ON u_account = account_id AND u_id = subject
+       LEFT JOIN (SELECT account_id AS f_account, id AS f_id FROM fulfilment) AS f ON f_account = account_id AND f_id = subject
       ORDER BY account_id, scope",
     ClaimRow
 );

@@ -1,6 +1,7 @@
 //! The payments family: `/v1`. Routes and rules: the payments specification; envelope: [`crate::envelope`].
 
 pub(crate) mod acquirer_notification;
+mod add_fulfilments;
 mod cancel;
 mod cancel_or_refund;
 mod cancel_payment_link;
@@ -28,6 +29,7 @@ mod find_payout;
 mod get_balances;
 mod get_checkout_session;
 mod get_customer;
+mod get_fulfilments;
 mod get_payment;
 mod get_payment_link;
 mod get_payment_method;
@@ -88,6 +90,8 @@ pub(crate) fn routes() -> Vec<Guarded> {
         create_payment::route(),
         get_payment::route(),
         list_payments::route(),
+        add_fulfilments::route(),
+        get_fulfilments::route(),
         capture::route(),
         cancel::route(),
         refund::route(),

@@ -158,6 +158,7 @@ fn payments(asks: &Actor, things: &Things) -> Vec<Request> {
     const CAPTURE: &str = "/v1/payments/{payment}/transactions/{transaction}/capture";
     const CANCEL: &str = "/v1/payments/{payment}/transactions/{transaction}/cancel";
     const REFUND: &str = "/v1/payments/{payment}/transactions/{transaction}/refund";
+    const FULFILMENTS: &str = "/v1/payments/{payment}/fulfillments";
     const EITHER: &str = "/v1/payments/{payment}/transactions/{transaction}/cancel-or-refund";
     let reason = |more: Value| {
         let mut body = json!({ "merchant_reference": "reference", "reason": "REQUESTED_BY_CUSTOMER" });
@@ -190,6 +191,8 @@ fn payments(asks: &Actor, things: &Things) -> Vec<Request> {
         ),
         request(Read, "GET", "/v1/payments/{payment}", things, &paid, None),
         request(Read, "GET", "/v1/payments", things, &[], None).query(&format!("?merchant_order_id={}", things["order"])),
+        request(Manage, "POST", FULFILMENTS, things, &paid, fulfilments()),
+        request(Read, "GET", FULFILMENTS, things, &paid, None),
         request(MoneyIn, "POST", CAPTURE, things, &held, capture),
         request(Manage, "POST", CANCEL, things, &dropped, reason(json!({}))),
         request(MoneyOut, "POST", REFUND, things, &paid, reason(json!({ "amount": money("1 EUR") }))),
@@ -223,6 +226,10 @@ fn payments(asks: &Actor, things: &Things) -> Vec<Request> {
         request(Manage, "PUT", "/v1/routing-rules", things, &[], json!({ "rules": [{ "name": "all", "route": ["sandbox"] }] })),
         request(Read, "GET", "/dev/hello/key", things, &[], None),
     ]
+}
+
+fn fulfilments() -> Value {
+    json!({ "status": "COMPLETED", "fulfillments": [{ "id": "parcel-1", "type": "STANDARD", "status": "COMPLETED" }] })
 }
 
 fn checkout(asks: &Actor, things: &Things) -> Value {
