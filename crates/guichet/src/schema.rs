@@ -22,4 +22,5 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::TOLD_MIGRATION,
     access::PLATFORM_KEY_MIGRATION,
     payments::fulfilments::MIGRATION,
+    access::IDEMPOTENCY_STRICT_MIGRATION,
 ];

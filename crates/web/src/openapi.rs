@@ -234,6 +234,8 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     }
     if route.needs.idempotency != Idempotency::Ignored {
         add(Code::RequestInProcess.status(), Code::RequestInProcess);
+        // Of accounts that want the same body with the same key.
+        add(StatusCode::UNPROCESSABLE_ENTITY, Code::IdempotencyDuplicated);
     }
     for (code, _) in route.facts.refusals {
         add(code.status(), *code);

@@ -413,6 +413,7 @@ impl<'a> Visit<'a> {
             key: key.as_str().into(),
             body_hash: BodyHash::of(token.as_bytes()),
             request_id: self.exchange.request_id.as_str().into(),
+            strict: false,
         })
     }
 }

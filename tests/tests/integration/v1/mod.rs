@@ -6,6 +6,7 @@ mod challenges;
 mod checkout_sessions;
 mod customers;
 mod idempotency;
+mod idempotency_strict;
 mod payers_pages;
 mod payment_links;
 mod payment_methods;

@@ -59,7 +59,7 @@ pub(crate) use views::faces;
 pub(crate) use webhooks::faces as webhook_faces;
 
 use crate::envelope::{JSON, Problem};
-use crate::once::{replayed, response};
+use crate::once::{replay, response};
 use crate::refusal::problem_of_payments;
 use crate::route::{Content, Guarded, component};
 use crate::state::Web;
@@ -215,10 +215,7 @@ fn nothing_reply() -> Content {
 fn answer(web: &Web, once: Option<&payments::Once>, answered: Result<Answer, PaymentsError>) -> Response {
     match (answered, once) {
         (Ok(Answer::Done(reply)), _) => response(reply),
-        (Ok(Answer::Replay(recorded)), Some(once)) => {
-            web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
-            replayed(web, &once.scope, &recorded)
-        }
+        (Ok(Answer::Replay(recorded)), Some(once)) => replay(web, once, &recorded),
         (Ok(Answer::Replay(_)), None) => Problem::internal("a replay without a key".to_owned()).into_response(),
         (Err(error), _) => problem_of_payments(web, &error).into_response(),
     }
