@@ -14,6 +14,7 @@ mod payments;
 mod payouts;
 mod permissions;
 mod rate_limit;
+mod reference;
 mod routing_rules;
 mod stripe;
 mod subscriptions;

@@ -56,7 +56,7 @@ use payments::{Answer, PaymentsError};
 
 pub(crate) use details::{LinkDetails, PaymentDetails, packed, unpacked};
 pub(crate) use views::faces;
-pub(crate) use webhooks::faces as webhook_faces;
+pub(crate) use webhooks::{faces as webhook_faces, webhooks};
 
 use crate::envelope::{JSON, Problem};
 use crate::once::{replay, response};

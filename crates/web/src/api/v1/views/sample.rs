@@ -373,3 +373,13 @@ pub(in crate::api::v1) fn fulfilments_reply() -> Vec<u8> {
         created_at: AT,
     }])
 }
+
+/// Whose the sample is.
+pub(in crate::api::v1) fn account() -> AccountId {
+    AccountId::from_bytes(id(0))
+}
+
+/// What is told of it.
+pub(in crate::api::v1) fn event() -> kernel::EventId {
+    kernel::EventId::from_bytes(id(11))
+}

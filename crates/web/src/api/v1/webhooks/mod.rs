@@ -2,6 +2,7 @@
 
 mod change_webhook;
 mod create_webhook;
+mod events;
 mod fields;
 mod get_webhook;
 mod list_deliveries;
@@ -18,6 +19,7 @@ use idempotency::Claim;
 use messaging::{Answer, MessagingError, Refusal, Unsafe};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use events::webhooks;
 pub(crate) use views::faces;
 
 use super::{WEBHOOKS, json};
