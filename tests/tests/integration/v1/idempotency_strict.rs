@@ -105,7 +105,7 @@ on_both_engines! {
         assert_eq!(made["idempotency_strict"], json!(true));
         let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
         let key = Key { id: text(&made["key"]["id"]), token: text(&made["key"]["token"]), secret: text(&made["key"]["secret"]) };
-        let strict = Actor::with_key(world.door(), &text(&made["id"]), key);
+        let strict = Actor::with_key(world.door(), text(&made["id"]), key);
         strict.post_once("/v1/payments", "key", &strict.purchase("5 EUR")).await.expect(201);
         strict.post_once("/v1/payments", "key", &strict.purchase("6 EUR")).await.refused(422, "IDEMPOTENCY_DUPLICATED");
         let number = made["number"].to_string();

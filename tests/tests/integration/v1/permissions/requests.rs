@@ -120,6 +120,7 @@ fn link(owner: &Actor) -> Value {
 /// Requests by `asks`, naming these objects.
 pub(super) fn requests(asks: &Actor, things: &Things) -> Vec<Request> {
     let mut all = payments(asks, things);
+    all.extend(fulfilments(things));
     all.extend(customers(asks, things));
     all.extend(methods(asks, things));
     all.extend(agreements(asks, things));
@@ -158,7 +159,6 @@ fn payments(asks: &Actor, things: &Things) -> Vec<Request> {
     const CAPTURE: &str = "/v1/payments/{payment}/transactions/{transaction}/capture";
     const CANCEL: &str = "/v1/payments/{payment}/transactions/{transaction}/cancel";
     const REFUND: &str = "/v1/payments/{payment}/transactions/{transaction}/refund";
-    const FULFILMENTS: &str = "/v1/payments/{payment}/fulfillments";
     const EITHER: &str = "/v1/payments/{payment}/transactions/{transaction}/cancel-or-refund";
     let reason = |more: Value| {
         let mut body = json!({ "merchant_reference": "reference", "reason": "REQUESTED_BY_CUSTOMER" });
@@ -191,8 +191,6 @@ fn payments(asks: &Actor, things: &Things) -> Vec<Request> {
         ),
         request(Read, "GET", "/v1/payments/{payment}", things, &paid, None),
         request(Read, "GET", "/v1/payments", things, &[], None).query(&format!("?merchant_order_id={}", things["order"])),
-        request(Manage, "POST", FULFILMENTS, things, &paid, fulfilments()),
-        request(Read, "GET", FULFILMENTS, things, &paid, None),
         request(MoneyIn, "POST", CAPTURE, things, &held, capture),
         request(Manage, "POST", CANCEL, things, &dropped, reason(json!({}))),
         request(MoneyOut, "POST", REFUND, things, &paid, reason(json!({ "amount": money("1 EUR") }))),
@@ -228,8 +226,14 @@ fn payments(asks: &Actor, things: &Things) -> Vec<Request> {
     ]
 }
 
-fn fulfilments() -> Value {
-    json!({ "status": "COMPLETED", "fulfillments": [{ "id": "parcel-1", "type": "STANDARD", "status": "COMPLETED" }] })
+fn fulfilments(things: &Things) -> Vec<Request> {
+    const ROUTE: &str = "/v1/payments/{payment}/fulfillments";
+    let delivery = json!({ "id": "parcel-1", "type": "STANDARD", "status": "COMPLETED" });
+    let body = json!({ "status": "COMPLETED", "fulfillments": [delivery] });
+    vec![
+        request(Manage, "POST", ROUTE, things, &[("payment", "paid")], body),
+        request(Read, "GET", ROUTE, things, &[("payment", "paid")], None),
+    ]
 }
 
 fn checkout(asks: &Actor, things: &Things) -> Value {
