@@ -36,6 +36,34 @@ impl Command for CreateAccount {
     }
 }
 
+/// Says whether an account refuses a repeat with another body. Gives whether that was otherwise before.
+pub(crate) struct SetStrictness {
+    pub(crate) id: AccountId,
+    pub(crate) strict: bool,
+}
+
+impl Command for SetStrictness {
+    type Reply = bool;
+    type Refusal = AccessRefusal;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.row::<AccountRow>((self.id,));
+        keys.row::<AccessVersionRow>((ACCESS_VERSION_ID,));
+    }
+
+    fn decide(&self, rows: &mut Rows, _now: Timestamp) -> Result<bool, AccessRefusal> {
+        let account = rows.get::<AccountRow>(&(self.id,)).ok_or(AccessRefusal::NoSuchAccount)?;
+        if account.idempotency_strict == self.strict {
+            return Ok(false);
+        }
+        let version = next_version(rows);
+        let account = rows.must_mut::<AccountRow>(&(self.id,));
+        account.idempotency_strict = self.strict;
+        account.changed_in = version;
+        Ok(true)
+    }
+}
+
 /// Makes a key with its first secret. The times of both rows are filled in here.
 pub(crate) struct CreateKey {
     pub(crate) key: AccessKeyRow,
@@ -141,12 +169,17 @@ impl Command for RotateKey {
 
 /// Notes in the key's row and in the access version that the key has changed; gives its token.
 fn mark_changed(rows: &mut Rows, id: AccessKeyId) -> Arc<str> {
-    let version = rows.must_mut::<AccessVersionRow>(&(ACCESS_VERSION_ID,));
-    version.version += 1;
-    let version = version.version;
+    let version = next_version(rows);
     let key = rows.must_mut::<AccessKeyRow>(&(id,));
     key.changed_in = version;
     key.token.clone()
+}
+
+/// Counts a change, and gives its number.
+fn next_version(rows: &mut Rows) -> i64 {
+    let version = rows.must_mut::<AccessVersionRow>(&(ACCESS_VERSION_ID,));
+    version.version += 1;
+    version.version
 }
 
 /// Keeps a platform key that was just made, unless there is one. Gives the one there is.

@@ -136,6 +136,11 @@ impl Keyring {
         self.0.forget([token]);
     }
 
+    /// Reads the keys of an account again when they are next used, because it has changed.
+    pub(crate) fn forget_account(&self, id: AccountId) {
+        self.0.forget_account(id);
+    }
+
     /// One look for everybody, while remembered keys still count, so that nobody waits for it.
     fn look_in_background(&self) {
         if !self.0.looking.swap(true, Ordering::AcqRel) {
@@ -285,6 +290,16 @@ impl Ring {
         for token in tokens {
             let known = token_body(token.as_bytes(), self.environment).and_then(|body| self.remembered(body));
             if let Some(known) = known {
+                known.outdated.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    fn forget_account(&self, id: AccountId) {
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            for known in shard.values().filter(|known| known.account.id == id) {
                 known.outdated.store(true, Ordering::Release);
             }
         }

@@ -157,6 +157,7 @@ pub(crate) mod tests {
             currency: Currency::EUR,
             fee: FeeRate::NONE,
             negative_limit_minor: 0,
+            idempotency_strict: false,
             created_at: NOW,
             fingerprint: KeyedHash::new(&[1; 32]),
         }

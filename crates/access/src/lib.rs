@@ -71,3 +71,11 @@ pub const PLATFORM_KEY_MIGRATION: db::Migration = db::Migration {
     sqlite: include_str!("../../../migrations/0020_platform_key/sqlite.sql"),
     postgres: include_str!("../../../migrations/0020_platform_key/postgres.sql"),
 };
+
+/// Accounts that want the same body with the same key.
+pub const IDEMPOTENCY_STRICT_MIGRATION: db::Migration = db::Migration {
+    number: 24,
+    topic: "idempotency_strict",
+    sqlite: include_str!("../../../migrations/0024_idempotency_strict/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0024_idempotency_strict/postgres.sql"),
+};

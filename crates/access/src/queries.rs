@@ -10,6 +10,7 @@ use crate::rows::{ACCESS_VERSION_ID, AccessKeyRow, AccessSecretRow, AccountRow, 
 use crate::token::Environment;
 
 static ACCOUNT: Sql = sql!("SELECT {} FROM account WHERE id = $1", AccountRow);
+static ACCOUNT_BY_NUMBER: Sql = sql!("SELECT {} FROM account WHERE number = $1", AccountRow);
 static ACCOUNTS_BY_EMAIL: Sql = sql!("SELECT {} FROM account WHERE owner_email = $1 ORDER BY id", AccountRow);
 static KEY: Sql = sql!("SELECT {} FROM access_key WHERE id = $1", AccessKeyRow);
 static KEY_BY_TOKEN: Sql = sql!(
@@ -27,7 +28,11 @@ static OLDEST_ACCOUNT: Sql = sql!("SELECT {} FROM account ORDER BY id LIMIT 1", 
 static PLATFORM_KEYS: Sql = sql!("SELECT {} FROM platform_key ORDER BY wrapped_at, slot", PlatformKeyRow);
 static ENVIRONMENT_IN_USE: Sql = sql!("SELECT environment FROM access_key ORDER BY id LIMIT 1");
 static VERSION: Sql = sql!("SELECT version FROM access_version WHERE id = $1");
-static CHANGED_SINCE: Sql = sql!("SELECT token FROM access_key WHERE changed_in > $1");
+static CHANGED_SINCE: Sql = sql!(
+    "SELECT token FROM access_key WHERE changed_in > $1
+      UNION
+     SELECT token FROM account JOIN access_key ON account_id = account.id WHERE account.changed_in > $1"
+);
 
 /// What `verify` reads, each in the order of its key.
 pub(crate) static EVERY_ACCOUNT: Sql = sql!("SELECT {} FROM account ORDER BY number, id", AccountRow);
@@ -49,6 +54,11 @@ pub(crate) static EVERY_SECRET: Sql = sql!(
 /// An account.
 pub(crate) async fn account(reader: &Reader, id: AccountId) -> Result<Option<AccountRow>, Fault> {
     reader.row(&ACCOUNT, args![id]).await
+}
+
+/// The account with this number.
+pub(crate) async fn account_by_number(reader: &Reader, number: i64) -> Result<Option<AccountRow>, Fault> {
+    reader.row(&ACCOUNT_BY_NUMBER, args![number]).await
 }
 
 /// The accounts of an owner, oldest first.
@@ -131,12 +141,12 @@ pub async fn negative_limits(snapshot: &Snapshot) -> Result<HashMap<AccountId, i
     Ok(limits)
 }
 
-/// How often keys have been changed.
+/// How often keys and accounts have been changed.
 pub(crate) async fn version(reader: &Reader) -> Result<i64, Fault> {
     reader.one(&VERSION, args![ACCESS_VERSION_ID]).await?.map_or(Ok(0), |record| record.get(0))
 }
 
-/// The tokens of the keys that were changed after that.
+/// The tokens of the keys that were changed after that, themselves or their accounts.
 pub(crate) async fn changed_since(reader: &Reader, version: i64) -> Result<Vec<Arc<str>>, Fault> {
     reader.list(&CHANGED_SINCE, args![version]).await?.iter().map(|record| record.get(0)).collect()
 }

@@ -38,6 +38,10 @@ db::row! {
             fee_fixed_minor: i64,
             /// How far below zero refunds may take it, minor units.
             negative_limit_minor: i64,
+            /// A repeat with another body than the first one's is refused.
+            idempotency_strict: bool,
+            /// The access version of its last change; 0 when it was never changed.
+            changed_in: i64,
         }
         unique {
             AccountByNumber(number: i64)
@@ -122,7 +126,7 @@ db::row! {
 pub(crate) const ACCESS_VERSION_ID: i64 = 1;
 
 db::row! {
-    /// Counts the changes of keys. Whoever remembers keys reads it and forgets the ones that changed.
+    /// Counts the changes of keys and accounts. Whoever remembers keys reads it and forgets the ones that changed.
     pub(crate) struct AccessVersionRow: "access_version" {
         key {
             /// Always [`ACCESS_VERSION_ID`].

@@ -6,7 +6,7 @@ use db::{Fault, Reader, Store, Writer};
 use kernel::{AMOUNT_MINOR_MAX, AccessKeyId, AccountId, Country, Currency, FeeRate, SealError, Source, Timestamp, text};
 
 use crate::address::AllowList;
-use crate::commands::{Changed, CreateAccount, CreateKey, RotateKey, SwitchKey};
+use crate::commands::{Changed, CreateAccount, CreateKey, RotateKey, SetStrictness, SwitchKey};
 use crate::error::{AccessError, AccessRefusal, EMAIL_CHARS_MAX, NAME_CHARS_MAX, REQUESTS_PER_MINUTE_MAX};
 use crate::keyring::{Keyring, KeyringOptions};
 use crate::queries;
@@ -36,6 +36,8 @@ pub struct NewAccount {
     pub fee: FeeRate,
     /// How far below zero refunds may take the account's money, in minor units.
     pub negative_limit_minor: i64,
+    /// A request that repeats an idempotency key with another body than the first one's is refused.
+    pub idempotency_strict: bool,
 }
 
 impl NewAccount {
@@ -53,6 +55,7 @@ impl NewAccount {
             currency,
             fee: Self::FEE_DEFAULT,
             negative_limit_minor: Self::NEGATIVE_LIMIT_DEFAULT_MINOR,
+            idempotency_strict: false,
         }
     }
 
@@ -159,6 +162,8 @@ impl AccessService {
             fee_basis_points: new.fee.basis_points,
             fee_fixed_minor: new.fee.fixed_minor,
             negative_limit_minor: new.negative_limit_minor,
+            idempotency_strict: new.idempotency_strict,
+            changed_in: 0,
         };
         opened(&self.secrets, self.writer.run(CreateAccount { row }).await??)
     }
@@ -169,6 +174,25 @@ impl AccessService {
     /// When it cannot be read or opened; an unknown id is `None`.
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, AccessError> {
         queries::account(&self.reader, id).await?.map(|row| opened(&self.secrets, row)).transpose()
+    }
+
+    /// The account with this number.
+    ///
+    /// # Errors
+    /// When it cannot be read or opened; an unknown number is `None`.
+    pub async fn account_by_number(&self, number: i64) -> Result<Option<Account>, AccessError> {
+        queries::account_by_number(&self.reader, number).await?.map(|row| opened(&self.secrets, row)).transpose()
+    }
+
+    /// Says whether an account refuses a repeat with another body: in this process at once, in the others within a second. Gives
+    /// whether that was otherwise before.
+    ///
+    /// # Errors
+    /// [`AccessRefusal::NoSuchAccount`].
+    pub async fn set_idempotency_strict(&self, id: AccountId, strict: bool) -> Result<bool, AccessError> {
+        let changed = self.writer.run(SetStrictness { id, strict }).await??;
+        self.keyring.forget_account(id);
+        Ok(changed)
     }
 
     /// The accounts of an owner, oldest first.
@@ -282,6 +306,7 @@ pub(crate) fn opened(secrets: &AccessSecrets, row: AccountRow) -> Result<Account
         country: row.country,
         currency: row.currency,
         negative_limit_minor: row.negative_limit_minor,
+        idempotency_strict: row.idempotency_strict,
         created_at: row.created_at,
         fingerprint: fingerprint.map_err(|why: SealError| AccessError::Sealed { table: "account", why })?,
     })

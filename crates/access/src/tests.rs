@@ -53,7 +53,7 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn open(url: DatabaseUrl) -> House {
-        let migrations = &[crate::MIGRATION, crate::PLATFORM_KEY_MIGRATION];
+        let migrations = &[crate::MIGRATION, crate::PLATFORM_KEY_MIGRATION, crate::IDEMPOTENCY_STRICT_MIGRATION];
         let options =
             StoreOptions { url, schema: None, migrations, access: db::Access::Serve, migrate: true, source: Source::system() };
         let store = Store::open(options).await.expect("the store opens");
@@ -167,6 +167,40 @@ on_both_engines! {
         proves(&house.service, &key).await.expect("enabled again");
         house.clock.advance_micros(STALE_AFTER_MICROS);
         proves(&neighbour, &key).await.expect("enabled again");
+    }
+
+    async fn a_changed_account_counts_here_at_once_and_elsewhere_within_a_second(house) {
+        let account = house.account("merchant@example.com").await;
+        let mut keys = Vec::new();
+        for _ in 0..2 {
+            keys.push(house.service.create_key(account, full()).await.expect("a key"));
+        }
+        let other = house.key(full()).await;
+        let neighbour = house.neighbour();
+        let strict = async |service: &AccessService, key: &IssuedKey| {
+            proves(service, key).await.expect("the right secret").account().idempotency_strict
+        };
+        for key in keys.iter().chain([&other]) {
+            assert!(!strict(&house.service, key).await && !strict(&neighbour, key).await, "off unless asked for");
+        }
+        assert!(house.service.set_idempotency_strict(account, true).await.expect("the store works"));
+        assert!(!house.service.set_idempotency_strict(account, true).await.expect("the store works"), "it was so already");
+        for key in &keys {
+            assert!(strict(&house.service, key).await && !strict(&neighbour, key).await, "not known there yet");
+        }
+        house.clock.advance_micros(STALE_AFTER_MICROS);
+        for key in &keys {
+            assert!(strict(&neighbour, key).await);
+        }
+        assert!(!strict(&house.service, &other).await && !strict(&neighbour, &other).await, "another account's key");
+        assert!(house.service.set_idempotency_strict(account, false).await.expect("the store works"));
+        assert!(!strict(&house.service, &keys[0]).await);
+        let number = house.service.account(account).await.expect("readable").expect("it is there").number;
+        let found = house.service.account_by_number(number).await.expect("readable").expect("it is there");
+        assert_eq!((found.id, found.idempotency_strict), (account, false));
+        assert!(house.service.account_by_number(7).await.expect("readable").is_none());
+        let nobody = house.service.set_idempotency_strict(AccountId::from_bytes([9; 16]), true).await;
+        assert!(matches!(nobody, Err(AccessError::Refused(AccessRefusal::NoSuchAccount))));
     }
 
     /// Requests that come often enough never wait for the look: one of them starts it early.

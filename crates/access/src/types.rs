@@ -24,6 +24,8 @@ pub struct Account {
     pub fee: FeeRate,
     /// How far below zero refunds may take the account's money, in minor units; not negative.
     pub negative_limit_minor: i64,
+    /// A request that repeats an idempotency key with another body than the first one's is refused.
+    pub idempotency_strict: bool,
     /// When it was made, platform time.
     pub created_at: Timestamp,
     /// Makes fingerprints of card numbers; another account's differ.

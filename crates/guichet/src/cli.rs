@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::settings::{DemoFlags, ServeFlags, ToolFlags};
 
@@ -50,6 +50,37 @@ pub enum Command {
 pub enum AccountCommand {
     /// Create an account and its first access key (full access); the secret is shown once
     Create(AccountCreate),
+    /// Change an account; running servers follow within a second
+    Change(AccountChange),
+}
+
+/// `guichet account change`
+#[derive(Debug, Args)]
+#[group(id = "account", required = true, multiple = false, args = ["id", "number"])]
+pub struct AccountChange {
+    /// Id of the account
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Number of the account
+    #[arg(long, value_name = "N")]
+    pub number: Option<i64>,
+    /// Refuse a repeat of an idempotency key whose body differs from the first one's
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    pub idempotency_strict: Switch,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is so from now on.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// `guichet account create`
@@ -67,6 +98,9 @@ pub struct AccountCreate {
     /// Home currency, ISO 4217; never changes
     #[arg(long, value_name = "CUR", default_value = "EUR")]
     pub currency: String,
+    /// Refuse a repeat of an idempotency key whose body differs from the first one's
+    #[arg(long)]
+    pub idempotency_strict: bool,
     /// Answer as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -218,5 +252,17 @@ pub fn key_command(arguments: &[&str]) -> Result<KeyCommand, clap::Error> {
     match Cli::try_parse_from(all)?.command {
         Command::Key(command) => Ok(command),
         _ => unreachable!("the second argument is `key`"),
+    }
+}
+
+/// Reads the arguments after `guichet account`, as tests do.
+///
+/// # Errors
+/// What clap says about them.
+pub fn account_command(arguments: &[&str]) -> Result<AccountCommand, clap::Error> {
+    let all = ["guichet", "account"].iter().chain(arguments);
+    match Cli::try_parse_from(all)?.command {
+        Command::Account(command) => Ok(command),
+        _ => unreachable!("the second argument is `account`"),
     }
 }

@@ -81,6 +81,10 @@ async fn execute(command: Command) -> Result<ExitCode, Trouble> {
             let config = tool(command.flags.clone())?;
             account::create(&command, &config).await?
         }
+        Command::Account(AccountCommand::Change(command)) => {
+            let config = tool(command.flags.clone())?;
+            account::change(&command, &config).await?
+        }
         Command::Key(command) => {
             let config = tool(command.flags().clone())?;
             key::answer(&command, &config).await?

@@ -21,4 +21,6 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
     payments::TOLD_MIGRATION,
     access::PLATFORM_KEY_MIGRATION,
+    payments::fulfilments::MIGRATION,
+    access::IDEMPOTENCY_STRICT_MIGRATION,
 ];

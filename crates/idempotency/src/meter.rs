@@ -17,7 +17,7 @@ pub fn describe() {
     describe_counter!(REPLAYS, Unit::Count, "Requests answered with a recorded reply");
     describe_counter!(CONFLICTS, Unit::Count, "Requests refused because the first one with their key was under way");
     describe_counter!(TAKE_OVERS, Unit::Count, "Claims of dead processes taken over");
-    describe_counter!(BODY_MISMATCHES, Unit::Count, "Replays whose request body differed from the first one");
+    describe_counter!(BODY_MISMATCHES, Unit::Count, "Repeats whose request body differed from the first one");
     describe_counter!(SWEPT, Unit::Count, "Claims deleted after their retention");
     describe_gauge!(UNKNOWN, Unit::Count, "Claims whose outcome is unknown and being asked for");
     describe_gauge!(UNKNOWN_AGE, Unit::Seconds, "Age of the oldest claim whose outcome is unknown");

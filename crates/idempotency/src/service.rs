@@ -96,11 +96,19 @@ impl Idempotency {
     /// the log, which names ids only.
     pub fn replayed(&self, scope: &Scope, recorded: &Recorded, body: BodyHash, request_id: &Arc<str>) {
         meter::replayed();
-        if body != recorded.body_hash {
+        self.differs(scope, recorded, body, request_id);
+    }
+
+    /// Whether a request says something else than the first one with its key did, which is counted and logged. An account that wants
+    /// the same body with the same key refuses it then.
+    pub fn differs(&self, scope: &Scope, recorded: &Recorded, body: BodyHash, request_id: &Arc<str>) -> bool {
+        let differs = body != recorded.body_hash;
+        if differs {
             meter::body_mismatch();
             let original = &recorded.request_id;
             tracing::warn!(%scope, %request_id, original_request_id = %original, "an idempotency key was repeated with another body");
         }
+        differs
     }
 
     /// Deletes every claim whose time is over at `now`, in commands of at most [`SWEEP_CLAIMS_MAX`], and says how many there were.

@@ -238,7 +238,7 @@ const fn class(answered: Answered) -> &'static str {
 }
 
 /// The body of a try (payments specification, section 3.11); everything but `retry` is the same each time.
-pub(crate) fn body(event: &EventRow, retry: u32) -> Vec<u8> {
+pub fn body(event: &EventRow, retry: u32) -> Vec<u8> {
     let (family, account, id) = (event.happened.family(), event.account_id, event.id);
     let head = format!(
         "{{\"type\":\"{}\",\"type_event\":\"{}\",\"account_id\":\"{account}\",\"retry\":{retry},\"version\":2,\"data\":{{\"idempotency_key\":\"{id}\",\"{}\":",

@@ -37,13 +37,13 @@ mod signing;
 mod types;
 pub mod verify;
 
-pub use courier::{Courier, PER_URL};
+pub use courier::{Courier, PER_URL, body as event_body};
 pub use error::{MessagingError, Refusal};
 pub use guard::{Lookup, SystemLookup, Unsafe, UrlGuard, is_public};
 pub use outbox::{Happened, Outbox, STALE_AFTER_MICROS};
 pub use rows::{DeliveryRow, EventRow, TryRow, WebhookRow};
 pub use secrets::WebhookSecrets;
-pub use sender::{NoClient, Post, Posting, Sender};
+pub use sender::{NoClient, Post, Posting, Sender, headers};
 pub use service::{
     Answer, DeliveryRead, Details, Faces, Merge, Message, Messaging, NewWebhook, Once, Parts, Shared, Shown, WebhookChange,
 };

@@ -33,6 +33,27 @@ const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
+/// The headers of a try that its receiver may look at: their names, whether they are always there, and what they say.
+pub fn headers() -> [(HeaderName, bool, &'static str); 6] {
+    [
+        (X_API_KEY, false, "The webhook's `api_key`, if it has one."),
+        (X_SECRET, false, "The webhook's `secret`, if it has one."),
+        (
+            X_HMAC_SIGNATURE,
+            false,
+            "Base64 of HMAC-SHA-256 over the body as it is, by the webhook's `hmac_client_secret`, if it has one.",
+        ),
+        (WEBHOOK_ID, true, "The event's id, the same at every try; `data.idempotency_key` of the body."),
+        (WEBHOOK_TIMESTAMP, true, "When this try was signed, in seconds since 1970."),
+        (
+            WEBHOOK_SIGNATURE,
+            true,
+            "Standard Webhooks, version 1: `v1,` and base64 of HMAC-SHA-256 over id, time and body with points between them, by the \
+             signing secret. While a secret is rotated, two of them with a blank between them.",
+        ),
+    ]
+}
+
 /// The HTTP client cannot be made.
 #[derive(Debug, Error)]
 #[error("the HTTP client for webhooks cannot be made: {0}")]

@@ -43,10 +43,10 @@ impl Family {
 }
 
 macro_rules! triggers {
-    ($($(#[$doc:meta])+ $name:ident = $code:literal, $family:ident $word:literal $event:literal;)+) => {
+    ($(#[doc = $doc:literal] $name:ident = $code:literal, $family:ident $word:literal $event:literal;)+) => {
         db::codes! {
             /// What a receiver can be told about.
-            pub enum Trigger { $($(#[$doc])+ $name = $code,)+ }
+            pub enum Trigger { $(#[doc = $doc] $name = $code,)+ }
         }
 
         impl Trigger {
@@ -63,6 +63,11 @@ macro_rules! triggers {
             /// Its `type_event`.
             pub const fn event(self) -> &'static str {
                 match self { $(Self::$name => $event,)+ }
+            }
+
+            /// It in a few words.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$name => $doc,)+ }.trim()
             }
         }
     };

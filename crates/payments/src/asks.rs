@@ -21,6 +21,8 @@ pub struct Once {
     pub body_hash: BodyHash,
     /// The request's id.
     pub request_id: Arc<str>,
+    /// A reply recorded for another body is not for this request.
+    pub strict: bool,
 }
 
 impl Once {

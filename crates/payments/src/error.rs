@@ -106,6 +106,9 @@ pub enum Refusal {
     /// The subscription changed while a change of it was being made.
     #[error("the subscription is being changed; ask again")]
     Outdated,
+    /// More fulfilments than are kept of one payment.
+    #[error("fulfillments: a payment keeps at most 1000 of them, and at most 1 MiB")]
+    TooManyFulfilments,
     /// A date does not fit.
     #[error("{0}")]
     InvalidDate(&'static str),

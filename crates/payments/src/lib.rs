@@ -46,6 +46,7 @@ mod earlier;
 mod errands;
 mod error;
 mod facts;
+pub mod fulfilments;
 pub mod links;
 mod made_for;
 pub mod methods;

@@ -98,6 +98,7 @@ impl<R: Rule, B: Body> FromRequest<Web> for Once<R, B> {
             key: key.as_str().into(),
             body_hash: BodyHash::of(&bytes),
             request_id: exchange.request_id.as_str().into(),
+            strict: exchange.caller().is_some_and(|caller| caller.account().idempotency_strict),
         });
         if let (Known::Replay(recorded), Some(once)) = (&known, &once) {
             return Err(replay(web, once, recorded));
@@ -141,16 +142,19 @@ pub(crate) fn in_process(web: &Web, first: InProcess) -> Problem {
         .retry_after(first.retry_after_seconds())
 }
 
-/// Counts a replay and gives it.
-fn replay(web: &Web, once: &payments::Once, recorded: &Recorded) -> Response {
-    web.wiring.idempotency.replayed(&once.scope, recorded, once.body_hash, &once.request_id);
-    replayed(web, &once.scope, recorded)
-}
-
-/// The recorded reply again, marked as such.
-pub(crate) fn replayed(web: &Web, scope: &Scope, recorded: &Recorded) -> Response {
-    let opened = web.wiring.idempotency.reply(scope, recorded).map_err(|error| error.to_string());
-    match opened.and_then(|reply| web.wiring.payments.opened_reply(scope, reply).map_err(|error| error.to_string())) {
+/// The recorded reply again, counted and marked as such; or, where the account wants that, a refusal of a request that says something
+/// else than the first one did.
+pub(crate) fn replay(web: &Web, once: &payments::Once, recorded: &Recorded) -> Response {
+    let idempotency = &web.wiring.idempotency;
+    if once.strict && idempotency.differs(&once.scope, recorded, once.body_hash, &once.request_id) {
+        return Problem::new(Code::IdempotencyDuplicated, "X-Idempotency-Key: was used for a request with another body")
+            .with_status(StatusCode::UNPROCESSABLE_ENTITY)
+            .into_response();
+    }
+    idempotency.replayed(&once.scope, recorded, once.body_hash, &once.request_id);
+    let opened = idempotency.reply(&once.scope, recorded).map_err(|error| error.to_string());
+    let opened = opened.and_then(|reply| web.wiring.payments.opened_reply(&once.scope, reply).map_err(|error| error.to_string()));
+    match opened {
         Ok(reply) => {
             let mut response = response(reply);
             let headers = response.headers_mut();

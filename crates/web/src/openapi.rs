@@ -9,6 +9,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::api::v1::webhooks;
 use crate::compressed::Compressed;
 use crate::envelope::{Code, JSON, ProblemView};
 use crate::extract::Headers;
@@ -78,6 +79,7 @@ fn document(routes: &[Route], version: &str, base_url: &str) -> Value {
         let operations = paths.entry(route.path.replace("{*", "{")).or_insert_with(|| json!({}));
         operations[route.method.as_str().to_ascii_lowercase()] = operation(route, &problem, &mut components);
     }
+    let webhooks = webhooks(&mut components);
     let schemas: Map<String, Value> =
         components.into_iter().map(|(name, schema)| (name, serde_json::to_value(schema).expect("a schema serialises"))).collect();
     json!({
@@ -91,6 +93,7 @@ fn document(routes: &[Route], version: &str, base_url: &str) -> Value {
         "servers": [{"url": base_url}],
         "tags": SECTIONS.map(|(name, text)| json!({"name": name, "description": text})),
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -130,6 +133,10 @@ fn operation(route: &Route, problem: &Value, components: &mut Components) -> Val
             content["example"] = serde_json::from_str(example).expect("examples are JSON; a test reads them all");
         }
         operation["requestBody"] = json!({"required": true, "content": {"application/json": content}});
+    }
+    if let Some(sent) = &facts.sent {
+        let schema = schema_value(&(sent.schema)(components));
+        operation["requestBody"] = json!({"required": true, "content": {sent.kind: {"schema": schema}}});
     }
     operation
 }
@@ -234,6 +241,8 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     }
     if route.needs.idempotency != Idempotency::Ignored {
         add(Code::RequestInProcess.status(), Code::RequestInProcess);
+        // Of accounts that want the same body with the same key.
+        add(StatusCode::UNPROCESSABLE_ENTITY, Code::IdempotencyDuplicated);
     }
     for (code, _) in route.facts.refusals {
         add(code.status(), *code);
@@ -280,6 +289,16 @@ mod tests {
         for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
             let name = reference.split('"').next().expect("a name");
             assert!(document["components"]["schemas"][name].is_object(), "{name} is nowhere");
+        }
+    }
+
+    #[test]
+    fn whoever_reads_a_body_says_which() {
+        let document = document(&table::routes(true), "0.0.0", "/");
+        for route in table::routes(true) {
+            let operation = &document["paths"][route.path.replace("{*", "{")][route.method.as_str().to_ascii_lowercase()];
+            let reads = route.needs.body.is_some() || route.needs.reads;
+            assert_eq!(operation["requestBody"]["content"].is_object(), reads, "{} {}", route.method, route.path);
         }
     }
 

@@ -50,6 +50,7 @@ fn problem_of_refusal(web: &Web, refusal: Refusal) -> Problem {
         Refusal::LinkNotFound => return Problem::new(Code::NotFound, refusal.to_string()).with_status(StatusCode::BAD_REQUEST),
         Refusal::SubscriptionNotFound => Code::SubscriptionNotFound,
         Refusal::InvalidState | Refusal::Outdated => Code::InvalidState,
+        Refusal::TooManyFulfilments => Code::InvalidParameters,
         Refusal::InvalidDate(_) => Code::InvalidDate,
         Refusal::InvalidAmount(_) => Code::InvalidAmount,
         Refusal::NotSent => Code::ProviderUnavailable,

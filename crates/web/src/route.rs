@@ -16,7 +16,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::caller::{Caller, Class};
 use crate::envelope::Code;
-use crate::object::Components;
+use crate::object::{Components, Field};
 use crate::state::Web;
 use crate::view::View;
 
@@ -86,10 +86,29 @@ pub(crate) struct Facts {
     pub params: &'static [(&'static str, &'static str)],
     /// A body as one would send it.
     pub example: Option<&'static str>,
+    /// What is sent, where it is not a JSON body of ours: its type and schema.
+    pub sent: Option<Sent>,
     /// Good replies.
     pub replies: Vec<Reply>,
     /// Refusals of its own worth a sentence.
     pub refusals: &'static [(Code, &'static str)],
+}
+
+/// A form of a page, or what an acquirer sends.
+pub(crate) struct Sent {
+    /// Its content type.
+    pub kind: &'static str,
+    /// Its schema; all it refers to is added.
+    pub schema: fn(&mut Components) -> RefOr<Schema>,
+}
+
+/// The fields of a page's form.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The schema of something that is sent; all it refers to is added.
+pub(crate) fn sent<T: Field>(into: &mut Components) -> RefOr<Schema> {
+    T::components(into);
+    T::property()
 }
 
 /// A good reply.
@@ -153,6 +172,13 @@ impl Route {
     #[must_use]
     pub(crate) fn params(mut self, params: &'static [(&'static str, &'static str)]) -> Route {
         self.facts.params = params;
+        self
+    }
+
+    /// Says what is sent, where that is not a JSON body of ours.
+    #[must_use]
+    pub(crate) fn takes(mut self, kind: &'static str, schema: fn(&mut Components) -> RefOr<Schema>) -> Route {
+        self.facts.sent = Some(Sent { kind, schema });
         self
     }
 

@@ -37,6 +37,11 @@ const DAMAGES: &[(&str, &str)] = &[
     ),
     ("I3.c", "UPDATE payment SET state = 9 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     ("I3.d", "UPDATE access_key SET account_id = gen_random_uuid() WHERE ctid = (SELECT min(ctid) FROM access_key)"),
+    ("I3.f", "INSERT INTO fulfilment_total SELECT account_id, id, 1, 1, 1, 0 FROM payment WHERE state = 3 LIMIT 1"),
+    (
+        "I3.f",
+        "INSERT INTO fulfilment SELECT account_id, id, 1, gen_random_uuid(), 0, 1, '[]', 0, 0 FROM payment WHERE state = 3 LIMIT 1",
+    ),
     ("I4.a", "INSERT INTO claim SELECT * FROM claim LIMIT 1"),
     ("I4.b", "UPDATE claim SET reply = NULL WHERE ctid = (SELECT min(ctid) FROM claim WHERE status = 1)"),
     (

@@ -1,10 +1,10 @@
-//! `guichet account create`: a merchant and its first access key.
+//! `guichet account create|change`: a merchant, its first access key, and how strict it wants us to be.
 
 use access::{NewAccount, NewKey, Permission};
-use kernel::{Country, Currency, Source};
+use kernel::{AccountId, Country, Currency, Source};
 use serde_json::json;
 
-use crate::cli::AccountCreate;
+use crate::cli::{AccountChange, AccountCreate, Switch};
 use crate::config::Config;
 use crate::trouble::Trouble;
 use crate::wiring::Office;
@@ -26,7 +26,10 @@ pub async fn create(command: &AccountCreate, config: &Config) -> Result<String, 
     let refused = |error| office.explain("no account was made", error);
     let account = office
         .access
-        .create_account(NewAccount::new(&command.name, &command.owner_email, country, currency))
+        .create_account(NewAccount {
+            idempotency_strict: command.idempotency_strict,
+            ..NewAccount::new(&command.name, &command.owner_email, country, currency)
+        })
         .await
         .map_err(refused)?;
     let key = office.access.create_key(account.id, NewKey::new(FIRST_KEY, Permission::FullAccess)).await;
@@ -40,6 +43,7 @@ pub async fn create(command: &AccountCreate, config: &Config) -> Result<String, 
             "owner_email": &*account.owner_email,
             "country": account.country.code(),
             "currency": account.currency.code(),
+            "idempotency_strict": account.idempotency_strict,
             "key": { "id": key.id.to_string(), "token": &*key.token, "secret": key.secret.expose() },
         });
         return Ok(answer.to_string());
@@ -55,4 +59,56 @@ pub async fn create(command: &AccountCreate, config: &Config) -> Result<String, 
         key.token,
         key.secret.expose()
     ))
+}
+
+/// What is said when nothing was changed.
+const UNCHANGED: &str = "the account was not changed";
+
+/// Changes an account and gives what is printed.
+///
+/// # Errors
+/// An account that does not exist, or a database that cannot be written to.
+pub async fn change(command: &AccountChange, config: &Config) -> Result<String, Trouble> {
+    let office = Office::open(config, &Source::system()).await?;
+    let answer = changed(command, &office).await;
+    office.close().await;
+    answer
+}
+
+async fn changed(command: &AccountChange, office: &Office) -> Result<String, Trouble> {
+    let id = account_id(command, office).await?;
+    let strict = command.idempotency_strict == Switch::On;
+    let changed = office.access.set_idempotency_strict(id, strict).await;
+    let changed = changed.map_err(|error| office.explain(UNCHANGED, error))?;
+    if command.json {
+        return Ok(json!({ "id": id.to_string(), "idempotency_strict": strict, "changed": changed }).to_string());
+    }
+    Ok(match (strict, changed) {
+        (true, true) => {
+            format!("Account {id} refuses repeats with another body from now on; running servers follow within a second.")
+        }
+        (false, true) => {
+            format!("Account {id} answers repeats whatever their body from now on; running servers follow within a second.")
+        }
+        (true, false) => format!("Account {id} refused repeats with another body already."),
+        (false, false) => format!("Account {id} answered repeats whatever their body already."),
+    })
+}
+
+async fn account_id(command: &AccountChange, office: &Office) -> Result<AccountId, Trouble> {
+    if let Some(text) = &command.id {
+        return text.parse().map_err(|error| {
+            Trouble::new(UNCHANGED)
+                .because(format!("`{text}` is no account id: {error}"))
+                .remedy("give the id that `guichet account create` printed")
+        });
+    }
+    let number = command.number.unwrap_or_default();
+    let found = office.access.account_by_number(number).await.map_err(|error| office.explain(UNCHANGED, error))?;
+    found.map(|account| account.id).ok_or_else(|| {
+        Trouble::new(UNCHANGED)
+            .because(format!("there is no account with the number {number}"))
+            .remedy("give the number that `guichet account create` printed")
+            .as_answer()
+    })
 }

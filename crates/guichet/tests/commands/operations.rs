@@ -176,6 +176,16 @@ async fn a_new_installation_goes_from_migrate_to_its_first_key() {
     let made = parsed(&guichet(&account));
     assert_eq!((&made["country"], &made["currency"]), (&json!("NO"), &json!("NOK")));
     assert!(made["key"]["token"].as_str().unwrap().starts_with("prod_pk_"));
+    let (id, number) = (made["id"].as_str().unwrap(), made["number"].to_string());
+    let strict = guichet(&["account", "change", "--number", &number, "--idempotency-strict", "on"]);
+    assert!(strict.code == Some(0) && strict.out.contains("from now on"), "{}", strict.err);
+    let again = parsed(&guichet(&["account", "change", "--id", id, "--idempotency-strict", "on", "--json"]));
+    assert_eq!((&again["idempotency_strict"], &again["changed"]), (&json!(true), &json!(false)));
+    let nobody = "0199a8b4-1f7e-7c3a-8000-0123456789ab";
+    for (which, whose, code) in [("--number", "7", 1), ("--id", nobody, 1), ("--id", "nobody", 2)] {
+        let refused = guichet(&["account", "change", which, whose, "--idempotency-strict", "off"]);
+        assert!(refused.code == Some(code) && refused.err.contains("the account was not changed"), "{}", refused.err);
+    }
     let key = parsed(&guichet(&[
         "key",
         "create",

@@ -17,6 +17,7 @@ fn help_is_complete() {
         &["demo", "--help"],
         &["serve", "--help"],
         &["account", "create", "--help"],
+        &["account", "change", "--help"],
         &["key", "create", "--help"],
         &["verify", "--help"],
     ] {

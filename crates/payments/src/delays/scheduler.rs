@@ -120,5 +120,6 @@ fn once(payment: &PaymentRow) -> Once {
         key: key.as_str().into(),
         body_hash: BodyHash(sha256(&[text.as_bytes()])),
         request_id: text.into(),
+        strict: false,
     }
 }

@@ -136,5 +136,6 @@ fn unkeyed(account_id: AccountId, id: PayoutId, ask: &CreatePayout) -> Once {
         key: key.as_str().into(),
         body_hash: BodyHash::of(&[]),
         request_id: ask.request_id.clone(),
+        strict: false,
     }
 }

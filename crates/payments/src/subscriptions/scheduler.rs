@@ -140,5 +140,6 @@ fn once(row: &SubscriptionRow, cycle: &Cycle) -> Once {
         key: key.as_str().into(),
         body_hash: BodyHash(sha256(&[text.as_bytes()])),
         request_id: text.into(),
+        strict: false,
     }
 }

@@ -111,6 +111,8 @@ impl House {
                 delays::MIGRATION,
                 crate::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
                 crate::TOLD_MIGRATION,
+                fulfilments::MIGRATION,
+                access::IDEMPOTENCY_STRICT_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,
@@ -310,7 +312,13 @@ pub(crate) fn eur(minor: i64) -> Money {
 pub(crate) fn once(path: &str, key: &str) -> Once {
     let parsed = IdempotencyKey::parse(key.as_bytes()).expect("a key");
     let scope = Scope::of(MERCHANT, "POST", path, &parsed);
-    Once { scope, key: key.into(), body_hash: BodyHash::of(key.as_bytes()), request_id: format!("req-{key}").into() }
+    Once {
+        scope,
+        key: key.into(),
+        body_hash: BodyHash::of(key.as_bytes()),
+        request_id: format!("req-{key}").into(),
+        strict: false,
+    }
 }
 
 pub(crate) fn card(number: &str) -> CardAsk {

@@ -7,6 +7,7 @@ mod delays;
 mod dispute_races;
 mod disputes;
 mod flows;
+mod fulfilments;
 mod house;
 mod links;
 mod payers;

@@ -95,6 +95,10 @@ fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
     if let Some(subscription) = record.get::<Option<Uuid>>(first + 17)? {
         return Ok(Some(made(subscription)));
     }
+    // Who tells of a fulfilment is only told that it was heard.
+    if let Some(fulfilment) = record.get::<Option<Uuid>>(first + 18)? {
+        return Ok(Some(Effect { shown_as: None, ..made(fulfilment) }));
+    }
     let session: Option<Uuid> = record.get(first + 8)?;
     if let Some(id) = session {
         return Ok(Some(made(id)));

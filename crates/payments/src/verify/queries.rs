@@ -71,7 +71,7 @@ pub(super) static IDS_USED_TWICE: Sql = sql!(
 // In the order of the table: that of the key leads to another page for each claim.
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
     "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id, p_origin,
-            o_state, o_amount, o_currency, l_amount, l_currency, u_id
+            o_state, o_amount, o_currency, l_amount, l_currency, u_id, f_id
        FROM claim
        LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency,
                          origin AS p_origin FROM payment) AS p ON p_account = account_id AND p_id = subject
@@ -91,7 +91,8 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
        LEFT JOIN (SELECT account_id AS l_account, id AS l_id, amount AS l_amount, currency AS l_currency
                     FROM payment_link) AS l ON l_account = account_id AND l_id = subject
        LEFT JOIN (SELECT account_id AS u_account, id AS u_id FROM subscription) AS u
-         ON u_account = account_id AND u_id = subject",
+         ON u_account = account_id AND u_id = subject
+       LEFT JOIN (SELECT account_id AS f_account, id AS f_id FROM fulfilment) AS f ON f_account = account_id AND f_id = subject",
     ClaimRow
 );
 

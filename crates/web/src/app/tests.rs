@@ -31,6 +31,8 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::delays::MIGRATION,
     payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
     payments::TOLD_MIGRATION,
+    payments::fulfilments::MIGRATION,
+    access::IDEMPOTENCY_STRICT_MIGRATION,
 ];
 
 /// No card is stored.

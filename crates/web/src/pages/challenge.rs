@@ -17,8 +17,9 @@ use crate::api::v1::{callback_url, link_of, session_callback_url};
 use crate::envelope::{Code, Problem};
 use crate::exchange::Exchange;
 use crate::extract::{At, Facts, Fields, Headers};
+use crate::object::{Text, object, words};
 use crate::refusal::problem_of_fault;
-use crate::route::{Content, Route};
+use crate::route::{Content, FORM, Route, sent};
 use crate::state::Web;
 
 /// Ties a form to the browser that was shown it.
@@ -41,12 +42,35 @@ pub(crate) fn routes() -> Vec<Route> {
     let take = Route::open(Method::POST, PATH, take)
         .named(GROUP, "answer-challenge", "Take the payer's code")
         .params(&[TOKEN_PARAM])
-        .text("The page's own form: `csrf`, `otp`, and `action`, which is `submit` or `cancel`.")
+        .text("The page's own form.")
+        .takes(FORM, sent::<ChallengeForm>)
         .replies(StatusCode::OK, "A page: the question again, or the outcome.", Content::Html)
         .replies(StatusCode::SEE_OTHER, "To the payment's `callback_url`.", Content::Nothing)
         .replies(StatusCode::FORBIDDEN, "A page: the form was not shown to this browser.", Content::Html)
         .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html);
     vec![show, take]
+}
+
+words! {
+    /// Which button was pressed.
+    enum Button {
+        /// The payer goes on.
+        Submit = "submit",
+        /// The payer gives up.
+        Cancel = "cancel",
+    }
+}
+
+object! {
+    /// The form of a challenge's page, for the reference.
+    struct ChallengeForm {
+        /// Out of the page; it counts together with the page's cookie.
+        csrf: Text<64, 64>,
+        /// The code that the payer got; needed unless he gives up.
+        otp: Option<Text<0, 64>>,
+        /// Which button was pressed.
+        action: Option<Button>,
+    }
 }
 
 /// What the template is told.

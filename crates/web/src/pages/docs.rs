@@ -201,7 +201,8 @@ impl<'d> Schemas<'d> {
 
     fn operation(&self, path: &str, method: &str, operation: &Value, base_url: &str) -> Operation {
         let keys = operation["security"].is_array();
-        let body = &operation["requestBody"]["content"]["application/json"];
+        let body =
+            operation["requestBody"]["content"].as_object().and_then(|kinds| kinds.values().next()).unwrap_or(&Value::Null);
         let replies = operation["responses"].as_object().into_iter().flatten().filter(|(status, _)| status.starts_with('2'));
         let headers = ["X-Idempotency-Key", "X-Account-Code"];
         let parameters = list(&operation["parameters"]).filter(|parameter| headers.iter().all(|name| parameter["name"] != *name));

@@ -23,7 +23,7 @@ use payments::links::{LinkRow, Openness};
 use payments::{Answer, CardAsk, CreatePayment, MadeFor, Means, Mode, Once, PaymentsError, Refusal, Terms, Workflow};
 use serde::{Deserialize, Serialize};
 
-use self::form::{Form, Wrong};
+use self::form::{Form, LinkForm, Wrong};
 use super::money::{Amount, Card, amount, card_of};
 use super::policy::policy;
 use super::{Language, Moment, Page, callback, language_of, moment};
@@ -32,7 +32,7 @@ use crate::envelope::Problem;
 use crate::exchange::Exchange;
 use crate::extract::{At, Facts, Headers};
 use crate::refusal::{problem_of_fault, problem_of_payments};
-use crate::route::{Content, Route};
+use crate::route::{Content, FORM, Route, sent};
 use crate::state::Web;
 
 /// The cookie that a form's token is bound to.
@@ -62,7 +62,8 @@ pub(crate) fn routes() -> Vec<Route> {
     vec![
         page(Route::open(Method::GET, "/v1/links/{code}", show).named("Payment links", "show-link", "Look at a link's page")),
         page(Route::open(Method::POST, "/v1/links/{code}", pay).named("Payment links", "pay-link", "Pay a link"))
-            .text("A form: `csrf`, `number`, `expiration` (MM/YY), `security_code`, `holder_name`.")
+            .text("The page's own form.")
+            .takes(FORM, sent::<LinkForm>)
             .replies(StatusCode::ACCEPTED, "A page: the acquirer has not answered yet.", Content::Html)
             .replies(
                 StatusCode::SEE_OTHER,
@@ -413,6 +414,7 @@ impl<'a> Visit<'a> {
             key: key.as_str().into(),
             body_hash: BodyHash::of(token.as_bytes()),
             request_id: self.exchange.request_id.as_str().into(),
+            strict: false,
         })
     }
 }

@@ -4,14 +4,21 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use kernel::PaymentId;
 use payments::{Connector, NotTaken, NotificationRefused};
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::{RefOr, Schema};
 
+use super::parts::Echoed;
 use crate::body;
 use crate::envelope::{Code, Problem};
 use crate::extract::{At, Headers};
+use crate::json::Value;
+use crate::object::{Components, Field, Items, Reader, Text, Whole, object};
 use crate::refusal::problem_of_fault;
-use crate::route::{Content, Needs, Part, Route};
+use crate::route::{Content, Needs, Part, Route, sent};
 use crate::state::Web;
+use crate::view::View;
 
 /// The route.
 pub(crate) fn route() -> Route {
@@ -22,6 +29,7 @@ pub(crate) fn route() -> Route {
              five minutes. Stored at once, worked off afterwards.",
         )
         .params(&[("connector", "Name of the acquirer: `sandbox`, `sandbox_b` or `stripe`.")])
+        .takes("application/json", notification)
         .replies(StatusCode::OK, "`OK`, also for a repeat.", Content::Other("text/plain"))
         .refusals(&[
             (Code::InvalidCredentials, "The signature is missing or not the acquirer's."),
@@ -29,6 +37,90 @@ pub(crate) fn route() -> Route {
             (Code::InvalidParameters, "It is signed and a part of it is missing or of another kind."),
             (Code::NotFound, "There is no such acquirer, or it sends none."),
         ])
+}
+
+/// The id of a payment.
+#[derive(Debug)]
+struct Guid(#[expect(dead_code, reason = "what is sent is read by the acquirer's own reader")] PaymentId);
+
+impl Field for Guid {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        match reader.text(value)?.parse() {
+            Ok(id) => Some(Guid(id)),
+            Err(error) => reader.invalid(error),
+        }
+    }
+
+    fn property() -> RefOr<Schema> {
+        PaymentId::property()
+    }
+}
+
+object! {
+    /// How much an event of the sandbox is about.
+    struct SandboxAmount {
+        /// ISO 4217.
+        currency: Text<3, 3>,
+        /// In minor units.
+        value: Whole<0, 1_000_000_000_000>,
+    }
+}
+
+object! {
+    /// What happened at the sandbox acquirer.
+    struct SandboxEvent {
+        /// Kept.
+        additional_data: Option<Echoed>,
+        /// How much it is about.
+        amount: SandboxAmount,
+        /// `AUTHORISATION`, `CAPTURE`, `CANCELLATION`, `REFUND`, `CHARGEBACK`, `CHARGEBACK_WON` or `CHARGEBACK_LOST`; others are kept and
+        /// change nothing.
+        event_code: Text<0, 255>,
+        /// When it happened.
+        event_date: Option<Text<0, 255>>,
+        /// Whether the payer proved that the card is his.
+        is_3d: bool,
+        /// What may be asked of the charge.
+        operations: Items<Text<0, 255>, 100>,
+        /// The payment's `merchant_order_id`.
+        order_id: Text<0, 255>,
+        /// The payment.
+        payment_id: Guid,
+        /// Whether it went through.
+        success: bool,
+    }
+}
+
+object! {
+    /// A notification of the sandbox acquirer.
+    struct SandboxNotification {
+        /// Whether it is about real money; the sandbox's never is.
+        live: bool,
+        /// What happened.
+        notification: SandboxEvent,
+    }
+}
+
+object! {
+    /// An event of Stripe's, as its own reference describes it.
+    struct StripeEvent {
+        /// Stripe's id of the event.
+        id: Text<1, 255>,
+        /// Such as `charge.dispute.created`.
+        kind as "type": Text<1, 255>,
+        /// Seconds since 1970.
+        created: Whole<0, 1_000_000_000_000>,
+        /// Whether it is about real money.
+        livemode: Option<bool>,
+        /// `object`: what it happened to.
+        data: Echoed,
+    }
+}
+
+/// What acquirers send, each in its own form.
+fn notification(into: &mut Components) -> RefOr<Schema> {
+    let forms = OneOfBuilder::new().item(sent::<SandboxNotification>(into)).item(sent::<StripeEvent>(into));
+    RefOr::T(Schema::OneOf(forms.build()))
 }
 
 /// The body as it came: it is signed as it came.

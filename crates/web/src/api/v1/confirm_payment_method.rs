@@ -79,5 +79,6 @@ fn key_of_token(account: AccountId, exchange: &Exchange, token: &str) -> Option<
         key: key.as_str().into(),
         body_hash: BodyHash::of(text.as_bytes()),
         request_id: exchange.request_id.as_str().into(),
+        strict: false,
     })
 }

@@ -1,6 +1,7 @@
 //! The payments family: `/v1`. Routes and rules: the payments specification; envelope: [`crate::envelope`].
 
 pub(crate) mod acquirer_notification;
+mod add_fulfilments;
 mod cancel;
 mod cancel_or_refund;
 mod cancel_payment_link;
@@ -28,6 +29,7 @@ mod find_payout;
 mod get_balances;
 mod get_checkout_session;
 mod get_customer;
+mod get_fulfilments;
 mod get_payment;
 mod get_payment_link;
 mod get_payment_method;
@@ -54,10 +56,10 @@ use payments::{Answer, PaymentsError};
 
 pub(crate) use details::{LinkDetails, PaymentDetails, packed, unpacked};
 pub(crate) use views::faces;
-pub(crate) use webhooks::faces as webhook_faces;
+pub(crate) use webhooks::{faces as webhook_faces, webhooks};
 
 use crate::envelope::{JSON, Problem};
-use crate::once::{replayed, response};
+use crate::once::{replay, response};
 use crate::refusal::problem_of_payments;
 use crate::route::{Content, Guarded, component};
 use crate::state::Web;
@@ -88,6 +90,8 @@ pub(crate) fn routes() -> Vec<Guarded> {
         create_payment::route(),
         get_payment::route(),
         list_payments::route(),
+        add_fulfilments::route(),
+        get_fulfilments::route(),
         capture::route(),
         cancel::route(),
         refund::route(),
@@ -211,10 +215,7 @@ fn nothing_reply() -> Content {
 fn answer(web: &Web, once: Option<&payments::Once>, answered: Result<Answer, PaymentsError>) -> Response {
     match (answered, once) {
         (Ok(Answer::Done(reply)), _) => response(reply),
-        (Ok(Answer::Replay(recorded)), Some(once)) => {
-            web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
-            replayed(web, &once.scope, &recorded)
-        }
+        (Ok(Answer::Replay(recorded)), Some(once)) => replay(web, once, &recorded),
         (Ok(Answer::Replay(_)), None) => Problem::internal("a replay without a key".to_owned()).into_response(),
         (Err(error), _) => problem_of_payments(web, &error).into_response(),
     }

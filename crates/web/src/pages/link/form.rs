@@ -10,8 +10,25 @@ use payments::CardAsk;
 use super::Shown;
 use crate::envelope::Problem;
 use crate::extract::decoded;
+use crate::object::{Digits, Text, object};
 use crate::route::{Needs, Part};
 use crate::state::Web;
+
+object! {
+    /// The form of a link's page, for the reference.
+    pub(super) struct LinkForm {
+        /// Out of the page; it counts together with the page's cookie, and once.
+        csrf: Text<97, 97>,
+        /// The card's number; blanks and hyphens are left out.
+        number: Text<8, 40>,
+        /// The month with which the card ends, as `MM/YY`.
+        expiration: Text<3, 10>,
+        /// The three or four digits printed on the card.
+        security_code: Digits<3, 4>,
+        /// As embossed.
+        holder_name: Text<3, 26>,
+    }
+}
 
 /// A field that is wrong, and the key of the text that says why.
 pub(super) type Wrong = (&'static str, &'static str);

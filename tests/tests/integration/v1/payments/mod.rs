@@ -5,6 +5,7 @@ mod cancel;
 mod capture;
 mod create;
 mod delayed;
+mod fulfilments;
 mod read;
 mod recovery;
 mod refund;

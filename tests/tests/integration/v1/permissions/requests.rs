@@ -120,6 +120,7 @@ fn link(owner: &Actor) -> Value {
 /// Requests by `asks`, naming these objects.
 pub(super) fn requests(asks: &Actor, things: &Things) -> Vec<Request> {
     let mut all = payments(asks, things);
+    all.extend(fulfilments(things));
     all.extend(customers(asks, things));
     all.extend(methods(asks, things));
     all.extend(agreements(asks, things));
@@ -222,6 +223,16 @@ fn payments(asks: &Actor, things: &Things) -> Vec<Request> {
         request(Read, "GET", "/v1/routing-rules", things, &[], None),
         request(Manage, "PUT", "/v1/routing-rules", things, &[], json!({ "rules": [{ "name": "all", "route": ["sandbox"] }] })),
         request(Read, "GET", "/dev/hello/key", things, &[], None),
+    ]
+}
+
+fn fulfilments(things: &Things) -> Vec<Request> {
+    const ROUTE: &str = "/v1/payments/{payment}/fulfillments";
+    let delivery = json!({ "id": "parcel-1", "type": "STANDARD", "status": "COMPLETED" });
+    let body = json!({ "status": "COMPLETED", "fulfillments": [delivery] });
+    vec![
+        request(Manage, "POST", ROUTE, things, &[("payment", "paid")], body),
+        request(Read, "GET", ROUTE, things, &[("payment", "paid")], None),
     ]
 }
 

@@ -5,6 +5,7 @@
 mod balances;
 mod card;
 mod customer;
+mod fulfilment;
 mod link;
 mod method;
 mod operation;
@@ -29,6 +30,7 @@ use payments::{
 
 pub(super) use balances::BalancesView;
 pub(super) use customer::{CustomerSessionView, CustomerView};
+pub(super) use fulfilment::FulfilmentsView;
 pub(super) use link::LinkView;
 pub(super) use method::{CheckoutMethodView, StoredMethodView, StoredMethodsView};
 pub(super) use operation::OperationView;

@@ -356,3 +356,30 @@ pub(in crate::api::v1) fn subscription_reply() -> Vec<u8> {
         updated_at: AT,
     })
 }
+
+/// A parcel on its way.
+pub(in crate::api::v1) fn fulfilments_reply() -> Vec<u8> {
+    use payments::fulfilments::{FulfilmentRow, FulfilmentStatus};
+    let items = br#"[{"id": "parcel-1", "type": "STANDARD", "status": "PARTIAL", "description": "The first chair", "carriers": [
+        {"id": "La Poste", "tracking_id": ["6A12345678901"], "tracking_url": [], "shipped_at": "2026-01-31", "delivered_at": null}]}]"#;
+    super::FulfilmentsView::drawn(&[FulfilmentRow {
+        account_id: AccountId::from_bytes(id(0)),
+        payment_id: PaymentId::from_bytes(id(1)),
+        number: 1,
+        id: uuid::Uuid::from_bytes(id(10)),
+        status: FulfilmentStatus::Partial,
+        count: 1,
+        items: Arc::from(items.as_slice()),
+        created_at: AT,
+    }])
+}
+
+/// Whose the sample is.
+pub(in crate::api::v1) fn account() -> AccountId {
+    AccountId::from_bytes(id(0))
+}
+
+/// What is told of it.
+pub(in crate::api::v1) fn event() -> kernel::EventId {
+    kernel::EventId::from_bytes(id(11))
+}

@@ -2,6 +2,7 @@
 
 mod change_webhook;
 mod create_webhook;
+mod events;
 mod fields;
 mod get_webhook;
 mod list_deliveries;
@@ -18,11 +19,12 @@ use idempotency::Claim;
 use messaging::{Answer, MessagingError, Refusal, Unsafe};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use events::webhooks;
 pub(crate) use views::faces;
 
 use super::{WEBHOOKS, json};
 use crate::envelope::{Code, Problem};
-use crate::once::{in_process, replayed, response};
+use crate::once::{in_process, replay, response};
 use crate::refusal::problem_of_fault;
 use crate::route::{Content, Guarded, component};
 use crate::state::Web;
@@ -91,10 +93,7 @@ fn once_of(key: Option<&payments::Once>) -> Option<messaging::Once> {
 async fn answer(web: &Web, key: Option<&payments::Once>, answered: Result<Answer, MessagingError>) -> Response {
     let error = match (answered, key) {
         (Ok(Answer::Done(reply)), _) => return response(reply),
-        (Ok(Answer::Replay(recorded)), Some(once)) => {
-            web.wiring.idempotency.replayed(&once.scope, &recorded, once.body_hash, &once.request_id);
-            return replayed(web, &once.scope, &recorded);
-        }
+        (Ok(Answer::Replay(recorded)), Some(once)) => return replay(web, once, &recorded),
         (Ok(Answer::Replay(_)), None) => return Problem::internal("a replay without a key".to_owned()).into_response(),
         (Err(error), _) => error,
     };
