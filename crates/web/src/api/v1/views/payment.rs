@@ -43,6 +43,7 @@ view! {
         payment_link_id: Option<&'a str>,
         subscription_code: Option<&'a str>,
         routing_rules: RoutingView,
+        /// Whether its latest transaction is an operation that was asked to be tried again where it fails for now.
         simplified_mode: bool,
     }
 }
@@ -158,7 +159,8 @@ impl PaymentView<'_> {
         let run = facts.authentication();
         let sent = || ThreeDSecure::of(details.three_d_secure.as_deref());
         let three_d_secure = run.as_ref().map_or_else(sent, ThreeDSecure::ours);
-        drawn(&PaymentView::of(facts, &details, &three_d_secure, latest, history))
+        let simplified_mode = operations.last().is_some_and(|operation| operation.simplified_mode);
+        drawn(&PaymentView { simplified_mode, ..PaymentView::of(facts, &details, &three_d_secure, latest, history) })
     }
 }
 
