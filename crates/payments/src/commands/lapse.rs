@@ -46,8 +46,10 @@ impl Command for Lapse {
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<bool, Infallible> {
-        let Some(payment) = rows.get::<PaymentRow>(&self.key).cloned() else { return Ok(false) };
-        let mut standing = retries::standing_of(rows, &payment);
+        if rows.get::<PaymentRow>(&self.key).is_none() {
+            return Ok(false);
+        }
+        let mut standing = retries::standing_of(rows, self.key);
         let Some(minor) = standing.lapsing(now) else { return Ok(false) };
         let retried = standing.retries;
         standing.lapse();

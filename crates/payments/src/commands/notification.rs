@@ -191,8 +191,7 @@ impl TakeChargeback {
             }
             None => return NotificationState::Ignored,
         }
-        let payment = rows.must::<PaymentRow>(&self.attempt.payment_key()).clone();
-        let undisputed = retries::standing_of(rows, &payment).state_undisputed();
+        let undisputed = retries::standing_of(rows, self.attempt.payment_key()).state_undisputed();
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let won = state == AttemptState::Won;
         payment.state = if won { undisputed } else { PaymentState::ChargedBack };

@@ -18,6 +18,7 @@ use crate::types::{AttemptState, PaymentState};
 const LEASE_SECONDS: i64 = 120;
 
 type Key = (AccountId, AttemptId);
+type PaymentKey = (AccountId, PaymentId);
 
 fn key(attempt: &Attempt) -> Key {
     (attempt.account_id, attempt.id)
@@ -64,28 +65,26 @@ pub(crate) fn was_tried_again(rows: &mut Rows, attempt: &Attempt) -> bool {
     attempt.tried_as.is_some() && rows.get::<RetriedRow>(&key(attempt)).is_some_and(|row| row.earlier.is_some())
 }
 
-/// How the payment stands, with what is tried again of it.
+/// How the payment of an operation stands, with what is tried again of it.
 pub(crate) fn standing(rows: &mut Rows, attempt: &Attempt) -> Standing {
-    let payment = rows.must::<PaymentRow>(&attempt.payment_key()).clone();
-    if attempt.tried_as.is_some() { with_retries(rows, &payment) } else { standing_of(rows, &payment) }
+    let key = attempt.payment_key();
+    if attempt.tried_as.is_some() { with_retries(rows, key) } else { standing_of(rows, key) }
 }
 
-/// As [`standing`], where nobody tries anything at the moment. Most payments have nothing that is tried again, and their state says so.
-pub(crate) fn standing_of(rows: &mut Rows, payment: &PaymentRow) -> Standing {
-    if payment.state.is_retried() || payment.state == PaymentState::Disputed {
-        with_retries(rows, payment)
-    } else {
-        payment.standing()
-    }
+/// As [`standing`], where nothing that is tried again is touched. Most payments have no such thing, and their state says so.
+pub(crate) fn standing_of(rows: &mut Rows, key: PaymentKey) -> Standing {
+    let standing = rows.must::<PaymentRow>(&key).standing();
+    let may_hide_some = standing.state == PaymentState::Disputed;
+    if standing.state.is_retried() || may_hide_some { with_retries(rows, key) } else { standing }
 }
 
-fn with_retries(rows: &mut Rows, payment: &PaymentRow) -> Standing {
-    let row = rows.get::<RetriesRow>(&(payment.account_id, payment.id));
-    Standing { retries: row.map(RetriesRow::retries).unwrap_or_default(), ..payment.standing() }
+fn with_retries(rows: &mut Rows, key: PaymentKey) -> Standing {
+    let retries = rows.get::<RetriesRow>(&key).map(RetriesRow::retries).unwrap_or_default();
+    Standing { retries, ..rows.must::<PaymentRow>(&key).standing() }
 }
 
 /// Takes over what the rules made of what is tried again; `before` as it was.
-pub(crate) fn keep(rows: &mut Rows, payment: (AccountId, PaymentId), before: Retries, standing: &Standing, now: Timestamp) {
+pub(crate) fn keep(rows: &mut Rows, payment: PaymentKey, before: Retries, standing: &Standing, now: Timestamp) {
     let Retries { captures, refunds, capture_failed } = standing.retries;
     if before == standing.retries {
         return;

@@ -20,7 +20,8 @@ view! {
         country: Country,
         /// CREATED, PENDING, SUCCEEDED, REFUNDED, CANCELED, VERIFIED, DECLINED, EXPIRED or ERROR.
         status: Word,
-        /// What it is exactly.
+        /// What it is exactly; `CAPTURE_RETRY_IN_PROCESS` or `REFUND_RETRY_IN_PROCESS` while an operation is tried again,
+        /// `CAPTURE_RETRY_PROCESS_FAILED` when a capture failed at every try.
         sub_status: Word,
         merchant_order_id: &'a str,
         merchant_reference: Option<&'a str>,
