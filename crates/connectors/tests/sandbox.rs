@@ -132,9 +132,9 @@ on_both_engines! {
         house.create("b", purchase("b", 700, GOOD)).await.expect("a purchase");
         house.create("c", CreatePayment { mode: Mode::Authorise, ..purchase("c", 500, GOOD) }).await.expect("a hold");
         let (a, b, c) = (order(house, "a").await, order(house, "b").await, order(house, "c").await);
-        let capture = Capture { payment: Some(a.0), transaction: Some(a.1), amount: eur(600), details: None };
+        let capture = Capture { payment: Some(a.0), transaction: Some(a.1), amount: eur(600), retried: false, details: None };
         house.payments.capture(&TERMS, capture, once("/capture", "1")).await.expect("a capture");
-        let refund = Refund { payment: Some(b.0), transaction: Some(b.1), amount: Some(eur(200)), details: None };
+        let refund = Refund { payment: Some(b.0), transaction: Some(b.1), amount: Some(eur(200)), retried: false, details: None };
         house.payments.refund(&TERMS, refund, once("/refund", "1")).await.expect("a refund");
         let cancel = Cancel { payment: Some(c.0), transaction: Some(c.1), details: None };
         house.payments.cancel(&TERMS, cancel, once("/cancel", "1")).await.expect("a cancel");

@@ -21,6 +21,7 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
     payments::TOLD_MIGRATION,
     access::PLATFORM_KEY_MIGRATION,
+    payments::retries::MIGRATION,
     payments::fulfilments::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
 ];

@@ -81,6 +81,8 @@ pub struct Capture {
     pub transaction: Option<AttemptId>,
     /// How much.
     pub amount: Money,
+    /// Try it again later where the acquirer cannot be reached or refuses for now.
+    pub retried: bool,
     /// Everything that is only echoed.
     pub details: Option<Arc<[u8]>>,
 }
@@ -105,6 +107,8 @@ pub struct Refund {
     pub transaction: Option<AttemptId>,
     /// How much; everything that is left when absent.
     pub amount: Option<Money>,
+    /// Try it again later where the acquirer cannot be reached or refuses for now.
+    pub retried: bool,
     /// Everything that is only echoed.
     pub details: Option<Arc<[u8]>>,
 }

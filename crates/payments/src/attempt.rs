@@ -65,6 +65,8 @@ pub struct Attempt {
     pub method: Option<PaymentMethodId>,
     /// Of an authorisation: what is done by itself a while after it is approved.
     pub delay: Option<Delay>,
+    /// Of a capture or refund that is tried again where it fails for now: what the acquirer is told it is, this time.
+    pub tried_as: Option<AttemptId>,
     /// The claim to finish with it.
     pub asked: Option<Asked>,
 }
@@ -89,6 +91,7 @@ impl Attempt {
             token: payment.token,
             method: payment.method_id,
             delay: payment.delay,
+            tried_as: None,
             asked,
         }
     }
@@ -105,6 +108,17 @@ impl Attempt {
             named: row.named,
             ..Self::first(payment, asked)
         }
+    }
+
+    /// The same, to be tried under this id now and under others later.
+    #[must_use]
+    pub(crate) fn tried_as(self, try_id: Option<AttemptId>) -> Self {
+        Self { tried_as: try_id, ..self }
+    }
+
+    /// What the acquirer knows it as.
+    pub(crate) fn outside_id(&self) -> AttemptId {
+        self.tried_as.unwrap_or(self.id)
     }
 
     /// The payment's key.
@@ -140,7 +154,7 @@ impl Attempt {
     pub fn reference(&self) -> AttemptRef {
         AttemptRef {
             account_id: self.account_id,
-            attempt_id: self.id,
+            attempt_id: self.outside_id(),
             kind: self.kind,
             amount: self.amount,
             charge_reference: self.charge_reference.clone(),
@@ -151,7 +165,7 @@ impl Attempt {
     pub fn follow_up(&self) -> FollowUpAsk {
         FollowUpAsk {
             account_id: self.account_id,
-            attempt_id: self.id,
+            attempt_id: self.outside_id(),
             kind: self.kind,
             amount: self.amount,
             charge: self.charge,

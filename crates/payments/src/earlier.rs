@@ -1,4 +1,5 @@
-//! The tries of a payment at other acquirers before the one its row carries: none for nearly all payments, two at most.
+//! The tries of a payment at other acquirers before the one its row carries: none for nearly all payments, two at most. The tries of an
+//! operation that is tried again are kept in the same way.
 
 use std::sync::Arc;
 

@@ -71,6 +71,8 @@ impl Inner {
             }
             Errand::TakeBack { subject, asked } => {
                 let Some(attempt) = queries::subject(self.store.reader(), *subject, asked).await? else { return Ok(()) };
+                // Its caller was told that nothing was done: it is not tried again.
+                let attempt = attempt.tried_as(None);
                 self.run_settle(Settle { attempt, ending: Ending::NeverSent, asked_for: false, origins: self.origins.clone() })
                     .await
             }

@@ -55,6 +55,7 @@ mod origin;
 pub mod payouts;
 pub mod queries;
 mod resolver;
+pub mod retries;
 mod retry;
 pub mod routing;
 mod rows;

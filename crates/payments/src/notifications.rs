@@ -381,7 +381,7 @@ impl NotificationRow {
     fn fits(&self, attempt: &Attempt) -> Fits {
         // Older interfaces let a hold go by a refund of it.
         let about = self.event.is_about(attempt.kind) || (self.event == Event::Refund && attempt.kind == AttemptKind::Cancel);
-        match (self.attempt_id.map(|id| id == attempt.id), about) {
+        match (self.attempt_id.map(|id| id == attempt.outside_id()), about) {
             (None | Some(true), true) => Fits::Told,
             (Some(false), true) | (Some(true), false) => Fits::Hinted,
             (None | Some(false), false) => Fits::No,

@@ -38,6 +38,11 @@ pub enum Ended {
     AwaitingPayer,
     /// The payer did not come in time.
     Expired,
+    /// Not the end: a capture or refund came to nothing so far and is tried again later, and will be settled once more.
+    Waiting {
+        /// It was shown as pending before: nobody needs to be told.
+        was_pending: bool,
+    },
 }
 
 /// A product that charges cards. Its functions run inside the deciding command, next to the change of the payment itself, so product and
@@ -94,7 +99,9 @@ impl Origin for Api {
         if ended == Ended::NotSent {
             return None;
         }
-        self.herald.attempt(rows, attempt, now);
+        if ended != (Ended::Waiting { was_pending: true }) {
+            self.herald.attempt(rows, attempt, now);
+        }
         if attempt.kind == AttemptKind::Payout {
             return Some(payouts::reply(rows.must::<PayoutRow>(&payouts::key(attempt)), &self.herald.faces));
         }

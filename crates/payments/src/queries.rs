@@ -9,6 +9,7 @@ use crate::attempt::{Asked, Attempt};
 use crate::facts::PaymentRead;
 use crate::notifications::Event;
 use crate::payouts;
+use crate::retries;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState};
 
@@ -197,14 +198,19 @@ pub(crate) async fn payment_behind(reader: &Reader, attempt: AttemptId) -> Resul
     if let Some(payment) = reader.row(&PAYMENT_OF_ATTEMPT, args![attempt]).await? {
         return Ok(Some(payment));
     }
-    match reader.row::<AskingRow>(&ASKED_ABOUT, args![attempt]).await? {
-        Some(asking) => any_payment(reader, asking.account_id, asking.payment_id).await,
+    if let Some(asking) = reader.row::<AskingRow>(&ASKED_ABOUT, args![attempt]).await? {
+        return any_payment(reader, asking.account_id, asking.payment_id).await;
+    }
+    match retries::queries::of_try(reader, attempt).await? {
+        Some(retried) => any_payment(reader, retried.account_id, retried.payment_id).await,
         None => Ok(None),
     }
 }
 
-/// Whether a later attempt did what it was asked.
+/// Whether a later attempt, by our name for it or the acquirer's, did what it was asked.
 pub(crate) async fn has_succeeded(reader: &Reader, account: AccountId, attempt: AttemptId) -> Result<bool, Fault> {
+    let retried = retries::queries::of_try(reader, attempt).await?.filter(|retried| retried.account_id == account);
+    let attempt = retried.map_or(attempt, |retried| retried.attempt_id);
     let row = reader.row::<AttemptRow>(&ATTEMPT, args![account, attempt]).await?;
     Ok(row.is_some_and(|row| row.state == AttemptState::Succeeded))
 }
@@ -259,7 +265,8 @@ pub(crate) async fn questioned(reader: &Reader, asking: &AskingRow) -> Result<Op
 async fn later(reader: &Reader, account: AccountId, id: AttemptId, asked: Option<Asked>) -> Result<Option<Attempt>, Fault> {
     let Some(row) = reader.row::<AttemptRow>(&ATTEMPT, args![account, id]).await? else { return Ok(None) };
     let payment = any_payment(reader, account, row.payment_id).await?;
-    Ok(payment.map(|payment| Attempt::later(&payment, &row, asked)))
+    let tried_as = retries::queries::try_of(reader, account, id).await?;
+    Ok(payment.map(|payment| Attempt::later(&payment, &row, asked).tried_as(tried_as)))
 }
 
 /// A payment, whether or not it may be shown.

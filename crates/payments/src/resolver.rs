@@ -1,4 +1,5 @@
-//! Recovery: asks what became of attempts whose outcome is unknown, takes dead processes' work over, and lets lapsed holds go.
+//! Recovery: asks what became of attempts whose outcome is unknown, takes dead processes' work over, tries again what is to be tried again,
+//! and lets lapsed holds go.
 //!
 //! Runs in every process; each question and each hold is taken by a guarded update, so no process needs to be the leader.
 
@@ -30,7 +31,13 @@ impl Payments {
     /// Runs recovery until `stop`. At the start every open question is asked, whether or not it is due.
     pub async fn resolve_until(&self, stop: impl Future<Output = ()>) {
         let all_of_it = async {
-            tokio::join!(self.keep_taking_over(), self.keep_asking(), self.keep_letting_lapse(), self.keep_working_off())
+            tokio::join!(
+                self.keep_taking_over(),
+                self.keep_asking(),
+                self.keep_trying_again(),
+                self.keep_letting_lapse(),
+                self.keep_working_off()
+            )
         };
         tokio::select! {
             biased;
@@ -39,10 +46,12 @@ impl Payments {
         }
     }
 
-    /// Everything once: dead processes first, because their work becomes questions, then the questions that are open at all, then holds.
+    /// Everything once: dead processes first, because their work becomes questions, then the questions that are open at all, then what is
+    /// to be tried again, then holds.
     pub async fn resolve_once(&self) {
         noted("taking over", self.0.take_over().await);
         noted("asking", self.0.ask_due(Timestamp::MAX, QUESTIONS_AT_START).await);
+        noted("trying again", self.0.try_again_due().await);
         noted("letting holds lapse", self.0.lapse_due().await);
         noted("ending challenges", self.0.expire_challenges(self.0.now(), PAGE).await);
         noted("working off notifications", self.0.work_off_notifications().await);
@@ -60,6 +69,13 @@ impl Payments {
         loop {
             tokio::time::sleep(self.0.patience.tick).await;
             noted("asking", self.0.ask_due(self.0.now(), PAGE).await);
+        }
+    }
+
+    async fn keep_trying_again(&self) {
+        loop {
+            noted("trying again", self.0.try_again_due().await);
+            tokio::time::sleep(self.0.patience.tick).await;
         }
     }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::delays::Delay;
 use crate::earlier::{Earlier, EarlierTry};
 use crate::notifications::{Event, NotificationState};
-use crate::rules::{SESSION_SECONDS, Standing};
+use crate::rules::{Retries, SESSION_SECONDS, Standing};
 use crate::types::{
     AttemptKind, AttemptState, CardFace, Connector, Mode, OriginKind, PaymentState, ReplyForm, Response, Said, SplitPlan,
     Workflow,
@@ -118,7 +118,7 @@ impl PaymentRow {
         self.earlier_tries().last().map_or(self.created_at, |before| before.ended_at)
     }
 
-    /// What the rules look at.
+    /// What the rules look at, but for what is tried again: `retries::standing` has that, and is what changes are made on.
     pub fn standing(&self) -> Standing {
         Standing {
             mode: self.mode,
@@ -129,6 +129,7 @@ impl PaymentRow {
             refunded: self.refunded,
             refunding: self.refunding,
             hold_until: self.hold_until,
+            retries: Retries::default(),
         }
     }
 

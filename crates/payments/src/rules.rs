@@ -37,12 +37,17 @@ impl Operation {
     }
 }
 
-/// The status machine: whether `operation` may be asked for in `state`. How much is another question.
+/// The status machine: whether `operation` may be asked for in `state`. How much is another question, and where the state speaks of what
+/// is tried again, so is whether anything is held or paid: [`Standing::permits`].
 pub const fn allows(state: PaymentState, operation: Operation) -> bool {
     use Operation::{Cancel, Capture, Refund};
     match state {
         PaymentState::Authorised => matches!(operation, Capture | Cancel),
-        PaymentState::PartlyCaptured | PaymentState::PartlyRefunded => matches!(operation, Capture | Refund),
+        PaymentState::PartlyCaptured
+        | PaymentState::PartlyRefunded
+        | PaymentState::CaptureRetried
+        | PaymentState::RefundRetried => matches!(operation, Capture | Refund),
+        PaymentState::CaptureFailed => matches!(operation, Capture | Cancel | Refund),
         PaymentState::Approved | PaymentState::Captured => matches!(operation, Refund),
         PaymentState::Created
         | PaymentState::Unconfirmed
@@ -85,6 +90,17 @@ pub enum Verdict {
     Expired,
 }
 
+/// What of a payment failed and is tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retries {
+    /// Captures that wait for their next try or are in it.
+    pub captures: u32,
+    /// Refunds likewise.
+    pub refunds: u32,
+    /// A capture failed at every try, and nothing has gone through since.
+    pub capture_failed: bool,
+}
+
 /// The part of a payment that rules look at, all amounts in minor units of one currency.
 ///
 /// Always `captured + capturing <= amount` and `refunded + refunding <= captured`. A purchase counts as captured in full the moment it
@@ -107,6 +123,8 @@ pub struct Standing {
     pub refunding: i64,
     /// When the hold lapses; nothing is held when absent.
     pub hold_until: Option<Timestamp>,
+    /// What is tried again.
+    pub retries: Retries,
 }
 
 impl Standing {
@@ -121,6 +139,7 @@ impl Standing {
             refunded: 0,
             refunding: 0,
             hold_until: None,
+            retries: Retries { captures: 0, refunds: 0, capture_failed: false },
         }
     }
 
@@ -159,6 +178,16 @@ impl Standing {
         self.captured - self.refunded - under_way
     }
 
+    /// Where it stands but for what is tried again.
+    pub fn underlying(&self) -> PaymentState {
+        if self.state.is_retried() { self.state_by_totals() } else { self.state }
+    }
+
+    /// Whether `operation` may be asked for now. What is tried again adds nothing to what amounts allow.
+    pub fn permits(&self, operation: Operation) -> bool {
+        allows(self.state, operation) && allows(self.underlying(), operation)
+    }
+
     fn hold_is_open(&self, now: Timestamp) -> bool {
         self.hold_until.is_some_and(|until| now < until)
     }
@@ -168,7 +197,7 @@ impl Standing {
     /// # Errors
     /// [`Refusal::InvalidStatus`] when nothing can be captured any more, [`Refusal::InvalidAmount`] when not that much.
     pub fn plan_capture(&self, amount: Money, now: Timestamp) -> Result<i64, Refusal> {
-        if !allows(self.state, Operation::Capture) || !self.hold_is_open(now) {
+        if !self.permits(Operation::Capture) || !self.hold_is_open(now) {
             return Err(Refusal::InvalidStatus);
         }
         self.within(amount, self.capturable())
@@ -179,7 +208,7 @@ impl Standing {
     /// # Errors
     /// [`Refusal::InvalidStatus`] unless the hold is whole and nothing is under way.
     pub fn plan_cancel(&self, now: Timestamp) -> Result<i64, Refusal> {
-        if !allows(self.state, Operation::Cancel) || !self.hold_is_open(now) || self.capturing > 0 {
+        if !self.permits(Operation::Cancel) || !self.hold_is_open(now) || self.capturing > 0 {
             return Err(Refusal::InvalidStatus);
         }
         Ok(self.amount.minor())
@@ -191,7 +220,7 @@ impl Standing {
     /// # Errors
     /// [`Refusal::InvalidStatus`] when nothing can be given back in this state, [`Refusal::InvalidAmount`] when not that much.
     pub fn plan_refund(&self, amount: Option<Money>, transaction_left: Option<i64>) -> Result<i64, Refusal> {
-        if !allows(self.state, Operation::Refund) {
+        if !self.permits(Operation::Refund) {
             return Err(Refusal::InvalidStatus);
         }
         let left = transaction_left.map_or(self.refundable(), |left| left.min(self.refundable()));
@@ -237,6 +266,7 @@ impl Standing {
         if self.captured == self.amount.minor() {
             self.hold_until = None;
         }
+        self.retries.capture_failed = false;
         self.follow();
         self.check();
     }
@@ -249,21 +279,57 @@ impl Standing {
     /// Ends a hold that ran out.
     pub fn lapse(&mut self) {
         self.hold_until = None;
+        self.retries.capture_failed = false;
         self.follow();
         self.check();
+    }
+
+    /// Whether a capture or refund that failed may be tried again at `at`: a capture while the hold stands, and nothing while the payer's
+    /// bank has the money, or keeps it.
+    pub fn may_try_again(&self, operation: Operation, at: Timestamp) -> bool {
+        let is_closed = matches!(self.state, PaymentState::Disputed | PaymentState::ChargedBack);
+        match operation {
+            Operation::Capture => !is_closed && self.hold_is_open(at),
+            Operation::Refund => !is_closed,
+            Operation::Cancel => false,
+        }
+    }
+
+    /// A capture or refund failed for the first time and is tried again; what it reserved stays reserved.
+    pub fn keep_trying(&mut self, operation: Operation) {
+        *self.retries.of(operation) += 1;
+        self.follow();
+    }
+
+    /// What was tried again is over, and has `failed` for good or gone through; its reservation is settled already.
+    pub fn stop_trying(&mut self, operation: Operation, failed: bool) {
+        *self.retries.of(operation) -= 1;
+        self.retries.capture_failed |= failed && operation == Operation::Capture;
+        self.follow();
     }
 
     /// Brings the state into line with the totals, except that a dispute stands until it is over, and a lost one for good: what was
     /// under way when the payer's bank took its money back opens no second way to give that money away.
     fn follow(&mut self) {
         if !matches!(self.state, PaymentState::Disputed | PaymentState::ChargedBack) {
-            self.state = self.state_by_totals();
+            self.state = self.state_undisputed();
+        }
+    }
+
+    /// Where a payment that went through stands when no dispute is open or lost. What is tried again is shown before what has failed, and a
+    /// capture before a refund: with it the merchant's money is still to come.
+    pub fn state_undisputed(&self) -> PaymentState {
+        match self.retries {
+            Retries { captures: 1.., .. } => PaymentState::CaptureRetried,
+            Retries { refunds: 1.., .. } => PaymentState::RefundRetried,
+            Retries { capture_failed: true, .. } if self.hold_until.is_some() => PaymentState::CaptureFailed,
+            Retries { .. } => self.state_by_totals(),
         }
     }
 
     /// Whether a payer's bank can take it back now.
     pub fn can_be_disputed(&self) -> bool {
-        allows(self.state, Operation::Refund) || self.state == PaymentState::Refunded
+        self.permits(Operation::Refund) || self.underlying() == PaymentState::Refunded
     }
 
     /// How much of it a payer's bank takes back; `None` when it cannot be disputed now, or not that much. Banks dispute what was paid,
@@ -299,6 +365,15 @@ impl Standing {
     fn check(&self) {
         assert!(self.captured >= 0 && self.capturing >= 0 && self.capturable() >= 0, "captures exceed what was authorised");
         assert!(self.refunded >= 0 && self.refunding >= 0 && self.refundable() >= 0, "refunds exceed what was captured");
+    }
+}
+
+impl Retries {
+    fn of(&mut self, operation: Operation) -> &mut u32 {
+        match operation {
+            Operation::Capture | Operation::Cancel => &mut self.captures,
+            Operation::Refund => &mut self.refunds,
+        }
     }
 }
 

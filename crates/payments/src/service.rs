@@ -152,9 +152,9 @@ impl Payments {
     /// # Errors
     /// As [`Payments::create`].
     pub async fn capture(&self, terms: &Terms, ask: Capture, once: Once) -> Result<Answer, PaymentsError> {
-        let Capture { payment, transaction, amount, details } = ask;
+        let Capture { payment, transaction, amount, retried, details } = ask;
         let (target, want) = (Target::Transaction(transaction), Want::Capture(amount));
-        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api, retried }, once).await
     }
 
     /// Lets a hold go.
@@ -164,7 +164,7 @@ impl Payments {
     pub async fn cancel(&self, terms: &Terms, ask: Cancel, once: Once) -> Result<Answer, PaymentsError> {
         let Cancel { payment, transaction, details } = ask;
         let (target, want) = (Target::Transaction(transaction), Want::Cancel);
-        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api, retried: false }, once).await
     }
 
     /// Gives money back.
@@ -172,9 +172,9 @@ impl Payments {
     /// # Errors
     /// As [`Payments::create`].
     pub async fn refund(&self, terms: &Terms, ask: Refund, once: Once) -> Result<Answer, PaymentsError> {
-        let Refund { payment, transaction, amount, details } = ask;
+        let Refund { payment, transaction, amount, retried, details } = ask;
         let (target, want) = (Target::Transaction(transaction), Want::Refund(amount));
-        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api, retried }, once).await
     }
 
     /// Cancels what is only held, gives back what was taken.
@@ -184,16 +184,16 @@ impl Payments {
     pub async fn cancel_or_refund(&self, terms: &Terms, ask: CancelOrRefund, once: Once) -> Result<Answer, PaymentsError> {
         let CancelOrRefund { payment, target, amount, details } = ask;
         let want = Want::CancelOrRefund(amount);
-        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api }, once).await
+        self.operate(terms, Wanted { payment, target, want, details, origin: OriginKind::Api, retried: false }, once).await
     }
 
     pub(crate) async fn operate(&self, terms: &Terms, wanted: Wanted, once: Once) -> Result<Answer, PaymentsError> {
         let inner = &self.0;
-        let Wanted { payment, target, want, details, origin } = wanted;
+        let Wanted { payment, target, want, details, origin, retried } = wanted;
         let working = inner.enter(&once)?;
         let attempt_id = AttemptId::new(&inner.source);
         let claim = once.claim(attempt_id.uuid());
-        let begin = BeginOperation { claim, terms: *terms, payment, target, want, attempt_id, details, origin };
+        let begin = BeginOperation { claim, terms: *terms, payment, target, want, attempt_id, details, origin, retried };
         let flow = inner.clone().operate(begin, working);
         self.0.clone().detached(once.scope, flow).await
     }
@@ -328,6 +328,8 @@ pub(crate) struct Wanted {
     pub(crate) want: Want,
     pub(crate) details: Option<Arc<[u8]>>,
     pub(crate) origin: OriginKind,
+    /// It is tried again where it fails for now.
+    pub(crate) retried: bool,
 }
 
 /// A payment ready to begin.

@@ -90,6 +90,12 @@ db::codes! {
         Disputed = 14,
         /// It was right: the money is gone.
         ChargedBack = 15,
+        /// A capture failed and is tried again.
+        CaptureRetried = 16,
+        /// A refund failed and is tried again.
+        RefundRetried = 17,
+        /// A capture failed at every try; the rest of the hold stands.
+        CaptureFailed = 18,
     }
 }
 
@@ -99,7 +105,13 @@ impl PaymentState {
         match self {
             Self::Created => "CREATED",
             Self::Unconfirmed | Self::Authorised | Self::AwaitingPayer => "PENDING",
-            Self::Approved | Self::PartlyCaptured | Self::Captured | Self::PartlyRefunded => "SUCCEEDED",
+            Self::Approved
+            | Self::PartlyCaptured
+            | Self::Captured
+            | Self::PartlyRefunded
+            | Self::CaptureRetried
+            | Self::RefundRetried
+            | Self::CaptureFailed => "SUCCEEDED",
             Self::Refunded => "REFUNDED",
             Self::Cancelled => "CANCELED",
             Self::Verified => "VERIFIED",
@@ -130,7 +142,15 @@ impl PaymentState {
             Self::Expired => "EXPIRED",
             Self::Disputed => "RECEIVED",
             Self::ChargedBack => "LOST",
+            Self::CaptureRetried => "CAPTURE_RETRY_IN_PROCESS",
+            Self::RefundRetried => "REFUND_RETRY_IN_PROCESS",
+            Self::CaptureFailed => "CAPTURE_RETRY_PROCESS_FAILED",
         }
+    }
+
+    /// Whether it speaks of operations that are, or were, tried again, and not of amounts.
+    pub const fn is_retried(self) -> bool {
+        matches!(self, Self::CaptureRetried | Self::RefundRetried | Self::CaptureFailed)
     }
 }
 
@@ -207,6 +227,8 @@ db::codes! {
         Won = 9,
         /// Of a chargeback: the payer was right.
         Lost = 10,
+        /// Of a capture or refund: it came to nothing so far and is tried again later. No acquirer works on it.
+        Waiting = 11,
     }
 }
 
@@ -215,7 +237,7 @@ impl AttemptState {
     pub const fn wire(self) -> &'static str {
         match self {
             Self::Sending => "CREATED",
-            Self::Unknown | Self::AwaitingPayer | Self::Disputed => "PENDING",
+            Self::Unknown | Self::AwaitingPayer | Self::Disputed | Self::Waiting => "PENDING",
             Self::Succeeded => "SUCCEEDED",
             Self::Declined => "DECLINED",
             Self::Errored | Self::NotSent => "ERROR",

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::attempt::Attempt;
 use crate::payouts::{self, PayoutRow};
 use crate::queries::{ALL_QUESTIONS, ANY_PAYMENT, ATTEMPT};
+use crate::retries::RetriedRow;
+use crate::retries::queries::RETRIED;
 use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 use crate::types::{AttemptKind, Connector};
 
@@ -80,7 +82,9 @@ async fn described(snapshot: &Snapshot, question: AskingRow) -> Result<Option<Un
             None => return Ok(None),
         },
     };
-    let AskingRow { attempt_id, since, asks, next_ask_at, .. } = question;
-    let account_id = account;
+    let AskingRow { since, asks, next_ask_at, .. } = question;
+    let (account_id, retried) = (account, snapshot.one(&RETRIED, args![account, question.attempt_id]).await?);
+    let retried = retried.map(|record| record.row::<RetriedRow>(0)).transpose()?;
+    let attempt_id = retried.map_or(question.attempt_id, |retried| retried.try_id);
     Ok(Some(UnknownOutcome { account_id, about, attempt_id, kind, amount, reference, connector, since, asks, next_ask_at }))
 }

@@ -61,6 +61,11 @@ const DAMAGES: &[(&str, &str)] = &[
            FROM payment WHERE state = 3 AND account_id = (SELECT account_id FROM subscription_payment)
             AND id <> (SELECT payment_id FROM subscription_payment) LIMIT 1",
     ),
+    (
+        "I4.u",
+        "INSERT INTO retried_operation SELECT account_id, id, payment_id, 1, id, 1, 2, NULL, 1, 0 FROM attempt WHERE kind = 3 LIMIT 1",
+    ),
+    ("I4.u", "INSERT INTO retried_payment SELECT account_id, id, 1, 1, 0, false, 0 FROM payment WHERE state = 3 LIMIT 1"),
     ("I4.t", "INSERT INTO delayed_operation SELECT account_id, id, 0, 0, NULL, 0, 0, 0 FROM payment WHERE state = 3 LIMIT 1"),
     (
         "I3.d",

@@ -75,6 +75,7 @@ impl House {
                 payments::delays::MIGRATION,
                 payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
                 payments::TOLD_MIGRATION,
+                payments::retries::MIGRATION,
                 payments::fulfilments::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
             ],

@@ -63,7 +63,8 @@ impl Shop {
     }
 
     async fn capture(&self, key: &str, of: &PaymentRow, minor: i64) -> Result<Answer, PaymentsError> {
-        let ask = Capture { payment: Some(of.id), transaction: Some(of.attempt_id), amount: eur(minor), details: None };
+        let ask =
+            Capture { payment: Some(of.id), transaction: Some(of.attempt_id), amount: eur(minor), retried: false, details: None };
         self.house.payments.capture(&TERMS, ask, once("/capture", key)).await
     }
 
@@ -73,7 +74,13 @@ impl Shop {
     }
 
     async fn refund(&self, key: &str, of: &PaymentRow, minor: i64) -> Result<Answer, PaymentsError> {
-        let ask = Refund { payment: Some(of.id), transaction: Some(of.attempt_id), amount: Some(eur(minor)), details: None };
+        let ask = Refund {
+            payment: Some(of.id),
+            transaction: Some(of.attempt_id),
+            amount: Some(eur(minor)),
+            retried: false,
+            details: None,
+        };
         self.house.payments.refund(&TERMS, ask, once("/refund", key)).await
     }
 

@@ -122,6 +122,7 @@ impl Charge {
             token: self.source.token,
             method: self.source.method_id(),
             delay: self.delay,
+            tried_as: None,
             asked,
         }
     }

@@ -9,6 +9,7 @@ use ledger::recipes::HoldRelease;
 use messaging::Family;
 
 use crate::announce::Herald;
+use crate::retries;
 use crate::rows::PaymentRow;
 use crate::types::Connector;
 
@@ -45,11 +46,15 @@ impl Command for Lapse {
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<bool, Infallible> {
-        let Some(payment) = rows.get_mut::<PaymentRow>(&self.key) else { return Ok(false) };
-        let mut standing = payment.standing();
+        if rows.get::<PaymentRow>(&self.key).is_none() {
+            return Ok(false);
+        }
+        let mut standing = retries::standing_of(rows, self.key);
         let Some(minor) = standing.lapsing(now) else { return Ok(false) };
+        let retried = standing.retries;
         standing.lapse();
-        payment.adopt(&standing, now);
+        rows.must_mut::<PaymentRow>(&self.key).adopt(&standing, now);
+        retries::keep(rows, self.key, retried, &standing, now);
         // The posting of an authorisation's own attempt is its hold; the release under the same cause happens once, here.
         ledger::post(rows, &self.cause(), &self.release(minor), now).expect("what is released was held");
         self.herald.lapsed(rows, self.key, now);

@@ -22,7 +22,7 @@ pub(crate) use operate::{BeginOperation, Want};
 pub(crate) use retry::Retry;
 pub(crate) use session::{CreateSession, PatchSession};
 pub use settle::{Ending, Finished};
-pub(crate) use settle::{Settle, conclude, conclude_keys, post, settle};
+pub(crate) use settle::{Settle, conclude, conclude_keys, end_later, post, settle};
 
 use db::Rows;
 use idempotency::{Claim, Claimed, Known, Reply};

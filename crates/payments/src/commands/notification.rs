@@ -9,6 +9,7 @@ use ledger::recipes::{ChargebackLost, ChargebackOpen, ChargebackWon, Recipe};
 use crate::attempt::Attempt;
 use crate::notifications::{Event, Notification, NotificationState};
 use crate::origin::Origins;
+use crate::retries;
 use crate::rows::{AttemptRow, NotificationRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState, OriginKind, PaymentState, ReplyForm, Response};
 
@@ -190,9 +191,10 @@ impl TakeChargeback {
             }
             None => return NotificationState::Ignored,
         }
+        let undisputed = retries::standing_of(rows, self.attempt.payment_key()).state_undisputed();
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let won = state == AttemptState::Won;
-        payment.state = if won { payment.standing().state_by_totals() } else { PaymentState::ChargedBack };
+        payment.state = if won { undisputed } else { PaymentState::ChargedBack };
         payment.updated_at = now;
         if won {
             self.post(rows, &self.won(), now);

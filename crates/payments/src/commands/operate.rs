@@ -14,6 +14,7 @@ use crate::attempt::{Asked, Attempt};
 use crate::delays;
 use crate::earlier::EarlierTry;
 use crate::error::{AmountRefusal, Refusal};
+use crate::retries;
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::rules::{Operation, Standing};
 use crate::types::{AttemptKind, AttemptState, OriginKind, PaymentState, ReplyForm, Terms};
@@ -64,6 +65,8 @@ pub(crate) struct BeginOperation {
     pub(crate) details: Option<Arc<[u8]>>,
     /// Who asks.
     pub(crate) origin: OriginKind,
+    /// It is tried again where it fails for now; of a cancel it means nothing.
+    pub(crate) retried: bool,
 }
 
 /// The transaction an operation names.
@@ -126,7 +129,7 @@ impl BeginOperation {
         let operation = match self.want {
             Want::Capture(_) | Want::CaptureRest => Operation::Capture,
             Want::Cancel => Operation::Cancel,
-            Want::CancelOrRefund(_) if holds && payment.state == PaymentState::Authorised => Operation::Cancel,
+            Want::CancelOrRefund(_) if holds && payment.standing().underlying() == PaymentState::Authorised => Operation::Cancel,
             Want::Refund(_) | Want::CancelOrRefund(_) => Operation::Refund,
         };
         let fits = match operation {
@@ -215,6 +218,9 @@ impl Command for BeginOperation {
         if self.origin == OriginKind::Delay {
             delays::begin_keys(keys, payment);
         }
+        if self.retried {
+            retries::begin_keys(keys, (self.terms.account_id, self.attempt_id));
+        }
         // Without an amount the currency is not known yet, and the accounts are found when they are touched.
         if let Want::Refund(Some(amount)) | Want::CancelOrRefund(Some(amount)) = self.want {
             let (merchant, id, subject) = (self.terms.account_id, self.attempt_id.uuid(), payment.1.uuid());
@@ -239,6 +245,11 @@ impl Command for BeginOperation {
             delays::begin(rows, attempt.payment_key(), now)?;
         }
         rows.append(row);
+        if !self.retried || plan.operation == Operation::Cancel {
+            return Ok(Begun::Go(attempt));
+        }
+        let attempt = attempt.tried_as(Some(self.attempt_id));
+        retries::begin(rows, &attempt, now);
         Ok(Begun::Go(attempt))
     }
 }

@@ -14,6 +14,7 @@ use crate::earlier::{Earlier, unreachable};
 use crate::methods;
 use crate::origin::{Ended, Origins};
 use crate::payouts;
+use crate::retries;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, PaymentRow};
 use crate::rules::{CHALLENGE_SECONDS, Operation, Verdict};
 use crate::tokens;
@@ -63,7 +64,7 @@ impl Ending {
         }
     }
 
-    pub(super) const fn state(&self) -> AttemptState {
+    pub(crate) const fn state(&self) -> AttemptState {
         self.ended().state()
     }
 
@@ -88,6 +89,7 @@ impl Ended {
             Self::NotSent => AttemptState::NotSent,
             Self::AwaitingPayer => AttemptState::AwaitingPayer,
             Self::Expired => AttemptState::Expired,
+            Self::Waiting { .. } => AttemptState::Waiting,
         }
     }
 }
@@ -150,7 +152,7 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &O
         Ended::Errored => standing.judge(Verdict::Errored, now),
         Ended::AwaitingPayer => standing.judge(Verdict::AwaitingPayer, now),
         Ended::Expired => standing.judge(Verdict::Expired, now),
-        Ended::NotSent => {}
+        Ended::NotSent | Ended::Waiting { .. } => {} // only operations wait
     }
     payment.adopt(&standing, now);
     payment.attempt = ended.state();
@@ -169,7 +171,7 @@ fn settle_first(rows: &mut Rows, attempt: &Attempt, ending: &Ending, origins: &O
     match ended {
         Ended::NotSent if *ending == Ending::NeverSent => drop(rows.delete::<PaymentRow>(&key)),
         Ended::AwaitingPayer => await_payer(rows, attempt, origins.challenges(), now),
-        Ended::Approved | Ended::Declined | Ended::Errored | Ended::NotSent | Ended::Expired => {}
+        Ended::Approved | Ended::Declined | Ended::Errored | Ended::NotSent | Ended::Expired | Ended::Waiting { .. } => {}
     }
     if !matches!(ended, Ended::Approved | Ended::AwaitingPayer)
         && let Some(session) = session.and_then(|session| rows.get_mut::<CheckoutSessionRow>(&(attempt.account_id, session)))
@@ -221,19 +223,47 @@ fn settle_card(rows: &mut Rows, herald: &Herald, attempt: &Attempt, ended: Ended
 }
 
 fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Option<Ended> {
-    let row = rows.get_mut::<AttemptRow>(&attempt.row_key()?).filter(|row| row.state.is_open())?;
-    row.state = ending.ended().state();
-    row.response = ending.response().cloned();
+    let before = rows.get::<AttemptRow>(&attempt.row_key()?).map(|row| row.state).filter(|state| state.is_open())?;
+    if !retries::is_current(rows, attempt) {
+        return None;
+    }
+    let mut standing = retries::standing(rows, attempt);
+    match retries::after(rows, attempt, operation, ending, &standing, now) {
+        retries::After::Over(ending) => return Some(end_later(rows, attempt, operation, &ending, now)),
+        retries::After::Waits { first: false } => {}
+        retries::After::Waits { first: true } => {
+            let retried = standing.retries;
+            standing.keep_trying(operation);
+            rows.must_mut::<PaymentRow>(&attempt.payment_key()).adopt(&standing, now);
+            retries::keep(rows, attempt.payment_key(), retried, &standing, now);
+        }
+    }
+    enter_state(rows, attempt, AttemptState::Waiting, ending.response().cloned(), now);
+    Some(Ended::Waiting { was_pending: before == AttemptState::Unknown })
+}
+
+fn enter_state(rows: &mut Rows, attempt: &Attempt, state: AttemptState, response: Option<Response>, now: Timestamp) {
+    let row = rows.must_mut::<AttemptRow>(&(attempt.account_id, attempt.id));
+    row.state = state;
+    row.response = response;
     row.updated_at = now;
-    let payment = rows.must_mut::<PaymentRow>(&attempt.payment_key());
-    let mut standing = payment.standing();
-    let approved = ending.ended() == Ended::Approved;
+}
+
+/// A capture, cancel or refund is over: what it reserved becomes fact, or is given back.
+pub(crate) fn end_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending: &Ending, now: Timestamp) -> Ended {
+    enter_state(rows, attempt, ending.state(), ending.response().cloned(), now);
+    let mut standing = retries::standing(rows, attempt);
+    let (retried, approved) = (standing.retries, ending.ended() == Ended::Approved);
     if approved {
         standing.complete(operation, attempt.amount.minor());
     } else {
         standing.give_back(operation, attempt.amount.minor());
     }
-    payment.adopt(&standing, now);
+    if retries::was_tried_again(rows, attempt) {
+        standing.stop_trying(operation, !approved);
+    }
+    rows.must_mut::<PaymentRow>(&attempt.payment_key()).adopt(&standing, now);
+    retries::keep(rows, attempt.payment_key(), retried, &standing, now);
     match (operation, approved) {
         (Operation::Capture, true) => {
             post(rows, attempt, &attempt.release(), now);
@@ -249,7 +279,7 @@ fn settle_later(rows: &mut Rows, attempt: &Attempt, operation: Operation, ending
         }
         (Operation::Capture | Operation::Cancel, false) => {}
     }
-    Some(ending.ended())
+    ending.ended()
 }
 
 /// These recipes only move what the intent or the acquirer has made sure of, so a refusal is a defect; the panic keeps the command from
@@ -266,6 +296,7 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
     if let Some(row) = attempt.row_key() {
         keys.row::<AttemptRow>(row);
     }
+    retries::keys(keys, attempt);
     if ending.ended() == Ended::AwaitingPayer {
         keys.row::<ChallengeRow>(attempt.payment_key());
     }
@@ -360,7 +391,8 @@ impl Command for Settle {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<Finished>, HoldRefusal> {
         let attempt = &self.attempt;
-        if self.asked_for {
+        // What was learned of an earlier try answers nothing that is asked of this one.
+        if self.asked_for && retries::is_current(rows, attempt) {
             rows.delete::<AskingRow>(&(attempt.account_id, attempt.id));
         }
         let Some(ended) = settle(rows, attempt, &self.ending, &self.origins, now) else { return Ok(None) };

@@ -3,7 +3,7 @@
 use kernel::Timestamp;
 
 use super::types::{Delay, DelayedStep};
-use crate::rules::{Operation, Standing, allows};
+use crate::rules::{Operation, Standing};
 
 /// Longest delay: as long as a hold (spec of the payments API: seven days).
 pub const DELAY_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
@@ -43,8 +43,8 @@ pub fn next(step: DelayedStep, standing: &Standing, now: Timestamp) -> Next {
         _ if !held => Next::Over,
         // What was captured stays captured; the rest of the hold ends by itself.
         DelayedStep::Cancel if standing.captured > 0 => Next::Over,
-        DelayedStep::Cancel if standing.capturing > 0 || !allows(standing.state, Operation::Cancel) => Next::Wait,
-        DelayedStep::Capture if standing.capturable() == 0 || !allows(standing.state, Operation::Capture) => Next::Wait,
+        DelayedStep::Cancel if standing.capturing > 0 || !standing.permits(Operation::Cancel) => Next::Wait,
+        DelayedStep::Capture if standing.capturable() == 0 || !standing.permits(Operation::Capture) => Next::Wait,
         DelayedStep::Capture | DelayedStep::Cancel => Next::Go,
     }
 }

@@ -98,6 +98,7 @@ impl Delays {
             },
             details: None,
             origin: OriginKind::Delay,
+            retried: false,
         };
         match self.payments.operate(&terms, wanted, once(&payment)).await {
             Ok(_) => Ok(()),

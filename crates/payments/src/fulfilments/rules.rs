@@ -18,6 +18,9 @@ impl PaymentState {
             | Self::PartlyCaptured
             | Self::Captured
             | Self::PartlyRefunded
+            | Self::CaptureRetried
+            | Self::RefundRetried
+            | Self::CaptureFailed
             | Self::Refunded
             | Self::Cancelled
             | Self::Disputed

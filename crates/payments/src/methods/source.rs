@@ -180,7 +180,9 @@ pub(crate) fn settle(
             let status = match ended {
                 Ended::Declined => MethodStatus::Declined,
                 Ended::Expired => MethodStatus::Expired,
-                Ended::Approved | Ended::Errored | Ended::NotSent | Ended::AwaitingPayer => MethodStatus::Error,
+                Ended::Approved | Ended::Errored | Ended::NotSent | Ended::AwaitingPayer | Ended::Waiting { .. } => {
+                    MethodStatus::Error
+                }
             };
             rows.must_mut::<PaymentMethodRow>(&(account, method)).turn(status, now);
             tell(rows, herald, account, method, now);

@@ -40,6 +40,7 @@ impl Attempt {
             token: None,
             method: None,
             delay: None,
+            tried_as: None,
             asked,
         }
     }
@@ -73,7 +74,7 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, attempt: &Attempt, ending: &Endin
     match ending.ended() {
         Ended::Approved => ledger::keys(keys, &attempt.cause(), &attempt.payout_done()),
         Ended::Declined | Ended::Errored | Ended::NotSent => ledger::keys(keys, &attempt.cause(), &attempt.payout_failed()),
-        Ended::AwaitingPayer | Ended::Expired => {}
+        Ended::AwaitingPayer | Ended::Expired | Ended::Waiting { .. } => {}
     }
 }
 

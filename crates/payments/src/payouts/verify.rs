@@ -74,7 +74,8 @@ fn check(record: &Record, settled: bool, under_way: &mut UnderWay, report: &mut 
         | AttemptState::Expired
         | AttemptState::Disputed
         | AttemptState::Won
-        | AttemptState::Lost => {
+        | AttemptState::Lost
+        | AttemptState::Waiting => {
             checker.same(
                 UNBOOKED,
                 "posted for a payout that failed",

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The table of the payments API: status, sub-status, and whether capture, cancel and refund may be asked for.
-const TABLE: [(&str, &str, bool, bool, bool); 16] = [
+const TABLE: [(&str, &str, bool, bool, bool); 19] = [
     ("CREATED", "CREATED", false, false, false),
     ("PENDING", "AUTHORIZED", true, true, false),
     ("PENDING", "PENDING_PROVIDER_CONFIRMATION", false, false, false),
@@ -23,6 +23,9 @@ const TABLE: [(&str, &str, bool, bool, bool); 16] = [
     ("EXPIRED", "EXPIRED", false, false, false),
     ("IN_DISPUTE", "RECEIVED", false, false, false),
     ("CHARGEBACK", "LOST", false, false, false),
+    ("SUCCEEDED", "CAPTURE_RETRY_IN_PROCESS", true, false, true),
+    ("SUCCEEDED", "REFUND_RETRY_IN_PROCESS", true, false, true),
+    ("SUCCEEDED", "CAPTURE_RETRY_PROCESS_FAILED", true, true, true),
 ];
 
 #[test]
@@ -90,6 +93,49 @@ fn a_hold_is_good_until_its_last_microsecond() {
     assert_eq!((held.lapsing(end.plus_micros(-1)), held.lapsing(end)), (None, Some(500)));
 }
 
+#[test]
+fn what_is_tried_again_adds_nothing_to_what_amounts_allow() {
+    let allowed =
+        |standing: &Standing| [Operation::Capture, Operation::Cancel, Operation::Refund].map(|one| standing.permits(one));
+    let mut held = approved(Mode::Authorise, 500);
+    held.reserve(Operation::Capture, 200);
+    held.keep_trying(Operation::Capture);
+    assert_eq!((held.state, allowed(&held)), (PaymentState::CaptureRetried, [true, false, false]), "nothing is paid yet");
+    assert_eq!((held.plan_capture(eur(300), START), held.plan_cancel(START)), (Ok(300), Err(Refusal::InvalidStatus)));
+    assert_eq!(held.plan_capture(eur(301), START), Err(AmountRefusal::MoreThanLeft(eur(300)).into()));
+    assert_eq!(held.plan_refund(Some(eur(1)), None), Err(Refusal::InvalidStatus));
+    assert!(!held.can_be_disputed());
+    held.give_back(Operation::Capture, 200);
+    held.stop_trying(Operation::Capture, true);
+    assert_eq!((held.state, allowed(&held)), (PaymentState::CaptureFailed, [true, true, false]));
+    assert_eq!(held.plan_cancel(START), Ok(500));
+    held.lapse();
+    assert_eq!(held.state, PaymentState::Cancelled);
+
+    let mut paid = approved(Mode::Purchase, 500);
+    paid.reserve(Operation::Refund, 500);
+    paid.keep_trying(Operation::Refund);
+    assert_eq!((paid.state, allowed(&paid)), (PaymentState::RefundRetried, [false, false, true]), "a purchase holds nothing");
+    assert_eq!(paid.plan_refund(None, None), Err(AmountRefusal::MoreThanLeft(eur(0)).into()));
+    assert!(paid.can_be_disputed());
+    paid.give_back(Operation::Refund, 500);
+    paid.stop_trying(Operation::Refund, true);
+    assert_eq!(paid.state, PaymentState::Approved);
+}
+
+#[test]
+fn a_capture_is_tried_while_its_hold_stands_and_nothing_beside_a_dispute() {
+    let held = approved(Mode::Authorise, 500);
+    let end = START.plus_seconds(HOLD_SECONDS);
+    assert!(held.may_try_again(Operation::Capture, end.plus_micros(-1)) && !held.may_try_again(Operation::Capture, end));
+    let paid = approved(Mode::Purchase, 500);
+    assert!(paid.may_try_again(Operation::Refund, end) && !paid.may_try_again(Operation::Cancel, START));
+    for state in [PaymentState::Disputed, PaymentState::ChargedBack] {
+        assert!(!Standing { state, ..held }.may_try_again(Operation::Capture, START));
+        assert!(!Standing { state, ..paid }.may_try_again(Operation::Refund, START));
+    }
+}
+
 /// One thing that may happen to a payment.
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -97,6 +143,8 @@ enum Step {
     Ask(Operation, i64),
     /// The oldest operation under way goes through, or not.
     Settle(bool),
+    /// The oldest operation under way fails and is tried again, unless it is a cancel.
+    FailForNow,
     /// Time passes.
     Wait(i64),
     /// The sweep comes by.
@@ -112,6 +160,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (operation, 1..=110_i64).prop_map(|(operation, percent)| Step::Ask(operation, percent)),
         4 => any::<bool>().prop_map(Step::Settle),
+        2 => Just(Step::FailForNow),
         1 => (0..HOLD_SECONDS).prop_map(Step::Wait),
         1 => Just(Step::Sweep),
         1 => (1..=110_i64).prop_map(Step::Dispute),
@@ -124,6 +173,10 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     done: Vec<(Operation, i64)>,
     under_way: Vec<(Operation, i64)>,
+    /// Of those under way the ones that failed before.
+    tried_again: Vec<(Operation, i64)>,
+    /// A capture that was tried again failed, and nothing has gone through since.
+    capture_failed: bool,
     lapsed: bool,
     disputed: Option<i64>,
     lost: bool,
@@ -139,7 +192,11 @@ impl Model {
     }
 
     fn under_way(&self, operation: Operation) -> i64 {
-        Self::sum(&self.under_way, operation)
+        Self::sum(&self.under_way, operation) + Self::sum(&self.tried_again, operation)
+    }
+
+    fn tries_again(&self, wanted: Operation) -> bool {
+        self.tried_again.iter().any(|(operation, _)| *operation == wanted)
     }
 
     fn cancelled(&self) -> bool {
@@ -152,6 +209,9 @@ impl Model {
         match (captured, refunded) {
             _ if self.lost => PaymentState::ChargedBack,
             _ if self.disputed.is_some() => PaymentState::Disputed,
+            _ if self.tries_again(Operation::Capture) => PaymentState::CaptureRetried,
+            _ if self.tries_again(Operation::Refund) => PaymentState::RefundRetried,
+            _ if self.capture_failed && captured < amount && !self.cancelled() && !self.lapsed => PaymentState::CaptureFailed,
             (0, _) if self.cancelled() || self.lapsed => PaymentState::Cancelled,
             (0, _) => PaymentState::Authorised,
             (captured, refunded) if refunded == captured => PaymentState::Refunded,
@@ -182,19 +242,31 @@ proptest! {
                         Operation::Refund => standing.plan_refund(Some(eur(minor)), None),
                     };
                     if let Ok(minor) = plan {
-                        prop_assert!(allows(standing.state, operation));
+                        prop_assert!(standing.permits(operation) && allows(standing.state, operation));
                         standing.reserve(operation, minor);
                         model.under_way.push((operation, minor));
                     }
                 }
-                Step::Settle(_) if model.under_way.is_empty() => {}
+                Step::FailForNow if model.under_way.first().is_none_or(|(operation, _)| *operation == Operation::Cancel) => {}
+                Step::FailForNow => {
+                    let failed = model.under_way.remove(0);
+                    standing.keep_trying(failed.0);
+                    model.tried_again.push(failed);
+                }
+                Step::Settle(_) if model.under_way.is_empty() && model.tried_again.is_empty() => {}
                 Step::Settle(success) => {
-                    let (operation, minor) = model.under_way.remove(0);
+                    let again = model.under_way.is_empty();
+                    let (operation, minor) = if again { model.tried_again.remove(0) } else { model.under_way.remove(0) };
                     if success {
                         standing.complete(operation, minor);
                         model.done.push((operation, minor));
+                        model.capture_failed = false;
                     } else {
                         standing.give_back(operation, minor);
+                    }
+                    if again {
+                        standing.stop_trying(operation, !success);
+                        model.capture_failed |= !success && operation == Operation::Capture;
                     }
                 }
                 Step::Wait(seconds) => now = now.plus_seconds(seconds),
@@ -203,6 +275,7 @@ proptest! {
                         prop_assert_eq!(let_go, amount - model.done(Operation::Capture));
                         standing.lapse();
                         model.lapsed = true;
+                        model.capture_failed = false;
                     }
                 }
                 Step::Dispute(percent) => {
@@ -215,7 +288,7 @@ proptest! {
                 Step::Judged(won) => {
                     if model.disputed.take().is_some() {
                         model.lost = !won;
-                        standing.state = if won { standing.state_by_totals() } else { PaymentState::ChargedBack };
+                        standing.state = if won { standing.state_undisputed() } else { PaymentState::ChargedBack };
                     }
                 }
             }

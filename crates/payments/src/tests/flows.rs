@@ -150,9 +150,9 @@ on_both_engines! {
         let nobody = PaymentRow { id: PaymentId::from_bytes([9; 16]), ..paid.clone() };
         assert_eq!(refusal(house.capture("5", &nobody, 1).await), Refusal::PaymentNotFound);
         let stranger = Terms { account_id: kernel::AccountId::from_bytes([2; 16]), ..TERMS };
-        let ask = Refund { payment: Some(paid.id), transaction: Some(paid.attempt_id), amount: None, details: None };
+        let ask = Refund { payment: Some(paid.id), transaction: Some(paid.attempt_id), amount: None, retried: false, details: None };
         assert_eq!(refusal(house.payments.refund(&stranger, ask, once("/r", "6")).await), Refusal::PaymentNotFound);
-        let malformed = Capture { payment: None, transaction: None, amount: eur(1), details: None };
+        let malformed = Capture { payment: None, transaction: None, amount: eur(1), retried: false, details: None };
         assert_eq!(refusal(house.payments.capture(&TERMS, malformed, once("/c", "7")).await), Refusal::PaymentNotFound);
         let unknown = AttemptId::from_bytes([8; 16]);
         assert_eq!(refusal(house.refund("8", &paid, unknown, None).await), Refusal::TransactionNotFound);
@@ -164,7 +164,7 @@ on_both_engines! {
     async fn refunds_stop_at_the_negative_limit(house) {
         let paid = house.purchase("p", 10_000).await;
         let poor = Terms { negative_limit: 0, ..TERMS };
-        let ask = Refund { payment: Some(paid.id), transaction: Some(paid.attempt_id), amount: None, details: None };
+        let ask = Refund { payment: Some(paid.id), transaction: Some(paid.attempt_id), amount: None, retried: false, details: None };
         let answer = house.payments.refund(&poor, ask, once("/refund", "1")).await;
         assert_eq!(refusal(answer), AmountRefusal::BelowFloor.into());
         house.refund("2", &paid, paid.attempt_id, None).await.expect("the limit allows it");

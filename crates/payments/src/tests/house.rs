@@ -111,6 +111,7 @@ impl House {
                 delays::MIGRATION,
                 crate::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
                 crate::TOLD_MIGRATION,
+                retries::MIGRATION,
                 fulfilments::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
             ],
@@ -178,7 +179,8 @@ impl House {
     }
 
     pub(crate) async fn capture(&self, key: &str, of: &PaymentRow, minor: i64) -> Result<Answer, PaymentsError> {
-        let ask = Capture { payment: Some(of.id), transaction: Some(of.attempt_id), amount: eur(minor), details: None };
+        let ask =
+            Capture { payment: Some(of.id), transaction: Some(of.attempt_id), amount: eur(minor), retried: false, details: None };
         self.payments.capture(&TERMS, ask, once("/capture", key)).await
     }
 
@@ -194,7 +196,13 @@ impl House {
         transaction: AttemptId,
         minor: Option<i64>,
     ) -> Result<Answer, PaymentsError> {
-        let ask = Refund { payment: Some(of.id), transaction: Some(transaction), amount: minor.map(eur), details: None };
+        let ask = Refund {
+            payment: Some(of.id),
+            transaction: Some(transaction),
+            amount: minor.map(eur),
+            retried: false,
+            details: None,
+        };
         self.payments.refund(&TERMS, ask, once("/refund", key)).await
     }
 

@@ -13,6 +13,7 @@ mod links;
 mod payers;
 mod payouts;
 mod recovery;
+mod retries;
 mod routes;
 mod steps;
 mod subscriptions;

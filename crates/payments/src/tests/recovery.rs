@@ -211,8 +211,13 @@ fn a_refund_survives_a_crash_at_every_step() {
         bank.will(&[does]);
         let (payments, named) = (process.house.payments.clone(), paid.clone());
         process.runtime.spawn(async move {
-            let ask =
-                Refund { payment: Some(named.id), transaction: Some(named.attempt_id), amount: Some(eur(900)), details: None };
+            let ask = Refund {
+                payment: Some(named.id),
+                transaction: Some(named.attempt_id),
+                amount: Some(eur(900)),
+                retried: false,
+                details: None,
+            };
             payments.refund(&TERMS, ask, once("/refund", "r")).await
         });
         std::thread::sleep(Duration::from_millis(300));

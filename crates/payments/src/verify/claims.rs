@@ -21,8 +21,8 @@ struct Effect {
     money: Option<Money>,
     /// The id that the recorded reply must carry, where it is known.
     shown_as: Option<Uuid>,
-    /// It goes on after its reply: the payer had to be asked.
-    challenged: bool,
+    /// It goes on after its reply: the payer had to be asked, or it is tried again.
+    goes_on: bool,
     /// Of whose amount the reply's own amount speaks: a refund's reply shows the payment.
     shows_amount: bool,
 }
@@ -66,27 +66,28 @@ pub(super) async fn verify(snapshot: &mut Snapshot, now: Timestamp, report: &mut
 
 fn effect(record: &Record, row: &ClaimRow) -> Result<Option<Effect>, Fault> {
     let first = <ClaimRow as db::Table>::META.columns.len();
-    let challenged = record.get::<Option<Uuid>>(first + 9)?.is_some();
+    let goes_on = record.get::<Option<Uuid>>(first + 9)?.is_some();
     if let Some(state) = record.get::<Option<AttemptState>>(first)? {
         let money = Money::new(record.get(first + 1)?, record.get::<Currency>(first + 2)?);
         // A card check is answered with the method that it was for.
         let checks = record.get::<Option<OriginKind>>(first + 11)? == Some(OriginKind::Enrolment);
         let shown_as = (!checks).then_some(row.subject);
-        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged, shows_amount: !checks }));
+        return Ok(Some(Effect { state, money: Some(money), shown_as, goes_on, shows_amount: !checks }));
     }
     if let Some(state) = record.get::<Option<AttemptState>>(first + 3)? {
         let money = Money::new(record.get(first + 4)?, record.get::<Currency>(first + 5)?);
         let refund = record.get::<ReplyForm>(first + 6)? == ReplyForm::Refund;
         let shown_as = if refund { record.get(first + 7)? } else { Some(row.subject) };
-        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: !refund }));
+        let goes_on = record.get::<Option<Uuid>>(first + 19)?.is_some();
+        return Ok(Some(Effect { state, money: Some(money), shown_as, goes_on, shows_amount: !refund }));
     }
     if let Some(state) = record.get::<Option<AttemptState>>(first + 12)? {
         let money = Money::new(record.get(first + 13)?, record.get::<Currency>(first + 14)?);
         let shown_as = Some(row.subject);
-        return Ok(Some(Effect { state, money: Some(money), shown_as, challenged: false, shows_amount: true }));
+        return Ok(Some(Effect { state, money: Some(money), shown_as, goes_on: false, shows_amount: true }));
     }
     let made =
-        |id| Effect { state: AttemptState::Succeeded, money: None, shown_as: Some(id), challenged: false, shows_amount: false };
+        |id| Effect { state: AttemptState::Succeeded, money: None, shown_as: Some(id), goes_on: false, shows_amount: false };
     if let Some(amount) = record.get::<Option<i64>>(first + 15)? {
         let money = Money::new(amount, record.get::<Currency>(first + 16)?);
         return Ok(Some(Effect { money: Some(money), shows_amount: true, ..made(row.subject) }));
@@ -115,7 +116,7 @@ fn check_effect(row: &ClaimRow, effect: Option<&Effect>, report: &mut Report) {
     };
     let open = effect.is_some_and(|effect| effect.state.is_open());
     match (row.status, effect) {
-        (ClaimStatus::Done, Some(effect)) if (!open || effect.challenged) && effect.state != AttemptState::NotSent => {}
+        (ClaimStatus::Done, Some(effect)) if (!open || effect.goes_on) && effect.state != AttemptState::NotSent => {}
         (ClaimStatus::InProgress | ClaimStatus::Unknown, Some(_)) if open => {}
         (ClaimStatus::Done, _) => report.broken(ONE_EFFECT.0, "effect of a finished claim", row.scope(), "a finished one", found),
         (_, _) => report.broken(ONE_EFFECT.0, "effect of an open claim", row.scope(), "one under way", found),

@@ -23,7 +23,7 @@ pub(crate) use totals::Checker;
 
 use crate::methods;
 use crate::rows::AskingRow;
-use crate::{delays, fulfilments, links, payouts, subscriptions};
+use crate::{delays, fulfilments, links, payouts, retries, subscriptions};
 
 pub(crate) type Rule = (&'static str, &'static str);
 
@@ -70,6 +70,7 @@ pub async fn verify(
     links::verify::verify(snapshot, report).await?;
     subscriptions::verify::verify(snapshot, report).await?;
     delays::verify::verify(snapshot, strictness.settled, report).await?;
+    retries::verify::verify(snapshot, strictness.settled, report).await?;
     fulfilments::verify::verify(snapshot, report).await?;
     disputes::verify(snapshot, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;

@@ -8,7 +8,7 @@ use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 
 pub(super) static QUESTIONS: Sql = sql!("SELECT {} FROM asking", AskingRow);
 
-// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`; $13 disputed, $14 lost; $15 the fees' kind of account.
+// $1 capture, $2 cancel, $3 refund; $4 and $5 the open states, $6 succeeded; $7 … $12 the recipes in the order of `Posted`; $13 disputed, $14 lost; $15 the fees' kind of account; $16 waiting, which reserves as well.
 pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
     "SELECT {},
             COALESCE(a_captured, 0), COALESCE(a_capturing, 0), COALESCE(a_voided, 0), COALESCE(a_refunded, 0),
@@ -19,10 +19,10 @@ pub(super) static PAYMENTS_WITH_TOTALS: Sql = sql!(
        LEFT JOIN (
             SELECT account_id AS a_account, payment_id AS a_payment,
                    CAST(SUM(CASE WHEN kind = $1 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_captured,
-                   CAST(SUM(CASE WHEN kind IN ($1, $2) AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_capturing,
+                   CAST(SUM(CASE WHEN kind IN ($1, $2) AND state IN ($4, $5, $16) THEN amount ELSE 0 END) AS BIGINT) AS a_capturing,
                    CAST(SUM(CASE WHEN kind = $2 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_voided,
                    CAST(SUM(CASE WHEN kind = $3 AND state = $6 THEN amount ELSE 0 END) AS BIGINT) AS a_refunded,
-                   CAST(SUM(CASE WHEN kind = $3 AND state IN ($4, $5) THEN amount ELSE 0 END) AS BIGINT) AS a_refunding,
+                   CAST(SUM(CASE WHEN kind = $3 AND state IN ($4, $5, $16) THEN amount ELSE 0 END) AS BIGINT) AS a_refunding,
                    CAST(SUM(CASE WHEN state IN ($4, $5) THEN 1 ELSE 0 END) AS BIGINT) AS a_open,
                    CAST(SUM(CASE WHEN state = $13 THEN amount ELSE 0 END) AS BIGINT) AS a_disputed,
                    CAST(SUM(CASE WHEN state = $14 THEN amount ELSE 0 END) AS BIGINT) AS a_lost,
@@ -53,7 +53,7 @@ pub(super) static LATER_ATTEMPTS: Sql = sql!(
          ON p_account = account_id AND p_id = payment_id
        LEFT JOIN (
             SELECT account_id AS r_account, named AS r_named, CAST(SUM(amount) AS BIGINT) AS r_sum
-              FROM attempt WHERE kind = $1 AND state IN ($2, $3, $4) GROUP BY account_id, named) AS r
+              FROM attempt WHERE kind = $1 AND state IN ($2, $3, $4, $5) GROUP BY account_id, named) AS r
          ON r_account = account_id AND r_named = id
        LEFT JOIN (SELECT account_id AS q_account, attempt_id AS q_attempt FROM asking) AS q
          ON q_account = account_id AND q_attempt = id
@@ -71,7 +71,7 @@ pub(super) static IDS_USED_TWICE: Sql = sql!(
 // In the order of the table: that of the key leads to another page for each claim.
 pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
     "SELECT {}, p_attempt, p_amount, p_currency, a_state, a_amount, a_currency, a_form, a_payment, s_id, c_id, w_id, p_origin,
-            o_state, o_amount, o_currency, l_amount, l_currency, u_id, f_id
+            o_state, o_amount, o_currency, l_amount, l_currency, u_id, f_id, r_id
        FROM claim
        LEFT JOIN (SELECT account_id AS p_account, id AS p_id, attempt AS p_attempt, amount AS p_amount, currency AS p_currency,
                          origin AS p_origin FROM payment) AS p ON p_account = account_id AND p_id = subject
@@ -92,7 +92,9 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
                     FROM payment_link) AS l ON l_account = account_id AND l_id = subject
        LEFT JOIN (SELECT account_id AS u_account, id AS u_id FROM subscription) AS u
          ON u_account = account_id AND u_id = subject
-       LEFT JOIN (SELECT account_id AS f_account, id AS f_id FROM fulfilment) AS f ON f_account = account_id AND f_id = subject",
+       LEFT JOIN (SELECT account_id AS f_account, id AS f_id FROM fulfilment) AS f ON f_account = account_id AND f_id = subject
+       LEFT JOIN (SELECT account_id AS r_account, attempt_id AS r_id FROM retried_operation WHERE earlier IS NOT NULL) AS r
+         ON r_account = account_id AND r_id = subject",
     ClaimRow
 );
 

@@ -61,6 +61,7 @@ pub(super) async fn verify(snapshot: &mut Snapshot, settled: bool, report: &mut 
         AttemptState::Disputed,
         AttemptState::Lost,
         AccountKind::Fees,
+        AttemptState::Waiting,
     ];
     snapshot
         .each(&PAYMENTS_WITH_TOTALS, sums, |record| {
@@ -68,7 +69,8 @@ pub(super) async fn verify(snapshot: &mut Snapshot, settled: bool, report: &mut 
             check_payment(&record, settled, &mut under_way, report)
         })
         .await?;
-    let counted = args![AttemptKind::Refund, AttemptState::Sending, AttemptState::Unknown, AttemptState::Succeeded];
+    let counted =
+        args![AttemptKind::Refund, AttemptState::Sending, AttemptState::Unknown, AttemptState::Succeeded, AttemptState::Waiting];
     snapshot
         .each(&LATER_ATTEMPTS, counted, |record| {
             attempts += 1;
@@ -191,9 +193,11 @@ fn check_totals(row: &PaymentRow, operations: &Operations, checker: &mut Checker
         AttemptState::Errored => PaymentState::Errored,
         AttemptState::Succeeded if operations.disputed > 0 => PaymentState::Disputed,
         AttemptState::Succeeded if operations.lost > 0 => PaymentState::ChargedBack,
+        AttemptState::Succeeded if row.state.is_retried() => row.state, // compared with what is tried again
         AttemptState::Succeeded => row.standing().state_by_totals(),
         AttemptState::AwaitingPayer => PaymentState::AwaitingPayer,
-        AttemptState::Disputed | AttemptState::Won | AttemptState::Lost => PaymentState::Created, // never of a first attempt
+        // Never of a first attempt.
+        AttemptState::Disputed | AttemptState::Won | AttemptState::Lost | AttemptState::Waiting => PaymentState::Created,
         AttemptState::Expired => PaymentState::Expired,
     };
     checker.same(SHOWN, "status", expected.sub_status(), row.state.sub_status());

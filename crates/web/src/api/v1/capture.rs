@@ -31,7 +31,8 @@ object! {
         reason: CaptureReason,
         /// Comes back unchanged; at most 64 KiB.
         additional_data: Option<Echoed>,
-        /// Accepted and shown.
+        /// Try it again later where the acquirer cannot be reached or refuses for now: 5 and 50 minutes, 6, 24, 48 and 96 hours after the
+        /// first try. The answer does not wait for that: the transaction is `PENDING`.
         simplified_mode: bool = false,
     }
 }
@@ -49,6 +50,7 @@ words! {
 /// What a body asks for, but for the ids in the path.
 pub(super) struct Asked {
     amount: Money,
+    retried: bool,
     details: Option<Arc<[u8]>>,
 }
 
@@ -69,7 +71,7 @@ impl Body for CaptureBody {
             simplified_mode: self.simplified_mode,
             ..OperationDetails::default()
         });
-        Some(Asked { amount: self.amount.0, details })
+        Some(Asked { amount: self.amount.0, retried: self.simplified_mode, details })
     }
 }
 
@@ -83,7 +85,7 @@ pub(super) fn route() -> Guarded {
             .example(
                 r#"{"merchant_reference": "parcel-1", "amount": {"currency": "EUR", "value": 10}, "reason": "PRODUCT_CONFIRMED"}"#,
             )
-            .replies(StatusCode::OK, "The capture. A declined one has the status `DECLINED`.", operation_reply())
+            .replies(StatusCode::OK, "The capture. A declined one has the status `DECLINED`, one that is tried again `PENDING`.", operation_reply())
             .drawn(super::views::sample::operation_reply)
             .refusals(&[
                 (Code::InvalidAmount, "More than is left to capture, or another currency."),
@@ -99,8 +101,8 @@ async fn capture(
     State(web): State<Web>,
     once: Once<Required, CaptureBody>,
 ) -> Response {
-    let Asked { amount, details } = once.ask;
-    let ask = Capture { payment, transaction, amount, details };
+    let Asked { amount, retried, details } = once.ask;
+    let ask = Capture { payment, transaction, amount, retried, details };
     let answered = web.wiring.payments.capture(&caller.terms(), ask, once.key.clone()).await;
     answer(&web, Some(&once.key), answered)
 }

@@ -31,7 +31,8 @@ object! {
         description: Option<Prose<3, 255>>,
         /// Why.
         reason: Option<RefundReason>,
-        /// Accepted and shown.
+        /// Try it again later where the acquirer cannot be reached or refuses for now: 5 and 50 minutes, 6, 24, 48 and 96 hours after the
+        /// first try. The answer does not wait for that: the transaction is `PENDING`.
         simplified_mode: bool = false,
     }
 }
@@ -53,6 +54,7 @@ words! {
 /// What a body asks for, but for the ids in the path.
 pub(super) struct Asked {
     amount: Option<Money>,
+    retried: bool,
     details: Option<Arc<[u8]>>,
 }
 
@@ -76,7 +78,7 @@ impl Body for RefundBody {
             simplified_mode: self.simplified_mode,
             ..OperationDetails::default()
         });
-        Some(Asked { amount, details })
+        Some(Asked { amount, retried: self.simplified_mode, details })
     }
 }
 
@@ -91,7 +93,7 @@ pub(super) fn route() -> Guarded {
             )
             .params(&[PAYMENT_PARAM, TRANSACTION_PARAM])
             .example(r#"{"merchant_reference": "return-7", "amount": {"currency": "EUR", "value": 5}, "reason": "REQUESTED_BY_CUSTOMER"}"#)
-            .replies(StatusCode::OK, "The payment; `transactions` is the refund.", payment_reply())
+            .replies(StatusCode::OK, "The payment; `transactions` is the refund, `PENDING` where it is tried again.", payment_reply())
             .refusals(&[
                 (Code::InvalidAmount, "More than is left to give back, more than your balance covers, or another currency."),
                 (Code::InvalidStatus, "Nothing of the payment can be given back."),
@@ -106,8 +108,8 @@ async fn refund(
     State(web): State<Web>,
     once: Once<Required, RefundBody>,
 ) -> Response {
-    let Asked { amount, details } = once.ask;
-    let ask = Refund { payment, transaction, amount, details };
+    let Asked { amount, retried, details } = once.ask;
+    let ask = Refund { payment, transaction, amount, retried, details };
     let answered = web.wiring.payments.refund(&caller.terms(), ask, once.key.clone()).await;
     answer(&web, Some(&once.key), answered)
 }

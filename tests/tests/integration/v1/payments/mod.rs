@@ -9,4 +9,5 @@ mod fulfilments;
 mod read;
 mod recovery;
 mod refund;
+mod retried;
 mod unknown_outcome;

@@ -20,7 +20,8 @@ view! {
         country: Country,
         /// CREATED, PENDING, SUCCEEDED, REFUNDED, CANCELED, VERIFIED, DECLINED, EXPIRED or ERROR.
         status: Word,
-        /// What it is exactly.
+        /// What it is exactly; `CAPTURE_RETRY_IN_PROCESS` or `REFUND_RETRY_IN_PROCESS` while an operation is tried again,
+        /// `CAPTURE_RETRY_PROCESS_FAILED` when a capture failed at every try.
         sub_status: Word,
         merchant_order_id: &'a str,
         merchant_reference: Option<&'a str>,
@@ -43,6 +44,7 @@ view! {
         payment_link_id: Option<&'a str>,
         subscription_code: Option<&'a str>,
         routing_rules: RoutingView,
+        /// Whether its latest transaction is an operation that was asked to be tried again where it fails for now.
         simplified_mode: bool,
     }
 }
@@ -158,7 +160,8 @@ impl PaymentView<'_> {
         let run = facts.authentication();
         let sent = || ThreeDSecure::of(details.three_d_secure.as_deref());
         let three_d_secure = run.as_ref().map_or_else(sent, ThreeDSecure::ours);
-        drawn(&PaymentView::of(facts, &details, &three_d_secure, latest, history))
+        let simplified_mode = operations.last().is_some_and(|operation| operation.simplified_mode);
+        drawn(&PaymentView { simplified_mode, ..PaymentView::of(facts, &details, &three_d_secure, latest, history) })
     }
 }
 

@@ -1,0 +1,51 @@
+//! Finds operations whose time has come and tries them. Runs in every process; each try is taken by a guarded update.
+
+use std::sync::Arc;
+
+use db::Fault;
+use futures_util::{StreamExt, stream};
+use kernel::AttemptId;
+
+use super::commands::Take;
+use super::queries;
+use super::rows::RetriedRow;
+use crate::commands::{Ending, Settle};
+use crate::errands::Errand;
+use crate::service::Inner;
+
+/// Operations looked at in one go.
+const PAGE: u32 = 500;
+/// Tries made at the same time.
+const AT_ONCE: usize = 16;
+
+impl Inner {
+    /// Tries everything whose time has come.
+    pub(crate) async fn try_again_due(self: &Arc<Self>) -> Result<(), Fault> {
+        let due = queries::due(self.store.reader(), self.now(), PAGE).await?;
+        stream::iter(due)
+            .for_each_concurrent(AT_ONCE, |row| async move {
+                let operation = row.attempt_id;
+                if let Err(fault) = self.try_again(row).await {
+                    tracing::warn!(attempt = %operation, %fault, "an operation could not be tried again; it is looked at again");
+                }
+            })
+            .await;
+        Ok(())
+    }
+
+    async fn try_again(self: &Arc<Self>, row: RetriedRow) -> Result<(), Fault> {
+        let Some(due) = row.due_at else { return Ok(()) };
+        let (key, try_id, origins) = ((row.account_id, row.attempt_id), AttemptId::new(&self.source), self.origins.clone());
+        let taken = self.store.writer().run(Take { key, due, try_id, origins }).await?;
+        let Ok(Some(attempt)) = taken else { return Ok(()) };
+        let outcome = self.follow_up(&attempt).await;
+        let ending = match Ending::of(&outcome) {
+            Some(ending) => Some(ending),
+            None => self.ask_while_waiting(&attempt, &outcome).await,
+        };
+        // Where nothing is certain, the question stands that was opened with the intent.
+        let Some(ending) = ending else { return Ok(()) };
+        let settle = Settle { attempt, ending, asked_for: true, origins: self.origins.clone() };
+        self.run_settle(settle.clone()).await.inspect_err(|_| self.run_errand(Errand::Settle(Box::new(settle)), None))
+    }
+}
