@@ -21,4 +21,5 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
     payments::TOLD_MIGRATION,
     access::PLATFORM_KEY_MIGRATION,
+    payments::reports::MIGRATION,
 ];

@@ -133,7 +133,11 @@ impl House {
     }
 
     pub(crate) async fn payment(&self, order: &str) -> Option<PaymentRead> {
-        self.payments.by_order(MERCHANT, order).await.expect("the store works").pop()
+        self.payments
+            .by_order(MERCHANT, order, None)
+            .await
+            .expect("the store works")
+            .and_then(|page| page.items.into_iter().last())
     }
 }
 

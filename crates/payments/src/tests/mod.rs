@@ -12,6 +12,7 @@ mod links;
 mod payers;
 mod payouts;
 mod recovery;
+mod reports;
 mod routes;
 mod steps;
 mod subscriptions;

@@ -13,6 +13,7 @@ mod payments;
 mod payouts;
 mod permissions;
 mod rate_limit;
+mod reports;
 mod routing_rules;
 mod stripe;
 mod subscriptions;

@@ -8,4 +8,5 @@ mod delayed;
 mod read;
 mod recovery;
 mod refund;
+mod search;
 mod unknown_outcome;
