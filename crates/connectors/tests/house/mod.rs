@@ -75,6 +75,7 @@ impl House {
                 payments::delays::MIGRATION,
                 payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
                 payments::TOLD_MIGRATION,
+                payments::reports::MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

@@ -31,6 +31,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::delays::MIGRATION,
     payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
     payments::TOLD_MIGRATION,
+    payments::reports::MIGRATION,
 ];
 
 /// No card is stored.

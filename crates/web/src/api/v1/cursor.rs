@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::envelope::{Code, Problem};
 
-/// Bytes that tell one list from another.
-const LIST_BYTES: usize = 8;
-/// Characters of a cursor: an id and a list in hexadecimal digits.
-const CURSOR_CHARS: usize = 2 * (16 + LIST_BYTES);
+/// Bytes that tell the same place of one list from that of another.
+const CHECK_BYTES: usize = 8;
+/// Characters of a cursor: an id and a check in hexadecimal digits.
+const CURSOR_CHARS: usize = 2 * (16 + CHECK_BYTES);
 
 /// A list that is read page by page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct List([u8; LIST_BYTES]);
+pub(super) struct List([u8; 32]);
 
 impl List {
     /// The list of this name and account for which these words were said.
@@ -25,14 +25,15 @@ impl List {
             text.push('\0');
             text.push_str(word.unwrap_or_default());
         }
-        let mut list = [0; LIST_BYTES];
-        list.copy_from_slice(&sha256(&[text.as_bytes()])[..LIST_BYTES]);
-        List(list)
+        List(sha256(&[text.as_bytes()]))
     }
 
     /// The text for the page that begins behind this.
     pub(super) fn cursor<K>(self, behind: Id<K>) -> String {
-        format!("{}{:016x}", behind.uuid().simple(), u64::from_be_bytes(self.0))
+        let hash = sha256(&[&self.0, &behind.bytes()]);
+        let mut check = [0; CHECK_BYTES];
+        check.copy_from_slice(&hash[..CHECK_BYTES]);
+        format!("{}{:016x}", behind.uuid().simple(), u64::from_be_bytes(check))
     }
 
     /// What the page begins behind; `None` where it is the first one.
