@@ -207,6 +207,25 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn a_long_report_is_sent_while_it_is_read(world) {
+        let merchant = world.merchant();
+        let day = today(&merchant).await;
+        let some = (0..10).map(|_| async {
+            for _ in 0..28 {
+                merchant.pays(merchant.purchase("1 EUR")).await;
+            }
+        });
+        futures_util::future::join_all(some).await;
+        let id = report(&merchant, ask("PAYMENTS", &day, json!({}))).await.at("/id");
+        let answer = merchant.get(&format!("/v1/reports/{id}/download")).await.expect(200);
+        assert_eq!((answer.header("content-length"), answer.header("transfer-encoding")), (None, Some("chunked")));
+        let lines = table(answer.text());
+        assert!(lines.len() > 280, "more than one page: {}", lines.len());
+        assert!(column(&lines, "id").is_sorted());
+        let again = merchant.get(&format!("/v1/reports/{id}/download")).await.expect(200);
+        assert_eq!(again.text(), answer.text());
+    }
+
     async fn payouts_are_listed(world) {
         let merchant = world.merchant();
         let day = today(&merchant).await;
