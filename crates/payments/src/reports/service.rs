@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use db::{Fault, Reader};
 use kernel::{AccountId, Id, ReportId};
+use tokio::sync::Semaphore;
 
 use super::commands::{Create, Sweep};
 use super::queries::{self, Range, Walked, payments_of};
@@ -18,6 +19,9 @@ use crate::service::Payments;
 
 /// How many reports one sweep command takes.
 const SWEEP_REPORTS_MAX: u32 = 250;
+
+/// Whose turn it is to read a page. One at a time in a process: however many reports are downloaded, a connection is left to everybody else.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 impl Payments {
     /// Makes a report.
@@ -144,7 +148,9 @@ impl ReportReader {
         let no_payments = payments.is_over(reader).await?;
         if steps.is_empty() && !operations.is_over(reader).await? {
             let found = Vec::from(std::mem::take(&mut operations.read));
+            let turn = TURN.acquire().await;
             let mut of = payments_of(reader, report.account_id, &found).await?;
+            drop(turn);
             steps.extend(found.into_iter().filter_map(|operation| {
                 let payment = of.get_mut(&operation.payment_id)?.clone();
                 Some(Step { payment, operation: Some(operation) })
@@ -202,7 +208,9 @@ impl<K, T: Walked<Id = Id<K>>> Walk<T> {
     /// Whether nothing is left; reads the next page if nothing is at hand.
     async fn is_over(&mut self, reader: &Reader) -> Result<bool, Fault> {
         if self.read.is_empty() && !self.is_last {
+            let turn = TURN.acquire().await;
             self.read = T::page(reader, self.range).await?.into();
+            drop(turn);
             self.is_last = self.read.len() < queries::LINES_PAGE_MAX as usize;
             if let Some(last) = self.read.back() {
                 self.range.after = last.id();

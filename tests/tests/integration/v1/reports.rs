@@ -14,7 +14,8 @@ async fn today(merchant: &Actor) -> (String, String) {
 
 fn ask(kind: &str, (from, to): &(String, String), more: Value) -> Value {
     let mut body = json!({ "type": kind, "start_date": from, "end_date": to });
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    let Value::Object(more) = more else { panic!("not an object: {more}") };
+    body.as_object_mut().expect("an object").extend(more);
     body
 }
 
@@ -30,7 +31,7 @@ async fn download(merchant: &Actor, body: Value) -> Vec<Value> {
 }
 
 fn table(text: &str) -> Vec<Value> {
-    let mut lines = text.strip_suffix("\r\n").expect("the last line ends too").split("\r\n").map(|line| cells(line));
+    let mut lines = text.strip_suffix("\r\n").expect("the last line ends too").split("\r\n").map(cells);
     let header = lines.next().expect("a header");
     lines
         .map(|cells| {

@@ -23,9 +23,9 @@ object! {
     pub(super) struct CreateReportBody {
         /// What its lines are.
         kind as "type": Kind,
-        /// Only what was made at this time or later.
+        /// Only what was made at this time or later; a date alone is its beginning in UTC.
         start_date: Moment,
-        /// Only what was made before this time; at most 62 days after `start_date`.
+        /// Only what was made before this time; at most 62 days after `start_date`. A date alone is its beginning too.
         end_date: Moment,
         /// Your own name for the report.
         merchant_reference_id: Option<Text<1, 255>>,

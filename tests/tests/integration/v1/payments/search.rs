@@ -81,7 +81,7 @@ on_both_engines! {
         let (first, second) = (time(&early.exchange.json()), time(&held.exchange.json()));
         let everything = [&kroner.id, &declined, &held.id, &early.id];
         for (query, expected) in [
-            ("".to_owned(), everything.to_vec()),
+            (String::new(), everything.to_vec()),
             ("&status=&sub_status=&currency=&created_to=&cursor=".to_owned(), everything.to_vec()),
             ("&status=DECLINED".to_owned(), vec![&declined]),
             ("&status=PENDING,%20DECLINED".to_owned(), vec![&declined, &held.id]),
