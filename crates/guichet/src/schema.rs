@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::TOLD_MIGRATION,
     access::PLATFORM_KEY_MIGRATION,
     payments::retries::MIGRATION,
+    payments::reports::MIGRATION,
     payments::fulfilments::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
 ];

@@ -18,6 +18,8 @@ use crate::telemetry;
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// How often the cards of one-time tokens whose time is over are destroyed: a code must not outlive its token.
 const SWEEP_TOKENS_EVERY: Duration = Duration::from_secs(1);
+/// How often reports whose time is over are taken off.
+const SWEEP_REPORTS_EVERY: Duration = Duration::from_mins(1);
 /// How often histograms are folded, so that they do not grow.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,7 @@ pub fn start(
     let sweeper = sweep(store.clone(), idempotency.clone(), closing.clone());
     let folder = every(FOLD_EVERY, closing.clone(), || async { telemetry::fold() });
     let tokens = sweep_tokens(payments.clone(), closing.clone());
+    let reports = sweep_reports(payments.clone(), closing.clone());
     let (payments, stop) = (payments.clone(), closing.clone());
     let recovery = async move { payments.resolve_until(stop.cancelled()).await };
     let (subscriptions, stop) = (subscriptions.clone(), closing.clone());
@@ -43,6 +46,7 @@ pub fn start(
         tokio::spawn(sweeper),
         tokio::spawn(folder),
         tokio::spawn(tokens),
+        tokio::spawn(reports),
         tokio::spawn(recovery),
         tokio::spawn(billing),
         tokio::spawn(deliveries),
@@ -78,6 +82,18 @@ async fn sweep_tokens(payments: Payments, closing: CancellationToken) {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "one-time tokens whose time is over were swept away"),
             Err(fault) => tracing::warn!(%fault, "one-time tokens could not be swept away; the next round will"),
+        }
+    })
+    .await;
+}
+
+/// Takes off reports whose time is over, again and again.
+async fn sweep_reports(payments: Payments, closing: CancellationToken) {
+    every(SWEEP_REPORTS_EVERY, closing, || async {
+        match payments.sweep_reports().await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "reports whose time is over were taken off"),
+            Err(fault) => tracing::warn!(%fault, "reports could not be taken off; the next round will"),
         }
     })
     .await;

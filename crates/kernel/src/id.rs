@@ -64,6 +64,8 @@ kinds! {
     PaymentLink => PaymentLinkId;
     /// Money sent to somebody's bank account.
     Payout => PayoutId;
+    /// A report.
+    Report => ReportId;
     /// A subscription.
     Subscription => SubscriptionId;
     /// A receiver of webhooks.

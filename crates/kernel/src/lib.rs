@@ -38,7 +38,7 @@ pub use currency::Currency;
 pub use data_key::{DataKey, KeyWrap};
 pub use id::{
     AccessKeyId, AccountId, AttemptId, BootId, CheckoutSessionId, CustomerId, CustomerSessionId, EventId, Id, PaymentId,
-    PaymentLinkId, PaymentMethodId, PayoutId, SubscriptionId, TokenId, WebhookId, kind,
+    PaymentLinkId, PaymentMethodId, PayoutId, ReportId, SubscriptionId, TokenId, WebhookId, kind,
 };
 pub use keyed_hash::{KeyedHash, equal_in_constant_time, sha256};
 pub use master_key::{MasterKey, MasterKeyError};

@@ -146,6 +146,11 @@ impl Money {
         text
     }
 
+    /// Appends the decimal text in major units with all decimals of the currency: `520` yen, `9.90`, `-0.50`.
+    pub fn push_full_decimal_text(self, out: &mut String) {
+        self.push_text(out, true);
+    }
+
     fn push_text(self, out: &mut String, all_decimals: bool) {
         let mut digits = [b'0'; 20]; // an i64 has at most 19 digits
         let mut left = self.minor.unsigned_abs();

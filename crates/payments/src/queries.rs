@@ -13,15 +13,7 @@ use crate::retries;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState};
 
-/// Payments of one order that are listed at most.
-pub const BY_ORDER_MAX: u32 = 1_000;
-
 static PAYMENT: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND id = $2 AND attempt <> $3", PaymentRow);
-
-static BY_ORDER: Sql = sql!(
-    "SELECT {} FROM payment WHERE account_id = $1 AND merchant_order_id = $2 AND attempt <> $3 ORDER BY created_at, id LIMIT $4",
-    PaymentRow
-);
 
 static BY_SESSION: Sql = sql!(
     "SELECT {} FROM payment WHERE checkout_session = $1 AND account_id = $2 AND attempt <> $3 ORDER BY id DESC LIMIT 1",
@@ -77,17 +69,6 @@ pub(crate) async fn by_session(
         Some(payment) => Ok(Some(with_operations(reader, payment).await?)),
         None => Ok(None),
     }
-}
-
-/// The payments of one order, oldest first, at most [`BY_ORDER_MAX`].
-pub(crate) async fn by_order(reader: &Reader, account: AccountId, order: &str) -> Result<Vec<PaymentRead>, Fault> {
-    let order: std::sync::Arc<str> = order.into();
-    let payments = reader.rows::<PaymentRow>(&BY_ORDER, args![account, order, AttemptState::NotSent, BY_ORDER_MAX]).await?;
-    let mut all = Vec::with_capacity(payments.len());
-    for payment in payments {
-        all.push(with_operations(reader, payment).await?);
-    }
-    Ok(all)
 }
 
 /// Only a payment that went through can have later attempts, so most need no second query.

@@ -261,14 +261,6 @@ impl Payments {
         queries::payment(self.0.store.reader(), account, id).await
     }
 
-    /// The payments of one order, oldest first, at most [`queries::BY_ORDER_MAX`].
-    ///
-    /// # Errors
-    /// [`Fault`] of the store.
-    pub async fn by_order(&self, account: AccountId, merchant_order_id: &str) -> Result<Vec<PaymentRead>, Fault> {
-        queries::by_order(self.0.store.reader(), account, merchant_order_id).await
-    }
-
     /// The account's last payments as they stand, newest first.
     ///
     /// # Errors

@@ -100,6 +100,8 @@ pub(crate) trait Names {
     const NAMES: &'static [(&'static str, &'static str)];
     /// Whether they must be there.
     const REQUIRED: bool = false;
+    /// More of them, which need not be there in any case.
+    const OPTIONAL: &'static [(&'static str, &'static str)] = &[];
 }
 
 impl<T> Query<T> {
@@ -125,12 +127,13 @@ impl<T> FromRequestParts<Web> for Query<T> {
 
 impl<T: Names> Part for Query<T> {
     fn describe(needs: &mut Needs) {
-        needs.query.extend(T::NAMES.iter().map(|(name, text)| {
+        let known = T::NAMES.iter().map(|name| (name, T::REQUIRED)).chain(T::OPTIONAL.iter().map(|name| (name, false)));
+        needs.query.extend(known.map(|((name, text), required)| {
             ParameterBuilder::new()
                 .name(*name)
                 .parameter_in(ParameterIn::Query)
                 .description(Some(*text))
-                .required(if T::REQUIRED { Required::True } else { Required::False })
+                .required(if required { Required::True } else { Required::False })
                 .schema(Some(ObjectBuilder::new().schema_type(utoipa::openapi::Type::String)))
                 .build()
         }));

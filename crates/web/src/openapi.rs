@@ -19,7 +19,7 @@ use crate::state::{Options, Web};
 use crate::table;
 
 /// The sections of the document and what each is for.
-pub(crate) const SECTIONS: [(&str, &str); 14] = [
+pub(crate) const SECTIONS: [(&str, &str); 15] = [
     ("Payments", "A payment is what you want; a transaction is one step on the way: a purchase, a capture, a refund."),
     ("Checkout sessions", "An order for which a payer can make one payment."),
     ("Customers", "Who pays you, and the cards he has left with you."),
@@ -28,6 +28,7 @@ pub(crate) const SECTIONS: [(&str, &str); 14] = [
     ("Payment links", "An address where somebody pays an amount you fixed."),
     ("Subscriptions", "A stored card that is charged once per cycle."),
     ("Payouts and balances", "What you have, and how it reaches a bank account."),
+    ("Reports", "What was paid, step by step, as a table to download."),
     ("Routing", "Which acquirer a charge goes to, and which one is tried next."),
     ("Webhooks", "Who is told when something changes, and what became of telling them."),
     ("Pages for payers", "What people see who pay."),

@@ -11,7 +11,7 @@ use crate::product::Product;
 /// Operations that change what all others meet: the acquirer's mood and the clock.
 const LEFT_OUT: [(&str, &str); 2] = [("/dev/acquirer", "post"), ("/dev/clock", "post")];
 /// Parameters of paths and queries, and what leads somewhere in their place.
-const PARAMETERS: [(&str, &str); 13] = [
+const PARAMETERS: [(&str, &str); 14] = [
     ("payment", "payment"),
     ("transaction", "transaction"),
     ("customer", "customer"),
@@ -19,6 +19,7 @@ const PARAMETERS: [(&str, &str); 13] = [
     ("method", "method"),
     ("subscription", "subscription"),
     ("payout", "payout"),
+    ("report", "report"),
     ("code", "code"),
     ("webhook", "webhook"),
     ("merchant_order_id", "order"),

@@ -59,6 +59,8 @@ pub(super) fn make(product: &Product) -> Result<Things> {
     things.insert("payout", at(&maker.post("/v1/payouts", &payout)?, "/id")?);
     let link = json!({ "account_id": account, "country": "FR", "amount": money, "payment_method_types": ["CARD"] });
     things.insert("code", at(&maker.post("/v1/payment-links", &link)?, "/id")?);
+    let report = json!({ "type": "PAYMENTS", "start_date": "2026-01-01T00:00:00Z", "end_date": "2026-02-01T00:00:00Z" });
+    things.insert("report", at(&maker.post("/v1/reports", &report)?, "/id")?);
     let webhook =
         json!({ "account_id": account, "name": "Shop", "url": "http://127.0.0.1:9009/", "payment_triggers": ["REFUND"] });
     things.insert("webhook", at(&maker.post("/v1/webhooks", &webhook)?, "/id")?);

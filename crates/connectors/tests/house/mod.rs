@@ -76,6 +76,7 @@ impl House {
                 payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
                 payments::TOLD_MIGRATION,
                 payments::retries::MIGRATION,
+                payments::reports::MIGRATION,
                 payments::fulfilments::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
             ],
@@ -136,7 +137,11 @@ impl House {
     }
 
     pub(crate) async fn payment(&self, order: &str) -> Option<PaymentRead> {
-        self.payments.by_order(MERCHANT, order).await.expect("the store works").pop()
+        self.payments
+            .by_order(MERCHANT, order, None)
+            .await
+            .expect("the store works")
+            .and_then(|page| page.items.into_iter().last())
     }
 }
 

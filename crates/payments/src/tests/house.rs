@@ -112,6 +112,7 @@ impl House {
                 crate::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
                 crate::TOLD_MIGRATION,
                 retries::MIGRATION,
+                reports::MIGRATION,
                 fulfilments::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
             ],
@@ -208,7 +209,8 @@ impl House {
 
     /// The payment made with this key: the key is its order.
     pub(crate) async fn payment(&self, key: &str) -> Option<PaymentRead> {
-        let mut found = self.payments.by_order(MERCHANT, key).await.expect("the store works");
+        let page = self.payments.by_order(MERCHANT, key, None).await.expect("the store works");
+        let mut found = page.expect("a first page").items;
         assert!(found.len() <= 1, "one payment per order in these tests");
         found.pop()
     }

@@ -13,6 +13,7 @@ mod links;
 mod payers;
 mod payouts;
 mod recovery;
+mod reports;
 mod retries;
 mod routes;
 mod steps;

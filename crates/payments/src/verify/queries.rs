@@ -81,7 +81,8 @@ pub(super) static CLAIMS_WITH_EFFECTS: Sql = sql!(
                   UNION ALL SELECT account_id, id FROM customer
                   UNION ALL SELECT account_id, id FROM customer_session
                   UNION ALL SELECT account_id, id FROM token
-                  UNION ALL SELECT account_id, id FROM payment_method) AS s
+                  UNION ALL SELECT account_id, id FROM payment_method
+                  UNION ALL SELECT account_id, id FROM report) AS s
          ON s_account = account_id AND s_id = subject
        LEFT JOIN (SELECT account_id AS c_account, payment_id AS c_id FROM challenge) AS c
          ON c_account = account_id AND c_id = subject

@@ -32,6 +32,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::NOTIFICATIONS_BY_ATTEMPT_MIGRATION,
     payments::TOLD_MIGRATION,
     payments::retries::MIGRATION,
+    payments::reports::MIGRATION,
     payments::fulfilments::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
 ];

@@ -15,6 +15,7 @@ mod payouts;
 mod permissions;
 mod rate_limit;
 mod reference;
+mod reports;
 mod routing_rules;
 mod stripe;
 mod subscriptions;

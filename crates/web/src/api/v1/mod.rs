@@ -17,11 +17,14 @@ mod create_customer_session;
 mod create_payment;
 mod create_payment_link;
 mod create_payout;
+mod create_report;
 mod create_subscription;
 mod create_token;
+mod cursor;
 mod delayed;
 mod delete_customer;
 mod details;
+mod download_report;
 mod enrol_in_session;
 mod enrol_payment_method;
 mod find_customer;
@@ -34,10 +37,12 @@ mod get_payment;
 mod get_payment_link;
 mod get_payment_method;
 mod get_payout;
+mod get_report;
 mod get_routing_rules;
 mod get_subscription;
 mod list_payment_methods;
 mod list_payments;
+mod list_reports;
 mod list_subscription_payments;
 mod list_subscriptions;
 mod parts;
@@ -45,6 +50,7 @@ mod patch_checkout_session;
 mod patch_customer;
 mod refund;
 mod replace_routing_rules;
+mod search_payments;
 mod step_subscription;
 mod unenrol_payment_method;
 mod views;
@@ -70,6 +76,7 @@ const CHECKOUT: &str = "Checkout sessions";
 const LINKS: &str = "Payment links";
 const SUBSCRIPTIONS: &str = "Subscriptions";
 const PAYOUTS: &str = "Payouts and balances";
+const REPORTS: &str = "Reports";
 const WEBHOOKS: &str = "Webhooks";
 const CUSTOMERS: &str = "Customers";
 const TOKENS: &str = "One-time tokens";
@@ -81,6 +88,7 @@ const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
 const TRANSACTION_PARAM: (&str, &str) = ("transaction", "Id of the transaction.");
 
 const CUSTOMER_PARAM: (&str, &str) = ("customer", "Id of the customer.");
+const REPORT_PARAM: (&str, &str) = ("report", "Id of the report.");
 const SESSION_PARAM: (&str, &str) = ("session", "Id of the session.");
 const METHOD_PARAM: (&str, &str) = ("method", "Id of the payment method.");
 
@@ -90,6 +98,7 @@ pub(crate) fn routes() -> Vec<Guarded> {
         create_payment::route(),
         get_payment::route(),
         list_payments::route(),
+        search_payments::route(),
         add_fulfilments::route(),
         get_fulfilments::route(),
         capture::route(),
@@ -103,6 +112,10 @@ pub(crate) fn routes() -> Vec<Guarded> {
         get_payout::route(),
         find_payout::route(),
         get_balances::route(),
+        create_report::route(),
+        list_reports::route(),
+        get_report::route(),
+        download_report::route(),
         create_payment_link::route(),
         get_payment_link::route(),
         cancel_payment_link::route(),
@@ -174,6 +187,11 @@ fn session_reply() -> Content {
 /// What a reply with a payout is made of.
 fn payout_reply() -> Content {
     Content::Json(component::<views::PayoutView<'_>>)
+}
+
+/// What a reply with a report is made of.
+fn report_reply() -> Content {
+    Content::Json(component::<views::ReportView<'_>>)
 }
 
 /// What a reply with a payment link is made of.

@@ -10,4 +10,5 @@ mod read;
 mod recovery;
 mod refund;
 mod retried;
+mod search;
 mod unknown_outcome;

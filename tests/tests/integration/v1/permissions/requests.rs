@@ -76,6 +76,7 @@ pub(super) async fn things(world: &World, owner: &Actor) -> Things {
     let paid_out = owner.post("/v1/payouts", payout(owner, &fresh("rent"))).await.expect(201);
     things.insert("payout", paid_out.at("/id"));
     things.insert("payout-reference", paid_out.at("/merchant_reference"));
+    things.insert("report", owner.post("/v1/reports", report()).await.expect(201).at("/id"));
     things.insert("link", owner.post("/v1/payment-links", link(owner)).await.expect(200).at("/id"));
     let mut hook = webhook(owner, "http://127.0.0.1:9009/");
     hook["payment_triggers"] = json!(["PURCHASE"]);
@@ -111,6 +112,10 @@ fn payout(owner: &Actor, reference: &str) -> Value {
         "amount": money("1 EUR"), "beneficiary": { "merchant_beneficiary_id": "a", "country": "FR" },
         "withdrawal_method": { "type": "BANK_TRANSFER", "provider_id": "sandbox" },
     })
+}
+
+fn report() -> Value {
+    json!({ "type": "PAYOUTS", "start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-02T00:00:00Z" })
 }
 
 fn link(owner: &Actor) -> Value {
@@ -191,6 +196,7 @@ fn payments(asks: &Actor, things: &Things) -> Vec<Request> {
         ),
         request(Read, "GET", "/v1/payments/{payment}", things, &paid, None),
         request(Read, "GET", "/v1/payments", things, &[], None).query(&format!("?merchant_order_id={}", things["order"])),
+        request(Read, "GET", "/v1/payments/search", things, &[], None),
         request(MoneyIn, "POST", CAPTURE, things, &held, capture),
         request(Manage, "POST", CANCEL, things, &dropped, reason(json!({}))),
         request(MoneyOut, "POST", REFUND, things, &paid, reason(json!({ "amount": money("1 EUR") }))),
@@ -326,6 +332,10 @@ fn agreements(asks: &Actor, things: &Things) -> Vec<Request> {
         request(Read, "GET", "/v1/payouts/{payout}", things, &[], None),
         request(Read, "GET", "/v1/payouts", things, &[], None)
             .query(&format!("?merchant_reference={}", things["payout-reference"])),
+        request(Read, "POST", "/v1/reports", things, &[], report()),
+        request(Read, "GET", "/v1/reports", things, &[], None),
+        request(Read, "GET", "/v1/reports/{report}", things, &[], None),
+        request(Read, "GET", "/v1/reports/{report}/download", things, &[], None),
         request(MoneyIn, "POST", "/v1/payment-links", things, &[], link(asks)),
         request(MoneyIn, "POST", "/v1/payment-links", things, &[], link_for),
         request(Read, "GET", "/v1/payment-links/{code}", things, &link_code, None),

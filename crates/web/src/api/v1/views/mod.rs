@@ -4,13 +4,17 @@
 
 mod balances;
 mod card;
+mod csv;
 mod customer;
 mod fulfilment;
 mod link;
 mod method;
 mod operation;
+mod page;
 mod payment;
 mod payout;
+mod report;
+mod report_lines;
 mod routing;
 pub(super) mod sample;
 mod session;
@@ -22,6 +26,7 @@ use payments::customers::{CustomerRow, CustomerSessionRow};
 use payments::links::LinkFacts;
 use payments::methods::Stored;
 use payments::payouts::PayoutRow;
+use payments::reports::ReportRow;
 use payments::routing::RoutingRules;
 use payments::subscriptions::SubscriptionRow;
 use payments::{
@@ -34,8 +39,11 @@ pub(super) use fulfilment::FulfilmentsView;
 pub(super) use link::LinkView;
 pub(super) use method::{CheckoutMethodView, StoredMethodView, StoredMethodsView};
 pub(super) use operation::OperationView;
+pub(super) use page::{PaymentsView, ReportsView};
 pub(super) use payment::PaymentView;
 pub(super) use payout::PayoutView;
+pub(super) use report::ReportView;
+pub(super) use report_lines::{report_header, report_lines};
 pub(super) use routing::RulesView;
 pub(super) use session::SessionView;
 pub(super) use subscription::{CyclePaymentsView, SubscriptionView, SubscriptionsView};
@@ -83,6 +91,11 @@ pub(super) fn session(session: &CheckoutSessionRow) -> Vec<u8> {
 /// A payout.
 pub(super) fn payout(payout: &PayoutRow) -> Vec<u8> {
     PayoutView::drawn(payout)
+}
+
+/// A report.
+pub(super) fn report(report: &ReportRow) -> Vec<u8> {
+    ReportView::drawn(report)
 }
 
 /// A payment link.
@@ -160,6 +173,7 @@ mod tests {
         insta::assert_snapshot!("operation", shown(&sample::operation_reply()));
         insta::assert_snapshot!("session", shown(&sample::session_reply()));
         insta::assert_snapshot!("payout", shown(&sample::payout_reply()));
+        insta::assert_snapshot!("report", shown(&sample::report_reply()));
         insta::assert_snapshot!("link", shown(&sample::link_reply()));
         insta::assert_snapshot!("subscription", shown(&sample::subscription_reply()));
         insta::assert_snapshot!("balances", shown(&sample::balances_reply()));

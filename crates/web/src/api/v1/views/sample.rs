@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use kernel::{
     AccountId, Approval, AttemptId, CardExpiry, CardNumber, CheckoutSessionId, Country, Currency, CustomerId, CustomerSessionId,
-    Money, Outcome, PaymentId, PaymentMethodId, PayoutId, PlatformKey, SecurityCode, Timestamp, TokenId,
+    Money, Outcome, PaymentId, PaymentMethodId, PayoutId, PlatformKey, ReportId, SecurityCode, Timestamp, TokenId,
 };
 use payments::customers::{CustomerRow, CustomerSessionRow};
 use payments::methods::{MethodStatus, PaymentMethodRow};
 use payments::payouts::PayoutRow;
+use payments::reports::{REPORT_SECONDS, ReportKind, ReportRow};
 use payments::tokens::TokenRow;
 use payments::{
-    AttemptKind, AttemptRow, AttemptState, Balance, CardAsk, CardFace, Challenges, CheckoutSessionRow, Connector, MethodFacts,
-    Mode, OperationFacts, OriginKind, PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, TokenFacts, Workflow,
+    AttemptKind, AttemptRow, AttemptState, Balance, CardAsk, CardFace, Challenges, CheckoutSessionRow, Codes, Connector,
+    MethodFacts, Mode, OperationFacts, OriginKind, PaymentFacts, PaymentRow, PaymentState, ReplyForm, Response, TokenFacts,
+    Workflow,
 };
 
 use crate::api::v1::details::{OperationDetails, PayoutDetails, packed, raw};
@@ -133,6 +135,30 @@ pub(super) fn open_session() -> CheckoutSessionRow {
         created_at: AT,
         payment_id: None,
     }
+}
+
+/// A report of December.
+pub(in crate::api::v1) fn report() -> ReportRow {
+    ReportRow {
+        account_id: AccountId::from_bytes(id(0)),
+        id: ReportId::from_bytes(id(12)),
+        kind: ReportKind::Transactions,
+        start_at: Timestamp::from_date(2025, 12, 1).expect("a date"),
+        end_at: Timestamp::from_date(2026, 1, 1).expect("a date"),
+        merchant_reference: Some(Arc::from("december")),
+        payment_states: Codes::ALL,
+        transaction_kinds: Codes::ALL,
+        transaction_states: Codes::ALL,
+        currencies: None,
+        countries: None,
+        created_at: AT,
+        expires_at: AT.plus_seconds(REPORT_SECONDS),
+    }
+}
+
+/// A report's reply.
+pub(in crate::api::v1) fn report_reply() -> Vec<u8> {
+    super::report(&report())
 }
 
 /// Where payers of samples are sent.

@@ -1,0 +1,221 @@
+//! Reports as the edge asks for them, and the reading of their lines.
+
+use std::collections::VecDeque;
+
+use db::{Fault, Reader};
+use kernel::{AccountId, Id, ReportId};
+use tokio::sync::Semaphore;
+
+use super::commands::{Create, Sweep};
+use super::queries::{self, Range, Walked, payments_of};
+use super::rows::ReportRow;
+use super::types::{CreateReport, Lines, ReportKind, ReportPage, Step};
+use crate::asks::{Answer, Once};
+use crate::by_time::Ids;
+use crate::error::PaymentsError;
+use crate::payouts::PayoutRow;
+use crate::rows::{AttemptRow, PaymentRow};
+use crate::service::Payments;
+
+/// How many reports one sweep command takes.
+const SWEEP_REPORTS_MAX: u32 = 250;
+
+/// Whose turn it is to read a page. One at a time in a process: however many reports are downloaded, a connection is left to everybody else.
+static TURN: Semaphore = Semaphore::const_new(1);
+
+impl Payments {
+    /// Makes a report.
+    ///
+    /// # Errors
+    /// [`PaymentsError`].
+    pub async fn create_report(
+        &self,
+        account_id: AccountId,
+        ask: CreateReport,
+        once: Option<Once>,
+    ) -> Result<Answer, PaymentsError> {
+        let id = ReportId::new(&self.0.source);
+        self.0.at_once(Create { account_id, id, ask }, id.uuid(), once).await
+    }
+
+    /// One report; `None` when the account has none of that id, or its time is over.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn get_report(&self, account: AccountId, id: ReportId) -> Result<Option<ReportRow>, Fault> {
+        queries::report(self.0.store.reader(), account, id, self.0.now()).await
+    }
+
+    /// A page of the account's reports, newest first: at most `limit` of those before the one named.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn list_reports(&self, account: AccountId, before: Option<ReportId>, limit: usize) -> Result<ReportPage, Fault> {
+        queries::reports(self.0.store.reader(), account, before, self.0.now(), limit).await
+    }
+
+    /// The lines of a report, to be read page by page.
+    pub fn read_report(&self, report: ReportRow) -> ReportReader {
+        ReportReader::new(self.0.store.reader().clone(), self.0.store.clock(), report)
+    }
+
+    /// Takes off the reports whose time is over; gives how many there were.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn sweep_reports(&self) -> Result<usize, Fault> {
+        let (store, mut swept) = (&self.0.store, 0);
+        loop {
+            let reports = queries::over(store.reader(), self.0.now(), SWEEP_REPORTS_MAX).await?;
+            if reports.is_empty() {
+                return Ok(swept);
+            }
+            let Ok(done) = store.writer().run(Sweep { reports }).await?;
+            swept += done;
+            if done == 0 {
+                return Ok(swept); // the reader lags, or another process sweeps too
+            }
+        }
+    }
+}
+
+/// Reads the lines of one report. Between two pages nothing is held but the lines that were read and not yet given.
+pub struct ReportReader {
+    reader: Reader,
+    report: ReportRow,
+    payments: Walk<PaymentRow>,
+    operations: Walk<AttemptRow>,
+    /// Operations that are read, with their payments.
+    steps: VecDeque<Step>,
+    payouts: Walk<PayoutRow>,
+}
+
+impl ReportReader {
+    fn new(reader: Reader, clock: &db::PlatformClock, report: ReportRow) -> Self {
+        Self {
+            payments: Walk::new(clock, &report),
+            operations: Walk::new(clock, &report),
+            payouts: Walk::new(clock, &report),
+            steps: VecDeque::new(),
+            reader,
+            report,
+        }
+    }
+
+    /// The report.
+    pub fn report(&self) -> &ReportRow {
+        &self.report
+    }
+
+    /// The next lines, never none; `None` at the end.
+    ///
+    /// # Errors
+    /// [`Fault`] of the store.
+    pub async fn next(&mut self) -> Result<Option<Lines>, Fault> {
+        let Self { reader, report, .. } = self;
+        match report.kind {
+            ReportKind::Payments => loop {
+                if self.payments.is_over(reader).await? {
+                    return Ok(None);
+                }
+                let rows = self.payments.read.drain(..).filter(|payment| report.wants_payment(payment));
+                let rows: Vec<_> = rows.collect();
+                if !rows.is_empty() {
+                    return Ok(Some(Lines::Payments(rows)));
+                }
+            },
+            ReportKind::Payouts => loop {
+                if self.payouts.is_over(reader).await? {
+                    return Ok(None);
+                }
+                let rows: Vec<_> = self.payouts.read.drain(..).filter(|payout| report.wants_payout(payout)).collect();
+                if !rows.is_empty() {
+                    return Ok(Some(Lines::Payouts(rows)));
+                }
+            },
+            ReportKind::Transactions => loop {
+                match self.next_steps().await? {
+                    Some(steps) if steps.is_empty() => {}
+                    steps => return Ok(steps.map(Lines::Transactions)),
+                }
+            },
+        }
+    }
+
+    /// First steps and later ones in the order in which they were made, as far as both are read; `None` at the end.
+    async fn next_steps(&mut self) -> Result<Option<Vec<Step>>, Fault> {
+        let Self { reader, report, payments, operations, steps, .. } = self;
+        let no_payments = payments.is_over(reader).await?;
+        if steps.is_empty() && !operations.is_over(reader).await? {
+            let found = Vec::from(std::mem::take(&mut operations.read));
+            let turn = TURN.acquire().await;
+            let mut of = payments_of(reader, report.account_id, &found).await?;
+            drop(turn);
+            steps.extend(found.into_iter().filter_map(|operation| {
+                let payment = of.get_mut(&operation.payment_id)?.clone();
+                Some(Step { payment, operation: Some(operation) })
+            }));
+        }
+        let no_operations = steps.is_empty() && operations.is_over(reader).await?;
+        if no_payments && no_operations {
+            return Ok(None);
+        }
+        let mut merged = Vec::new();
+        loop {
+            let (payment, step) = (payments.read.front(), steps.front());
+            let made = |step: &Step| step.operation.as_ref().map(|operation| operation.created_at);
+            let payment_first = match (payment, step) {
+                (Some(payment), Some(step)) => made(step).is_none_or(|made| payment.created_at <= made),
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            // One list has run dry and goes on: what comes next is not known yet.
+            if payment.is_none() && !no_payments || step.is_none() && !no_operations {
+                break;
+            }
+            if payment_first {
+                merged.extend(payments.read.pop_front().map(|payment| Step { payment, operation: None }));
+            } else if let Some(step) = steps.pop_front() {
+                merged.push(step);
+            } else {
+                break;
+            }
+        }
+        merged.retain(|step| match &step.operation {
+            Some(operation) => report.wants_operation(&step.payment, operation),
+            None => report.wants_payment(&step.payment),
+        });
+        Ok(Some(merged))
+    }
+}
+
+/// A walk along the rows of a table, a page at a time.
+struct Walk<T: Walked> {
+    range: Range<T::Id>,
+    /// Read and not yet given.
+    read: VecDeque<T>,
+    /// There is nothing behind `read`.
+    is_last: bool,
+}
+
+impl<K, T: Walked<Id = Id<K>>> Walk<T> {
+    fn new(clock: &db::PlatformClock, report: &ReportRow) -> Self {
+        let (account, from, until) = (report.account_id, report.start_at, report.until());
+        let Ids { after, before } = Ids::<K>::of(clock, Some(from), Some(until));
+        Self { range: Range { account, after, before, from, until }, read: VecDeque::new(), is_last: false }
+    }
+
+    /// Whether nothing is left; reads the next page if nothing is at hand.
+    async fn is_over(&mut self, reader: &Reader) -> Result<bool, Fault> {
+        if self.read.is_empty() && !self.is_last {
+            let turn = TURN.acquire().await;
+            self.read = T::page(reader, self.range).await?.into();
+            drop(turn);
+            self.is_last = self.read.len() < queries::LINES_PAGE_MAX as usize;
+            if let Some(last) = self.read.back() {
+                self.range.after = last.id();
+            }
+        }
+        Ok(self.read.is_empty())
+    }
+}
