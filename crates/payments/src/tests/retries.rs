@@ -139,6 +139,21 @@ on_both_engines! {
         assert_eq!(house.available().await, 1_000 - 39);
     }
 
+    async fn a_refund_of_one_capture_keeps_its_part_of_it(house) {
+        let held = house.authorise("a", 1_000).await;
+        house.capture("c", &held, 400).await.expect("a capture");
+        let capture = house.payment("a").await.expect("it is there").operations[0].id;
+        house.bank.will(&[Does::NotSent, Does::DeclineHard]);
+        let ask = Refund { payment: Some(held.id), transaction: Some(capture), amount: Some(eur(300)), retried: true, details: None };
+        house.payments.refund(&TERMS, ask, once("/refund", "r")).await.expect("it is tried again");
+        assert_eq!(refusal(house.refund("s", &held, capture, Some(101)).await), AmountRefusal::MoreThanLeft(eur(100)).into());
+        house.is_sound(false).await;
+        house.after_seconds(5 * MINUTE).await;
+        assert_eq!(house.tried("a").await, [(DONE, 400), (AttemptState::Declined, 300)]);
+        assert_eq!(house.state(held.id).await, PaymentState::PartlyCaptured);
+        house.refund("t", &held, capture, Some(400)).await.expect("all of it is there again");
+    }
+
     async fn a_refusal_for_good_ends_it_at_once(house) {
         let held = house.authorise("a", 1_000).await;
         house.bank.will(&[Does::DeclineHard]);

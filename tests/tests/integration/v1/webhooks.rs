@@ -35,7 +35,7 @@ fn body(received: &Received) -> Value {
 }
 
 /// The deliveries to a webhook, newest first, once `right` of them.
-async fn deliveries(world: &World, merchant: &Actor, id: &str, right: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(super) async fn deliveries(world: &World, merchant: &Actor, id: &str, right: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let list = |answer: &Exchange| answer.json()["deliveries"].as_array().expect("a list").clone();
     let path = format!("/v1/webhooks/{id}/deliveries");
     let answer = world.eventually(|| merchant.get(&path), |answer| answer.status == 200 && right(&list(answer))).await;
@@ -43,6 +43,6 @@ async fn deliveries(world: &World, merchant: &Actor, id: &str, right: impl Fn(&[
 }
 
 /// All of them confirmed.
-fn delivered(count: usize) -> impl Fn(&[Value]) -> bool {
+pub(super) fn delivered(count: usize) -> impl Fn(&[Value]) -> bool {
     move |all| all.len() == count && all.iter().all(|one| one["status"] == "DELIVERED")
 }

@@ -9,6 +9,8 @@ use testkit::on_both_engines;
 use testkit::receiver::{Does, Receiver};
 use testkit::world::World;
 
+use crate::v1::webhooks::{delivered, deliveries};
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn capture(amount: &str) -> Value {
@@ -28,10 +30,13 @@ async fn becomes(world: &World, merchant: &Actor, made: &Made, state: &str) -> E
     world.eventually(|| merchant.get(&path), |answer| answer.status == 200 && answer.payment_state() == state).await
 }
 
-/// Lets a try that is due be made, and to no avail: the acquirer is down.
-async fn one_more_fails(world: &World, seconds: u32) {
+/// So much later one more try is made, to no avail: the acquirer is down.
+async fn one_more_fails(world: &World, merchant: &Actor, made: &Made, seconds: u32) {
+    let before = read(merchant, made).await.at("/transactions/updated_at");
     world.advance_seconds(seconds).await;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let path = format!("/v1/payments/{}", made.id);
+    let tried = world.eventually(|| merchant.get(&path), |answer| answer.at("/transactions/updated_at") != before).await;
+    assert_eq!(tried.at("/transactions/status"), "PENDING");
 }
 
 on_both_engines! {
@@ -72,15 +77,15 @@ on_both_engines! {
         let merchant = world.merchant();
         let receiver = Receiver::start(Does::Answer(200));
         let hook = json!({ "account_id": merchant.account_id, "name": "Shop", "url": receiver.url("/"), "payment_triggers": ["REFUND"] });
-        merchant.post("/v1/webhooks", hook).await.expect(201);
+        let hook = merchant.post("/v1/webhooks", hook).await.expect(201);
         let paid = merchant.pays(merchant.purchase("12 EUR")).await;
         world.acquirer("down").await;
         let answer = merchant.post(&paid.path("refund"), refund("5 EUR")).await.expect(200);
         assert_eq!(answer.payment_state(), "SUCCEEDED/REFUND_RETRY_IN_PROCESS");
         assert_eq!((answer.at("/transactions/type"), answer.at("/transactions/status")), ("REFUND".into(), "PENDING".into()));
         assert_eq!((&answer.json()["simplified_mode"], &answer.json()["amount"]["refunded"]), (&json!(true), &json!(0)));
-        one_more_fails(&world, 5 * 60).await;
-        one_more_fails(&world, 45 * 60).await;
+        one_more_fails(&world, &merchant, &paid, 5 * 60).await;
+        one_more_fails(&world, &merchant, &paid, 45 * 60).await;
         world.acquirer("normal").await;
         merchant.refunds(&paid, "8 EUR").await.refused(400, "INVALID_AMOUNT");
         assert_eq!(read(&merchant, &paid).await.payment_state(), "SUCCEEDED/REFUND_RETRY_IN_PROCESS");
@@ -97,7 +102,7 @@ on_both_engines! {
             (event(), json!("PENDING"), json!("REFUND_RETRY_IN_PROCESS")),
             (event(), json!("SUCCEEDED"), json!("PARTIALLY_REFUNDED")),
         ]);
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        deliveries(&world, &merchant, &hook.at("/id"), delivered(2)).await;
         assert_eq!(receiver.received().len(), 2, "tries that change no status are not told");
         world.verify_settled().await;
     }

@@ -66,7 +66,7 @@ on_both_engines! {
     async fn what_is_captured_by_itself_is_told_like_any_capture(world) {
         let merchant = world.merchant();
         let receiver = Receiver::start(Does::Answer(200));
-        hooked(&merchant, &receiver.url("/")).await;
+        let hook = hooked(&merchant, &receiver.url("/")).await;
         let mut held = merchant.authorisation("10 EUR");
         held["payment_method"]["detail"]["card"]["delayed_capture_settings"] = json!({ "delay": "PT1H" });
         let held = merchant.pays(held).await;
@@ -75,6 +75,7 @@ on_both_engines! {
         let told = body(&receiver.wait_for(2, PATIENCE)[1]);
         assert_eq!((&told["type_event"], &told["data"]["payment"]["id"]), (&json!("payment.capture"), &json!(held.id)));
         assert_eq!(told["data"]["payment"]["sub_status"], json!("CAPTURED"));
+        deliveries(&world, &merchant, &hook.at("/id"), delivered(2)).await;
         world.verify_settled().await;
     }
 
