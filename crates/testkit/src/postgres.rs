@@ -350,14 +350,13 @@ pub fn children_of(parent: u32) -> io::Result<Vec<u32>> {
 /// Opens the cluster's directory and takes part in its lock; makes the directory when it is not there.
 fn lock_directory(directory: &Path) -> Result<File, PostgresError> {
     loop {
-        let made = fs::DirBuilder::new().mode(0o700).create(directory);
-        match made {
-            Ok(()) => give_to_server_user(directory)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
+        match fs::DirBuilder::new().mode(0o700).create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _made_by_us_or_by_somebody => {}
         }
         let path = directory.join("lock");
-        let lock = match open_owned(&path) {
+        // Whoever made the directory may not have come to giving it away yet, and the server is not started by him alone.
+        let lock = match give_to_server_user(directory).and_then(|()| open_owned(&path)) {
             Err(PostgresError::Io(error)) if error.kind() == io::ErrorKind::NotFound => continue, // removed meanwhile
             opened => opened?,
         };
