@@ -64,10 +64,13 @@ pub fn claim(rows: &mut Rows, claim: &Claim, now: Timestamp) -> Claimed {
 
 /// Records the reply, in the same decision that makes it true. Returns what replays will be answered with.
 ///
+/// `over_at` is when what was asked for is over: now, or later where the reply says that it goes on. The key counts for as long, and
+/// after that as a late finish does.
+///
 /// # Errors
 /// [`HoldRefusal`]: the claim is not this process's to finish, or the reply is not one that is recorded. Nothing is changed then.
-pub fn finish(rows: &mut Rows, scope: &Scope, reply: &Reply, now: Timestamp) -> Result<Recorded, HoldRefusal> {
-    record(rows, scope, reply, codec::pack(reply)?, now)
+pub fn finish(rows: &mut Rows, scope: &Scope, reply: &Reply, over_at: Timestamp) -> Result<Recorded, HoldRefusal> {
+    record(rows, scope, reply, codec::pack(reply)?, over_at)
 }
 
 /// As [`finish`], for a reply that carries a secret: what is stored is sealed.
@@ -79,12 +82,12 @@ pub fn finish_sealed(
     scope: &Scope,
     reply: &Reply,
     sealer: &ReplySealer,
-    now: Timestamp,
+    over_at: Timestamp,
 ) -> Result<Recorded, HoldRefusal> {
-    record(rows, scope, reply, sealer.seal(&codec::pack(reply)?, scope), now)
+    record(rows, scope, reply, sealer.seal(&codec::pack(reply)?, scope), over_at)
 }
 
-fn record(rows: &mut Rows, scope: &Scope, reply: &Reply, frame: Arc<[u8]>, now: Timestamp) -> Result<Recorded, HoldRefusal> {
+fn record(rows: &mut Rows, scope: &Scope, reply: &Reply, frame: Arc<[u8]>, over_at: Timestamp) -> Result<Recorded, HoldRefusal> {
     if !(200..300).contains(&reply.status) {
         return Err(HoldRefusal::NotSuccess);
     }
@@ -92,14 +95,14 @@ fn record(rows: &mut Rows, scope: &Scope, reply: &Reply, frame: Arc<[u8]>, now: 
     row.status = ClaimStatus::Done;
     row.http_status = Some(reply.status);
     row.reply = Some(frame.clone());
-    row.finished_at = Some(now);
+    row.finished_at = Some(over_at);
     Ok(Recorded {
         status: reply.status,
         frame,
         body_hash: row.body_hash,
         first_seen_at: row.first_seen_at,
         request_id: row.request_id.clone(),
-        expires_at: expires_at(row.first_seen_at, now),
+        expires_at: expires_at(row.first_seen_at, over_at),
     })
 }
 

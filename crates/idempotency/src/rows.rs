@@ -43,7 +43,7 @@ db::row! {
                 http_status: Option<u16>,
                 /// The reply, packed.
                 reply: Option<Arc<[u8]>>,
-                /// When it was finished.
+                /// When what it was made for was over, or will be at the latest: a reply may say that it goes on.
                 finished_at: Option<Timestamp> }
     }
 }

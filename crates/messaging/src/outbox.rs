@@ -201,7 +201,7 @@ impl std::fmt::Debug for Outbox {
 }
 
 /// The id of an event: UUID version 7 of its time, its other bits a hash of what happened. The same event decided twice has the same
-/// id, so it can be noted only once.
+/// id, so it can be noted only once; of two events of one object the later one has the greater id.
 fn event_id(happened: &Happened, now: Timestamp) -> EventId {
     let account = happened.account_id.bytes();
     let trigger = happened.trigger.code().to_be_bytes();
@@ -218,5 +218,9 @@ pub(crate) fn first_event_at(time: Timestamp) -> EventId {
 
 fn id_at(time: Timestamp, rest: &[u8; 10]) -> EventId {
     let millis = u64::try_from(time.micros() / 1_000).unwrap_or(0);
-    EventId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, rest).into_uuid())
+    // The twelve bits behind the version count parts of the millisecond (RFC 9562, section 6.2, method 3).
+    let parts = u16::try_from(time.micros().rem_euclid(1_000) * 4).unwrap_or(0).to_be_bytes();
+    let mut rest = *rest;
+    rest[..2].copy_from_slice(&parts);
+    EventId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid())
 }

@@ -74,7 +74,9 @@ impl Herald {
             cause: attempt.id.uuid(),
             status: operation.as_ref().map_or(payment.attempt, |row| row.state).wire(),
         };
-        self.outbox.emit(rows, &happened, now, |rows| {
+        // Of changes that share a commit each has a time of its own, which is the order in which they are told.
+        let at = now.max(payment.updated_at);
+        self.outbox.emit(rows, &happened, at, |rows| {
             let payment = rows.must::<PaymentRow>(&attempt.payment_key());
             // Of a later attempt the ones before it are not at hand, so only a first one is shown with its history.
             self.payment(payment, operation.as_slice(), operation.is_none())
@@ -99,7 +101,8 @@ impl Herald {
             cause: payment.attempt_id.uuid(),
             status: payment.state.status(),
         };
-        self.outbox.emit(rows, &happened, now, |rows| self.payment(rows.must::<PaymentRow>(&key), &[], true));
+        let at = now.max(payment.updated_at);
+        self.outbox.emit(rows, &happened, at, |rows| self.payment(rows.must::<PaymentRow>(&key), &[], true));
     }
 
     /// Tells of the status that the payout of an attempt has now.

@@ -281,6 +281,9 @@ impl Inner {
         let attempt = Attempt { id, kind: AttemptKind::Chargeback, amount: row.money(), ..Attempt::first(&payment, None) };
         let (event, known_by_id, origins) = (row.event, row.attempt_id.is_some(), self.origins.clone());
         let Ok(state) = self.store.writer().run(TakeChargeback { attempt, event, known_by_id, origins }).await?;
+        if state == NotificationState::Done && event == Event::ChargebackLost {
+            self.end_tries_of(payment.account_id, payment.id).await?;
+        }
         Ok(Some(state))
     }
 

@@ -141,7 +141,13 @@ impl PaymentRow {
         self.refunded = standing.refunded;
         self.refunding = standing.refunding;
         self.hold_until = standing.hold_until;
-        self.updated_at = now;
+        self.touch(now);
+    }
+
+    /// It has changed: later than ever before, also where several changes share a commit, so that of two states it was told in the newer
+    /// is known.
+    pub(crate) fn touch(&mut self, now: Timestamp) {
+        self.updated_at = now.max(self.updated_at.plus_micros(1));
     }
 }
 

@@ -284,15 +284,20 @@ impl Standing {
         self.check();
     }
 
-    /// Whether a capture or refund that failed may be tried again at `at`: a capture while the hold stands, and nothing while the payer's
-    /// bank has the money, or keeps it.
+    /// Whether a capture or refund that failed may still be tried again at `at`: a capture while the hold stands, and nothing when the
+    /// payer's bank has kept the money.
     pub fn may_try_again(&self, operation: Operation, at: Timestamp) -> bool {
-        let is_closed = matches!(self.state, PaymentState::Disputed | PaymentState::ChargedBack);
+        let is_lost = self.state == PaymentState::ChargedBack;
         match operation {
-            Operation::Capture => !is_closed && self.hold_is_open(at),
-            Operation::Refund => !is_closed,
+            Operation::Capture => !is_lost && self.hold_is_open(at),
+            Operation::Refund => !is_lost,
             Operation::Cancel => false,
         }
+    }
+
+    /// Whether the payer's bank has the money, and it is not decided who keeps it: nothing is tried until then.
+    pub const fn is_disputed(&self) -> bool {
+        matches!(self.state, PaymentState::Disputed)
     }
 
     /// A capture or refund failed for the first time and is tried again; what it reserved stays reserved.

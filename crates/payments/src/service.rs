@@ -367,7 +367,12 @@ impl Inner {
         let claim = once.map(|once| once.claim(subject));
         let scope = claim.as_ref().map(|claim| claim.scope);
         let finished = match self.store.writer().run(AtOnce { claim, decision }).await?? {
-            Begun::Taken(known) => return taken(known),
+            Begun::Taken(known) => {
+                return match scope {
+                    Some(scope) => self.taken(scope, known),
+                    None => answered(known),
+                };
+            }
             Begun::Done(finished) => finished,
             Begun::Go(()) => return Err(Fault::Failed("this request needs no acquirer".into()).into()),
         };
@@ -396,8 +401,16 @@ impl Inner {
     pub(crate) async fn known_or(&self, once: &Once, refusal: Refusal) -> Result<Answer, PaymentsError> {
         match self.idempotency.find(&once.scope, self.now()).await? {
             Known::Nothing => Err(refusal.into()),
-            known => taken(known),
+            known => answered(known),
         }
+    }
+
+    /// As [`answered`], for what the store was found to know: the next repeat finds it in memory.
+    pub(crate) fn taken(&self, scope: Scope, known: Known) -> Result<Answer, PaymentsError> {
+        if let Known::Replay(recorded) = &known {
+            self.idempotency.done(scope, recorded.clone());
+        }
+        answered(known)
     }
 
     /// Runs a flow apart from its caller. Should it panic, what it began is asked for.
@@ -478,7 +491,7 @@ impl Inner {
         let (attempt, subject, asked) = (begin.attempt(), begin.claim.subject, begin.asked());
         match self.store.writer().run(begin).await {
             Ok(begun) => match begun? {
-                Begun::Taken(known) => taken(known),
+                Begun::Taken(known) => self.taken(working.scope(), known),
                 Begun::Done(finished) => self.finished(&working, finished),
                 Begun::Go(()) => {
                     meter::claimed();
@@ -493,7 +506,7 @@ impl Inner {
         let (subject, asked) = (operation.claim.subject, operation.asked());
         match self.store.writer().run(operation).await {
             Ok(begun) => match begun? {
-                Begun::Taken(known) => taken(known),
+                Begun::Taken(known) => self.taken(working.scope(), known),
                 Begun::Done(finished) => self.finished(&working, finished),
                 Begun::Go(attempt) => {
                     meter::claimed();
@@ -548,7 +561,7 @@ impl Inner {
         let known = idempotency::queries::find(self.store.reader(), &working.scope(), self.now()).await?;
         match known {
             Known::Nothing => Err(Refusal::NotSent.into()),
-            known => taken(known),
+            known => self.taken(working.scope(), known),
         }
     }
 
@@ -577,7 +590,7 @@ impl Inner {
 }
 
 /// What a request whose key is taken is answered.
-pub(crate) fn taken(known: Known) -> Result<Answer, PaymentsError> {
+fn answered(known: Known) -> Result<Answer, PaymentsError> {
     match known {
         Known::Replay(recorded) => Ok(Answer::Replay(recorded)),
         Known::InProcess(process) => Err(in_process(process).into()),

@@ -533,6 +533,7 @@ pub fn response_message(code: &str) -> &'static str {
         "CANCELLED_BY_USER" => "The payer cancelled the payment",
         "CHALLENGE_EXPIRED" => "The payer did not confirm the payment in time",
         "CHARGEBACK" => "The payer's bank took the payment back",
+        "PROVIDER_UNAVAILABLE" => "The acquirer could not be reached",
         "ERROR" => "The acquirer failed to process the transaction",
         _ => "The acquirer declined the transaction",
     }

@@ -43,7 +43,7 @@ pub(crate) fn question(rows: &mut Rows, attempt: &Attempt, origins: &Origins, fi
             let waits = |payment: &&mut PaymentRow| payment.attempt_id == attempt.id && payment.attempt.is_open();
             let Some(payment) = payment.filter(waits) else { return false };
             payment.state = PaymentState::Unconfirmed;
-            payment.updated_at = now;
+            payment.touch(now);
             std::mem::replace(&mut payment.attempt, AttemptState::Unknown)
         }
         Some(row) => {

@@ -151,7 +151,7 @@ impl TakeChargeback {
             return Err(if quarantined { NotificationState::Quarantined } else { NotificationState::Ignored });
         };
         payment.state = PaymentState::Disputed;
-        payment.updated_at = now;
+        payment.touch(now);
         rows.insert(AttemptRow {
             account_id: self.attempt.account_id,
             id: self.attempt.id,
@@ -195,7 +195,7 @@ impl TakeChargeback {
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         let won = state == AttemptState::Won;
         payment.state = if won { undisputed } else { PaymentState::ChargedBack };
-        payment.updated_at = now;
+        payment.touch(now);
         if won {
             self.post(rows, &self.won(), now);
         } else {

@@ -69,7 +69,7 @@ impl Command for Retry {
         payment.earlier = Some(Earlier::with(payment.earlier.as_ref(), failed));
         payment.attempt_id = self.next;
         payment.connector = self.connector;
-        payment.updated_at = now;
+        payment.touch(now);
         Ok(true)
     }
 }

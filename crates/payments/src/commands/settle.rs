@@ -347,8 +347,13 @@ pub(crate) fn conclude(
     now: Timestamp,
 ) -> Result<Finished, HoldRefusal> {
     let reply = origins.of(attempt.origin).settled(rows, attempt, ended, now);
+    let over_at = match ended {
+        // A repeat while it is tried again must find its key, however long that takes.
+        Ended::Waiting { .. } => retries::over_by(rows, attempt),
+        _ => now,
+    };
     let recorded = match (&attempt.asked, &reply) {
-        (Some(asked), Some(reply)) => Some(idempotency::finish(rows, &asked.scope, reply, now)?),
+        (Some(asked), Some(reply)) => Some(idempotency::finish(rows, &asked.scope, reply, over_at)?),
         (Some(asked), None) => {
             idempotency::forget(rows, &asked.scope)?;
             None

@@ -23,7 +23,7 @@ use crate::facts::MethodFacts;
 use crate::routing::Route;
 use crate::rows::CheckoutSessionRow;
 use crate::rules;
-use crate::service::{Inner, Payments, taken};
+use crate::service::{Inner, Payments};
 use crate::types::{CardAsk, CardFace, Mode, OriginKind, Terms, Workflow};
 use crate::vault::Opened;
 
@@ -343,7 +343,7 @@ impl Inner {
         let (attempt, claim) = (enrol.attempt(), enrol.claim.clone());
         match self.store.writer().run(enrol).await {
             Ok(begun) => match (begun?, attempt, ask) {
-                (Begun::Taken(known), ..) => taken(known),
+                (Begun::Taken(known), ..) => self.taken(working.scope(), known),
                 (Begun::Done(finished), ..) => {
                     meter::claimed();
                     self.finished(&working, finished)

@@ -15,7 +15,7 @@ use crate::asks::{Answer, Once};
 use crate::attempt::Asked;
 use crate::commands::Begun;
 use crate::error::{AmountRefusal, PaymentsError, Refusal};
-use crate::service::{Inner, Payments, Work, taken};
+use crate::service::{Inner, Payments, Work};
 use crate::types::{AttemptState, Connector};
 
 /// What a payout costs the merchant, in minor units.
@@ -79,7 +79,7 @@ impl Inner {
         let (attempt, subject, claimed) = (payout.attempt(), payout.claim.subject, Asked::by(&payout.claim));
         match self.store.writer().run(payout).await {
             Ok(begun) => match begun? {
-                Begun::Taken(known) => taken(known),
+                Begun::Taken(known) => self.taken(working.scope(), known),
                 Begun::Done(finished) => self.finished(&working, finished),
                 Begun::Go(()) => {
                     meter::claimed();

@@ -5,7 +5,7 @@ use idempotency::HoldRefusal;
 use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
 
 use super::rows::{RetriedRow, RetriesRow};
-use super::rules::{is_for_now, next_try_at};
+use super::rules::{self, is_for_now, next_try_at};
 use crate::attempt::Attempt;
 use crate::commands::{Ending, conclude, end_later};
 use crate::earlier::{Earlier, EarlierTry, unreachable};
@@ -97,6 +97,11 @@ pub(crate) fn keep(rows: &mut Rows, payment: PaymentKey, before: Retries, standi
     rows.insert(RetriesRow { account_id, payment_id, created_at: now, captures, refunds, capture_failed });
 }
 
+/// When an operation that waits for its next try is over at the latest.
+pub(crate) fn over_by(rows: &mut Rows, attempt: &Attempt) -> Timestamp {
+    rules::over_by(rows.must::<RetriedRow>(&key(attempt)).first_try_at)
+}
+
 /// What follows the end of a try.
 pub(crate) enum After {
     /// The operation is over, with this.
@@ -183,10 +188,14 @@ impl Command for Take {
         let payment = rows.must::<PaymentRow>(&(self.key.0, operation.payment_id)).clone();
         let attempt = Attempt::later(&payment, &operation, None).tried_as(Some(self.try_id));
         let Some(kind) = attempt.operation().filter(|_| operation.state == AttemptState::Waiting) else { return Ok(None) };
+        let standing = payment.standing();
         let row = rows.must_mut::<RetriedRow>(&self.key);
-        row.due_at = None;
         row.updated_at = now;
-        if !payment.standing().may_try_again(kind, now) {
+        row.due_at = next_try_at(kind, &standing, row.first_try_at, now).filter(|_| standing.is_disputed());
+        if row.due_at.is_some() {
+            return Ok(None);
+        }
+        if standing.is_disputed() || !standing.may_try_again(kind, now) {
             let ending = row.last_word();
             let ended = end_later(rows, &attempt, kind, &ending, now);
             conclude(rows, &attempt, ended, &self.origins, now)?;

@@ -8,7 +8,8 @@
 //! - At most one try of an operation is under way, and the next one begins only when it is certain that the one before did nothing.
 //! - What an operation reserved stays reserved until it has gone through or failed for good.
 //! - A try is counted once: the end of an earlier try that is told late changes nothing.
-//! - Nothing is tried again once its hold is over, or while a payer's bank disputes the payment, or after it has won.
+//! - Nothing is tried again once its hold is over, or while a payer's bank disputes the payment: the times that come then are passed
+//!   over. What waits is over when the bank has won.
 
 mod commands;
 pub(crate) mod queries;
@@ -17,7 +18,7 @@ pub mod rules;
 mod scheduler;
 pub(crate) mod verify;
 
-pub(crate) use commands::{After, after, begin, begin_keys, is_current, keep, keys, standing, standing_of, was_tried_again};
+pub(crate) use commands::{After, after, begin, begin_keys, is_current, keep, keys, over_by, standing, standing_of, was_tried_again};
 pub use rows::{RetriedRow, RetriesRow};
 
 /// The tables of operations that are tried again.

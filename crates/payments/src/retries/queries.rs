@@ -1,12 +1,18 @@
 //! Reads of operations that are tried again, outside decisions.
 
 use db::{Fault, Reader, Sql, args, sql};
-use kernel::{AccountId, AttemptId, Timestamp};
+use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
 
 use super::rows::RetriedRow;
 use crate::rows::PaymentRow;
 
 static DUE: Sql = sql!("SELECT {} FROM retried_operation WHERE due_at <= $1 ORDER BY due_at LIMIT $2", RetriedRow);
+
+static WAITING: Sql = sql!(
+    "SELECT {} FROM retried_operation
+      WHERE account_id = $1 AND due_at IS NOT NULL AND attempt_id IN (SELECT id FROM attempt WHERE payment_id = $2)",
+    RetriedRow
+);
 
 pub(crate) static RETRIED: Sql = sql!("SELECT {} FROM retried_operation WHERE account_id = $1 AND attempt_id = $2", RetriedRow);
 
@@ -56,6 +62,11 @@ pub(super) static WAITING_FOR_NOTHING: Sql = sql!(
 /// Operations whose time has come at `now`, the longest due first.
 pub(super) async fn due(reader: &Reader, now: Timestamp, limit: u32) -> Result<Vec<RetriedRow>, Fault> {
     reader.rows(&DUE, args![now, limit]).await
+}
+
+/// What waits for its next try of one payment.
+pub(super) async fn waiting(reader: &Reader, account: AccountId, payment: PaymentId) -> Result<Vec<RetriedRow>, Fault> {
+    reader.rows(&WAITING, args![account, payment]).await
 }
 
 /// What the acquirer was told an operation is at its last try; `None` for one that is not tried again.

@@ -8,6 +8,11 @@ use crate::rules::{Operation, Standing};
 /// When tries are made after the first one, in seconds from it (spec of the payments API: 5 min, 50 min, 6 h, 24 h, 48 h, 96 h).
 pub const TRIES_AFTER_SECONDS: [i64; 6] = [5 * 60, 50 * 60, 6 * 3_600, 24 * 3_600, 48 * 3_600, 96 * 3_600];
 
+/// When an operation that was first tried at `first_try_at` is over at the latest, but for an outcome that is unknown then.
+pub(super) const fn over_by(first_try_at: Timestamp) -> Timestamp {
+    first_try_at.plus_seconds(TRIES_AFTER_SECONDS[TRIES_AFTER_SECONDS.len() - 1])
+}
+
 /// Whether an ending leaves room for another try: nothing happened, and the refusal is not a final one.
 pub(super) fn is_for_now(ending: &Ending) -> bool {
     match ending {
@@ -18,7 +23,7 @@ pub(super) fn is_for_now(ending: &Ending) -> bool {
 }
 
 /// When the next try is made of an operation that has just failed; `None` when that was the last. A time that has passed, because the
-/// outcome was unknown for long or nobody was there, is passed over.
+/// outcome was unknown for long, the payment was disputed, or nobody was there, is passed over.
 pub fn next_try_at(operation: Operation, standing: &Standing, first_try_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let times = TRIES_AFTER_SECONDS.iter().map(|seconds| first_try_at.plus_seconds(*seconds));
     times.into_iter().find(|at| now < *at).filter(|at| standing.may_try_again(operation, *at))
@@ -69,12 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_tried_beside_a_dispute() {
-        for state in [PaymentState::Disputed, PaymentState::ChargedBack] {
+    fn what_waits_outlives_a_dispute_unless_it_is_lost() {
+        for (state, waits) in [(PaymentState::Disputed, Some(300)), (PaymentState::ChargedBack, None)] {
             let taken = Standing { state, ..approved(Mode::Purchase) };
-            assert_eq!(next(Operation::Refund, &taken, 0, 0), None);
+            assert_eq!(next(Operation::Refund, &taken, 0, 0), waits);
             let held = Standing { state, ..approved(Mode::Authorise) };
-            assert_eq!(next(Operation::Capture, &held, 0, 0), None);
+            assert_eq!(next(Operation::Capture, &held, 0, 0), waits);
+            assert_eq!(taken.is_disputed(), waits.is_some());
         }
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use db::Fault;
 use futures_util::{StreamExt, stream};
-use kernel::AttemptId;
+use kernel::{AccountId, AttemptId, PaymentId};
 
 use super::commands::Take;
 use super::queries;
 use super::rows::RetriedRow;
+use crate::attempt::Attempt;
 use crate::commands::{Ending, Settle};
 use crate::errands::Errand;
 use crate::service::Inner;
@@ -33,11 +34,24 @@ impl Inner {
         Ok(())
     }
 
-    async fn try_again(self: &Arc<Self>, row: RetriedRow) -> Result<(), Fault> {
-        let Some(due) = row.due_at else { return Ok(()) };
+    /// Ends what waits of a payment that the payer's bank has just kept: it could not be tried any more when its time came.
+    pub(crate) async fn end_tries_of(&self, account: AccountId, payment: PaymentId) -> Result<(), Fault> {
+        for row in queries::waiting(self.store.reader(), account, payment).await? {
+            self.take_try(row).await?;
+        }
+        Ok(())
+    }
+
+    /// The try to be made, if it is this process's to make.
+    async fn take_try(&self, row: RetriedRow) -> Result<Option<Attempt>, Fault> {
+        let Some(due) = row.due_at else { return Ok(None) };
         let (key, try_id, origins) = ((row.account_id, row.attempt_id), AttemptId::new(&self.source), self.origins.clone());
         let taken = self.store.writer().run(Take { key, due, try_id, origins }).await?;
-        let Ok(Some(attempt)) = taken else { return Ok(()) };
+        Ok(taken.ok().flatten())
+    }
+
+    async fn try_again(self: &Arc<Self>, row: RetriedRow) -> Result<(), Fault> {
+        let Some(attempt) = self.take_try(row).await? else { return Ok(()) };
         let outcome = self.follow_up(&attempt).await;
         let ending = match Ending::of(&outcome) {
             Some(ending) => Some(ending),

@@ -124,15 +124,15 @@ fn what_is_tried_again_adds_nothing_to_what_amounts_allow() {
 }
 
 #[test]
-fn a_capture_is_tried_while_its_hold_stands_and_nothing_beside_a_dispute() {
+fn a_capture_is_tried_while_its_hold_stands_and_nothing_when_a_dispute_is_lost() {
     let held = approved(Mode::Authorise, 500);
     let end = START.plus_seconds(HOLD_SECONDS);
     assert!(held.may_try_again(Operation::Capture, end.plus_micros(-1)) && !held.may_try_again(Operation::Capture, end));
     let paid = approved(Mode::Purchase, 500);
     assert!(paid.may_try_again(Operation::Refund, end) && !paid.may_try_again(Operation::Cancel, START));
-    for state in [PaymentState::Disputed, PaymentState::ChargedBack] {
-        assert!(!Standing { state, ..held }.may_try_again(Operation::Capture, START));
-        assert!(!Standing { state, ..paid }.may_try_again(Operation::Refund, START));
+    for (state, may) in [(PaymentState::Disputed, true), (PaymentState::ChargedBack, false)] {
+        assert_eq!(Standing { state, ..held }.may_try_again(Operation::Capture, START), may);
+        assert_eq!(Standing { state, ..paid }.may_try_again(Operation::Refund, START), may);
     }
 }
 

@@ -61,6 +61,27 @@ on_both_engines! {
         assert_eq!((house.available().await, house.bank.sum(AttemptKind::Capture)), (1_000 - 39, 1_000));
     }
 
+    async fn a_delayed_cancel_waits_for_a_capture_that_is_tried_again(house) {
+        let held = house.delayed("v", DelayedStep::Cancel, HOUR, 1_000).await;
+        house.bank.will(&[Does::NotSent; 4]);
+        let ask = Capture {
+            payment: Some(held.id),
+            transaction: Some(held.attempt_id),
+            amount: eur(400),
+            retried: true,
+            details: None,
+        };
+        house.payments.capture(&TERMS, ask, once("/capture", "c")).await.expect("it is tried again");
+        for _ in 0..4 {
+            house.after(DAY).await;
+            house.payments.0.try_again_due().await.expect("the store works");
+        }
+        assert_eq!(house.state(held.id).await, PaymentState::CaptureFailed);
+        house.after(HOUR).await;
+        assert_eq!((house.state(held.id).await, house.held().await), (PaymentState::Cancelled, 0));
+        assert_eq!(house.bank.sum(AttemptKind::Cancel), 1_000);
+    }
+
     async fn a_delayed_cancel_lets_the_hold_go_once(house) {
         let held = house.delayed("v", DelayedStep::Cancel, 2 * HOUR, 1_000).await;
         house.after(2 * HOUR - 1).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use db::DatabaseUrl;
+use idempotency::Known;
 use kernel::outcome::ASKING_SCHEDULE_SECONDS;
 
 use super::bank::{Bank, Does};
@@ -154,6 +155,21 @@ impl Process {
         drop(self.house);
         self.runtime.shutdown_timeout(Duration::from_secs(5));
     }
+}
+
+#[test]
+fn a_repeat_that_was_found_in_the_store_is_remembered() {
+    let (folder, bank) = (tempfile::tempdir().expect("a folder"), Bank::new());
+    let process = Process::start(folder.path(), &bank);
+    process.runtime.block_on(process.house.purchase("k", 500));
+    process.kill();
+    let process = Process::start(folder.path(), &bank);
+    let house = &process.house;
+    let recalled = || house.payments.0.idempotency.recall(&once("/v1/payments", "k").scope, house.payments.0.now());
+    assert!(matches!(recalled(), Known::Nothing), "another process knows nothing yet");
+    let again = process.runtime.block_on(house.create("k", for_order("k", purchase(500)))).expect("a replay");
+    assert!(matches!(again, Answer::Replay(_)) && matches!(recalled(), Known::Replay(_)));
+    process.kill();
 }
 
 /// Where the process dies on the way of a purchase.

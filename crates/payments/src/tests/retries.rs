@@ -285,23 +285,78 @@ on_both_engines! {
         assert_eq!((house.bank.requests(), house.held().await), (requests, 0), "nobody was there in time, and nothing is sent too late");
     }
 
-    async fn a_dispute_ends_what_waits_and_is_not_ended_by_it(house) {
-        for (order, end, after) in [
-            ("won", Event::ChargebackWon, PaymentState::Approved),
-            ("lost", Event::ChargebackLost, PaymentState::ChargedBack),
-        ] {
-            let paid = house.purchase(order, 1_000).await;
-            house.bank.will(&[Does::NotSent]);
-            house.refund_until_done(&format!("r-{order}"), &paid, None).await.expect("it is tried again");
-            house.hears(&paid, Event::Chargeback, 1_000, "a").await;
-            assert_eq!(house.state(paid.id).await, PaymentState::Disputed);
-            house.is_sound(false).await;
-            house.after_seconds(5 * MINUTE).await;
-            assert_eq!((house.tried(order).await[0], house.state(paid.id).await), ((AttemptState::Errored, 1_000), PaymentState::Disputed));
-            assert_eq!(house.in_transit().await, 0);
-            house.hears(&paid, end, 1_000, "b").await;
-            assert_eq!((house.state(paid.id).await, house.bank.sum(AttemptKind::Refund)), (after, 0));
+    async fn what_waits_is_not_tried_during_a_dispute_and_goes_on_when_that_is_won(house) {
+        let paid = house.purchase("p", 1_000).await;
+        house.bank.will(&[Does::NotSent]);
+        house.refund_until_done("r", &paid, None).await.expect("it is tried again");
+        house.hears(&paid, Event::Chargeback, 1_000, "a").await;
+        assert_eq!(house.state(paid.id).await, PaymentState::Disputed);
+        house.is_sound(false).await;
+        for seconds in [5 * MINUTE, HOUR] {
+            house.after_seconds(seconds).await;
+            assert_eq!((house.tried("p").await[0], house.bank.sum(AttemptKind::Refund)), ((WAITING, 1_000), 0));
         }
+        house.is_sound(false).await;
+        house.hears(&paid, Event::ChargebackWon, 1_000, "b").await;
+        assert_eq!((house.state(paid.id).await, house.in_transit().await), (PaymentState::RefundRetried, 1_000));
+        house.after_seconds(5 * HOUR).await;
+        assert_eq!((house.state(paid.id).await, house.bank.sum(AttemptKind::Refund)), (PaymentState::Refunded, 1_000));
+    }
+
+    async fn what_waits_is_over_at_once_when_a_dispute_is_lost(house) {
+        let paid = house.purchase("p", 1_000).await;
+        house.bank.will(&[Does::NotSent]);
+        house.refund_until_done("r", &paid, None).await.expect("it is tried again");
+        house.hears(&paid, Event::Chargeback, 1_000, "a").await;
+        house.hears(&paid, Event::ChargebackLost, 1_000, "b").await;
+        assert_eq!((house.state(paid.id).await, house.in_transit().await), (PaymentState::ChargedBack, 0));
+        assert_eq!(house.tried("p").await[0], (AttemptState::Errored, 1_000));
+        house.is_sound(true).await;
+        house.after_seconds(DAY).await;
+        assert_eq!(house.bank.sum(AttemptKind::Refund), 0);
+    }
+
+    async fn what_is_disputed_at_every_time_has_failed(house) {
+        let paid = house.purchase("p", 1_000).await;
+        house.bank.will(&[Does::NotSent]);
+        house.refund_until_done("r", &paid, None).await.expect("it is tried again");
+        house.hears(&paid, Event::Chargeback, 1_000, "a").await;
+        for time in TRIES_AFTER_SECONDS {
+            house.after_seconds(u32::try_from(time).expect("days")).await;
+        }
+        assert_eq!((house.tried("p").await[0], house.state(paid.id).await), ((AttemptState::Errored, 1_000), PaymentState::Disputed));
+        assert_eq!(house.in_transit().await, 0);
+    }
+
+    /// The key lives for 24 hours; what it asked for goes on for 96.
+    async fn a_repeat_finds_its_key_for_as_long_as_it_is_tried_again(house) {
+        let paid = house.purchase("p", 2_000).await;
+        house.bank.will(&[Does::NotSent; 4]);
+        let answer = house.refund_until_done("r", &paid, Some(900)).await.expect("it is tried again");
+        for days in 1..=4 {
+            house.after_seconds(DAY + MINUTE).await;
+            house.payments.0.idempotency.sweep(house.store.writer(), house.payments.0.now()).await.expect("the store works");
+            let again = house.refund_until_done("r", &paid, Some(900)).await.expect("a replay");
+            assert!(matches!(again, Answer::Replay(_)) && bytes(&again) == bytes(&answer), "after {days} days");
+        }
+        assert_eq!(house.tried("p").await.len(), 1);
+        house.after_seconds(DAY).await;
+        let anew = house.refund_until_done("r", &paid, Some(900)).await.expect("a new request");
+        assert!(!matches!(anew, Answer::Replay(_)), "a day after the end of it");
+    }
+
+    async fn two_that_end_together_are_told_in_their_order(house) {
+        let held = house.authorise("a", 1_000).await;
+        house.bank.will(&[Does::NotSent, Does::NotSent]);
+        house.capture_until_done("c1", &held, 300).await.expect("it is tried again");
+        house.capture_until_done("c2", &held, 700).await.expect("it is tried again");
+        let waiting = house.payment("a").await.expect("it is there").payment.updated_at;
+        house.after_seconds(5 * MINUTE).await;
+        let done = house.payment("a").await.expect("it is there").payment;
+        assert_eq!((done.state, done.captured), (PaymentState::Captured, 1_000));
+        assert!(done.updated_at > waiting);
+        let latest = house.payment("a").await.expect("it is there").operations.iter().map(|row| row.updated_at).max();
+        assert!(latest.is_some_and(|at| at <= done.updated_at));
     }
 
     async fn what_waits_when_a_dispute_is_won_goes_on(house) {
