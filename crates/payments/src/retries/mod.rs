@@ -18,7 +18,9 @@ pub mod rules;
 mod scheduler;
 pub(crate) mod verify;
 
-pub(crate) use commands::{After, after, begin, begin_keys, is_current, keep, keys, over_by, standing, standing_of, was_tried_again};
+pub(crate) use commands::{
+    After, after, begin, begin_keys, is_current, keep, keys, over_by, standing, standing_of, was_tried_again,
+};
 pub use rows::{RetriedRow, RetriesRow};
 
 /// The tables of operations that are tried again.
