@@ -30,13 +30,16 @@ use kernel::AccountId;
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 
-pub(crate) use fields::{Account, Amount, Digits, Echo, Items, Land, Link, Prose, Text, Whole, string};
+pub(crate) use fields::{Account, Amount, Digits, Echo, Items, Land, Link, Prose, Shown, Text, Whole, string};
 
 use crate::envelope::{Code, Problem};
 use crate::json::{Members, Node, Value};
 
 /// Named schemas that others refer to.
 pub(crate) type Components = Vec<(String, RefOr<Schema>)>;
+
+/// What a body may be refused with besides what every body may, and why.
+pub(crate) type Refusals = Vec<(Code, &'static str)>;
 
 /// Something that can stand in a body.
 pub(crate) trait Field: Sized {
@@ -58,6 +61,9 @@ pub(crate) trait Field: Sized {
 
     /// Adds the named schemas it refers to.
     fn components(_into: &mut Components) {}
+
+    /// Adds what it may be refused with, besides being missing or invalid.
+    fn refusals(_into: &mut Refusals) {}
 }
 
 /// A member of a change: what is absent stays as it is, `null` takes off what may be absent.
@@ -121,6 +127,10 @@ impl<T: Field> Field for Patch<T> {
     fn components(into: &mut Components) {
         T::components(into);
     }
+
+    fn refusals(into: &mut Refusals) {
+        T::refusals(into);
+    }
 }
 
 impl<T: Field> Field for Option<T> {
@@ -138,6 +148,10 @@ impl<T: Field> Field for Option<T> {
 
     fn components(into: &mut Components) {
         T::components(into);
+    }
+
+    fn refusals(into: &mut Refusals) {
+        T::refusals(into);
     }
 }
 
@@ -348,6 +362,10 @@ macro_rules! object {
                 )*
                 into.push((stringify!($name).to_owned(), object.build().into()));
                 $(<$kind as $crate::object::Field>::components(into);)*
+            }
+
+            fn refusals(into: &mut $crate::object::Refusals) {
+                $(<$kind as $crate::object::Field>::refusals(into);)*
             }
         }
     };

@@ -14,7 +14,7 @@ use kernel::ReportId;
 use payments::reports::{Lines, ReportReader};
 
 use super::get_report::find;
-use super::{REPORT_PARAM, REPORTS, views};
+use super::{REPORT_NOT_FOUND, REPORT_PARAM, REPORTS, views};
 use crate::caller::{Caller, Read};
 use crate::extract::At;
 use crate::refusal::problem_of_fault;
@@ -37,6 +37,7 @@ pub(super) fn route() -> Guarded {
             )
             .params(&[REPORT_PARAM])
             .replies(StatusCode::OK, "The lines.", Content::Other("text/csv"))
+            .refusals(&[REPORT_NOT_FOUND])
     })
 }
 

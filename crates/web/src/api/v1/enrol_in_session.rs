@@ -111,6 +111,9 @@ pub(super) fn route() -> Guarded {
             )
             .replies(StatusCode::CREATED, "The payment method.", method_reply())
             .refusals(&[
+                CUSTOMER_SESSION_NOT_FOUND,
+                (Code::CurrencyNotAllowed, "The currency is none of ISO 4217."),
+                (Code::InvalidAmount, "The amount of the check is not allowed."),
                 (Code::CustomerNotFound, "The session's customer was deleted."),
                 (Code::UnavailablePaymentMethod, "Only cards are offered."),
             ])

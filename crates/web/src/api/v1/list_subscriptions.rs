@@ -35,6 +35,7 @@ impl Names for Which {
         ("page", "Which page, from 1."),
         ("size", "How many on a page: 1 to 100, 20 when absent."),
     ];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("page", 1, PAGE_MAX), ("size", 1, SIZE_MAX)];
 }
 
 /// The route.

@@ -11,7 +11,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use super::details::raw;
 use crate::envelope::Code;
 use crate::json::Value;
-use crate::object::{Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Text, Whole, object, string, words};
+use crate::object::{Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Refusals, Text, Whole, object, string, words};
 
 /// Largest document that is echoed unchanged, in bytes.
 pub(super) const ECHO_BYTES_MAX: usize = 64 * 1024;
@@ -243,6 +243,10 @@ impl Field for Moment {
     fn property() -> RefOr<Schema> {
         string().examples(["2030-01-31T09:00:00Z"]).build().into()
     }
+
+    fn refusals(into: &mut Refusals) {
+        into.push((Code::InvalidDate, "A time cannot be read."));
+    }
 }
 
 /// The end of a time that is spoken of, itself left out; a date alone means all of its day.
@@ -260,6 +264,10 @@ impl Field for Until {
 
     fn property() -> RefOr<Schema> {
         Moment::property()
+    }
+
+    fn refusals(into: &mut Refusals) {
+        Moment::refusals(into);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::route::{Content, Guarded, component};
 use crate::state::Web;
 
 /// Payments on a page at most, and unless asked for otherwise.
-const LIMIT_MAX: i64 = 100;
+pub(super) const LIMIT_MAX: i64 = 100;
 
 /// Which payments.
 pub(super) struct Which;
@@ -44,6 +44,7 @@ impl Names for Which {
         ("limit", "How many on a page: 1 to 100, 100 when absent."),
         ("cursor", "The `next_cursor` of the page before, sent with the same other parameters."),
     ];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("limit", 1, LIMIT_MAX)];
 }
 
 /// The route.
