@@ -336,9 +336,19 @@ mod tests {
                 "400",
                 "PAYMENT_NOT_FOUND TRANSACTION_NOT_FOUND CURRENCY_NOT_ALLOWED",
             ),
-            ("post", "/v1/payments/{payment}/transactions/{transaction}/refund", "503", "SERVICE_UNAVAILABLE PROVIDER_UNAVAILABLE"),
+            (
+                "post",
+                "/v1/payments/{payment}/transactions/{transaction}/refund",
+                "503",
+                "SERVICE_UNAVAILABLE PROVIDER_UNAVAILABLE",
+            ),
             ("post", "/v1/payments/{payment}/cancel-or-refund", "400", "PAYMENT_NOT_FOUND"),
-            ("post", "/v1/payments/{payment}/transactions/{transaction}/cancel", "400", "PAYMENT_NOT_FOUND TRANSACTION_NOT_FOUND"),
+            (
+                "post",
+                "/v1/payments/{payment}/transactions/{transaction}/cancel",
+                "400",
+                "PAYMENT_NOT_FOUND TRANSACTION_NOT_FOUND",
+            ),
             ("get", "/v1/reports/{report}", "400", "NOT_FOUND"),
             ("get", "/v1/reports/{report}/download", "400", "NOT_FOUND"),
             ("get", "/v1/payment-links/{code}", "400", "NOT_FOUND"),
@@ -359,11 +369,25 @@ mod tests {
     }
 
     #[test]
+    fn what_null_takes_off_may_be_null() {
+        let document = document(&table::routes(true), "0.0.0", "/");
+        let of = &document["components"]["schemas"]["PatchCustomerBody"]["properties"];
+        for (name, property) in of.as_object().into_iter().flatten() {
+            let nullable = property["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("null")))
+                || property["oneOf"].as_array().is_some_and(|kinds| kinds.contains(&json!({"type": "null"})));
+            assert_eq!(nullable, name != "merchant_customer_id", "{property}");
+            assert!(property["description"].as_str().is_some_and(|text| !text.is_empty()), "{property}");
+        }
+    }
+
+    #[test]
     fn numbers_of_a_query_are_numbers_in_the_document() {
         let document = document(&table::routes(true), "0.0.0", "/");
         let numbers = ["limit", "page", "size", "offset"];
         let mut seen = 0;
-        for operation in document["paths"].as_object().into_iter().flatten().flat_map(|(_, methods)| methods.as_object()).flatten() {
+        for operation in
+            document["paths"].as_object().into_iter().flatten().filter_map(|(_, methods)| methods.as_object()).flatten()
+        {
             let parameters = operation.1["parameters"].as_array().into_iter().flatten();
             for parameter in parameters.filter(|one| one["in"] == "query") {
                 let is_number = parameter["name"].as_str().is_some_and(|name| numbers.contains(&name));

@@ -28,7 +28,8 @@ use std::fmt::Write as _;
 
 use kernel::AccountId;
 use serde::Serialize;
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::schema::{OneOfBuilder, SchemaType};
+use utoipa::openapi::{RefOr, Schema, Type};
 
 pub(crate) use fields::{Account, Amount, Digits, Echo, Items, Land, Link, Prose, Shown, Text, Whole, string};
 
@@ -121,7 +122,7 @@ impl<T: Field> Field for Patch<T> {
     }
 
     fn property() -> RefOr<Schema> {
-        T::property()
+        nullable(T::property())
     }
 
     fn components(into: &mut Components) {
@@ -143,7 +144,7 @@ impl<T: Field> Field for Option<T> {
     }
 
     fn property() -> RefOr<Schema> {
-        T::property()
+        nullable(T::property())
     }
 
     fn components(into: &mut Components) {
@@ -414,6 +415,31 @@ pub(crate) fn one_of(words: &[&str]) -> RefOr<Schema> {
         .into()
 }
 
+/// The same, or `null`.
+pub(crate) fn nullable(property: RefOr<Schema>) -> RefOr<Schema> {
+    let or_null = |kind: SchemaType| match kind {
+        SchemaType::Type(kind) => SchemaType::from_iter([kind, Type::Null]),
+        other => other,
+    };
+    match property {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.schema_type = or_null(object.schema_type);
+            if let Some(words) = &mut object.enum_values {
+                words.push(serde_json::Value::Null);
+            }
+            Schema::Object(object).into()
+        }
+        RefOr::T(Schema::Array(mut array)) => {
+            array.schema_type = or_null(array.schema_type);
+            Schema::Array(array).into()
+        }
+        other @ (RefOr::T(_) | RefOr::Ref(_)) => {
+            let null = utoipa::openapi::ObjectBuilder::new().schema_type(Type::Null);
+            Schema::OneOf(OneOfBuilder::new().item(null).item(other).build()).into()
+        }
+    }
+}
+
 /// A property with its documentation.
 pub(crate) fn described(property: RefOr<Schema>, lines: &[&str]) -> RefOr<Schema> {
     match property {
@@ -428,6 +454,10 @@ pub(crate) fn described(property: RefOr<Schema>, lines: &[&str]) -> RefOr<Schema
         RefOr::T(Schema::Array(mut array)) => {
             array.description = Some(prose(lines));
             RefOr::T(Schema::Array(array))
+        }
+        RefOr::T(Schema::OneOf(mut one)) => {
+            one.description = Some(prose(lines));
+            RefOr::T(Schema::OneOf(one))
         }
         other @ RefOr::T(_) => other,
     }
@@ -484,6 +514,8 @@ mod tests {
             sort as "type": Option<Sort>,
             /// All parts.
             parts: Option<Items<Part, 2>>,
+            /// One of them.
+            first: Option<Part>,
         }
     }
 
@@ -580,7 +612,12 @@ mod tests {
         assert_eq!(names, ["Debt", "Amount", "Part"]);
         let debt = serde_json::to_value(&components[0].1).expect("a schema");
         assert_eq!(debt["required"], serde_json::json!(["account_id", "amount", "country"]));
-        assert_eq!(debt["properties"]["type"]["enum"], serde_json::json!(["WORK", "PLAY"]));
+        assert_eq!(debt["properties"]["type"]["enum"], serde_json::json!(["WORK", "PLAY", null]), "null is as good as nothing");
+        assert_eq!(debt["properties"]["type"]["type"], serde_json::json!(["string", "null"]));
+        assert_eq!(debt["properties"]["parts"]["type"], serde_json::json!(["array", "null"]));
+        assert_eq!(debt["properties"]["first"]["oneOf"][1]["$ref"], "#/components/schemas/Part");
+        assert_eq!(debt["properties"]["first"]["description"], "One of them.");
+        assert_eq!(debt["properties"]["account_id"]["type"], "string");
         assert_eq!(debt["properties"]["parts"]["maxItems"], 2);
         assert_eq!(serde_json::to_value(&components[2].1).expect("a schema")["description"], "A part of a debt.");
     }

@@ -12,7 +12,8 @@ use payments::Cancel;
 use super::details::{OperationDetails, packed};
 use super::parts::Reference;
 use super::{
-    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer, operation_reply,
+    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer,
+    operation_reply,
 };
 use crate::caller::{Caller, Write};
 use crate::envelope::Code;

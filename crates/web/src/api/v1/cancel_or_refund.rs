@@ -13,7 +13,8 @@ use super::details::{OperationDetails, packed};
 use super::parts::{Reference, must_be_positive};
 use super::refund::RefundReason;
 use super::{
-    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer, operation_reply,
+    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer,
+    operation_reply,
 };
 use crate::caller::{Caller, MoneyOut};
 use crate::envelope::Code;

@@ -12,7 +12,8 @@ use payments::Capture;
 use super::details::{OperationDetails, packed, raw};
 use super::parts::{Echoed, Reference, must_be_positive};
 use super::{
-    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer, operation_reply,
+    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer,
+    operation_reply,
 };
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use idempotency::{BodyHash, IdempotencyKey, Scope};
 use kernel::{AccountId, CustomerSessionId, PaymentMethodId};
 
-use super::{METHOD_PARAM, METHODS, answer, method_reply};
+use super::{CUSTOMER_SESSION_NOT_FOUND, METHOD_PARAM, METHODS, answer, method_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::{Code, Problem};
 use crate::exchange::Exchange;

@@ -145,8 +145,8 @@ fn list<T, const MAX: usize>(
 }
 
 /// A body that works, for the reference.
-const EXAMPLE: &str = r#"{"type": "TRANSACTIONS", "start_date": "2026-03-01T00:00:00.000Z", "end_date": "2026-04-01T00:00:00.000Z",
- "merchant_reference_id": "march", "transaction_type": "CAPTURE,REFUND", "transaction_status": "SUCCEEDED", "currency": "EUR"}"#;
+const EXAMPLE: &str = r#"{"type": "TRANSACTIONS", "start_date": "2025-12-01", "end_date": "2025-12-31",
+ "merchant_reference_id": "december", "transaction_type": "CAPTURE,REFUND", "currency": "EUR"}"#;
 
 /// The route.
 pub(super) fn route() -> Guarded {
@@ -157,7 +157,11 @@ pub(super) fn route() -> Guarded {
                 "A report is completed at once and can be downloaded for seven days. It lists what was made from `start_date` on and \
                  before `end_date`, so that reports which follow one another list nothing twice, and nothing that was made after the \
                  report itself. Each line shows its object as it stands at the time of the download.\n\n\
-                 A transaction counts when it was made; the first one of a payment when the payment was made.",
+                 A transaction's place in time is when it was made (the first one of a payment when the payment was made), not when the \
+                 money moved: what still waited at the end of a period is on its report, `PENDING`, and on no later one. So leave \
+                 `transaction_status` out where money is added up, or download the report of a period again later. Statuses and types \
+                 narrow a report when it is downloaded, not when it is made.\n\n\
+                 Whoever may read may make reports: they change nothing.",
             )
             .example(EXAMPLE)
             .replies(StatusCode::CREATED, "The report.", report_reply())

@@ -6,7 +6,7 @@ use axum::response::Response;
 use kernel::{Country, Currency, CustomerSessionId};
 use payments::methods::PrepareMethod;
 
-use super::{METHODS, answer, method_reply};
+use super::{CUSTOMER_SESSION_NOT_FOUND, METHODS, answer, method_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;
 use crate::extract::At;

@@ -11,7 +11,9 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use super::details::raw;
 use crate::envelope::Code;
 use crate::json::Value;
-use crate::object::{Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Refusals, Text, Whole, object, string, words};
+use crate::object::{
+    Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Refusals, Text, Whole, object, string, words,
+};
 
 /// Largest document that is echoed unchanged, in bytes.
 pub(super) const ECHO_BYTES_MAX: usize = 64 * 1024;

@@ -12,7 +12,8 @@ use payments::Refund;
 use super::details::{OperationDetails, packed};
 use super::parts::{Reference, must_be_positive};
 use super::{
-    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer, payment_reply,
+    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer,
+    payment_reply,
 };
 use crate::caller::{Caller, MoneyOut};
 use crate::envelope::Code;

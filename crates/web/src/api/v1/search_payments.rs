@@ -39,7 +39,10 @@ impl Names for Which {
              WAITING_ADDITIONAL_STEP.",
         ),
         ("currency", "Only those in this currency: ISO 4217."),
-        ("created_from", "Only those made at this time or later: a time or a date of ISO 8601. A date alone means all of its day in UTC."),
+        (
+            "created_from",
+            "Only those made at this time or later: a time or a date of ISO 8601. A date alone means all of its day in UTC.",
+        ),
         ("created_to", "Only those made at this time or before, likewise."),
         ("limit", "How many on a page: 1 to 100, 100 when absent."),
         ("cursor", "The `next_cursor` of the page before, sent with the same other parameters."),
