@@ -79,7 +79,7 @@ on_both_engines! {
             (json!({}), "MISSING_PARAMETERS", "status: is required".to_owned()),
             (json!({ "status": "PARTIAL" }), "MISSING_PARAMETERS", "fulfillments: is required".to_owned()),
             (told("PARTIAL", &[]), "INVALID_PARAMETERS", "fulfillments: must have 1 to 50 items".to_owned()),
-            (told("CANCELED", &[delivery("one", &json!({}))]), "INVALID_PARAMETERS",
+            (told("DONE", &[delivery("one", &json!({}))]), "INVALID_PARAMETERS",
                 "status: must be one of PARTIAL COMPLETED REPLACEMENT CANCELED".to_owned()),
             (json!({ "status": "PARTIAL", "fulfillments": many(51, delivery("one", &json!({}))) }), "INVALID_PARAMETERS",
                 "fulfillments: must have at most 50 items".to_owned()),

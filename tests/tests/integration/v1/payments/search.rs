@@ -82,7 +82,7 @@ on_both_engines! {
         let everything = [&kroner.id, &declined, &held.id, &early.id];
         for (query, expected) in [
             (String::new(), everything.to_vec()),
-            ("&status=&sub_status=&currency=&created_to=&cursor=".to_owned(), everything.to_vec()),
+            ("&status=&sub_status=&currency=&created_to=".to_owned(), everything.to_vec()),
             ("&status=DECLINED".to_owned(), vec![&declined]),
             ("&status=REJECTED".to_owned(), vec![]),
             ("&status=DECLINED,REJECTED,ERROR,EXPIRED".to_owned(), vec![&declined]),
