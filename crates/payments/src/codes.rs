@@ -24,6 +24,10 @@ macro_rules! coded {
 }
 coded!(crate::types::PaymentState, crate::types::AttemptKind, crate::types::AttemptState);
 
+/// A status of payments, transactions and payouts that none of them has yet: refused by our own rules (payments specification, sections
+/// 2.6 and 3.4). Whoever asks for it finds nothing.
+pub const REJECTED: &str = "REJECTED";
+
 /// A set of them, one bit for each code.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Codes<T>(i64, PhantomData<fn() -> T>);
@@ -38,16 +42,26 @@ impl<T: Coded> Codes<T> {
         Self(chosen.fold(0, |bits, one| bits | 1 << one.stored()), PhantomData)
     }
 
-    /// Those that one of the words, separated by commas, means; `None` when some word means none. No word at all means all.
-    pub fn of_words(list: &str, word: impl Fn(T) -> &'static str) -> Option<Self> {
+    /// Those that one of the words, separated by commas, means; `None` when some word means none. No word at all means all. What
+    /// `vacant` says are words too, which nothing has.
+    pub fn of_words(list: &str, word: impl Fn(T) -> &'static str, vacant: &[&str]) -> Option<Self> {
         let mut words = list.split(',').map(str::trim).filter(|one| !one.is_empty()).peekable();
         if words.peek().is_none() {
             return Some(Self::ALL);
         }
         words.try_fold(Self(0, PhantomData), |all, one| {
             let meant = Self::where_(|coded| word(coded) == one);
-            (meant.0 != 0).then_some(Self(all.0 | meant.0, PhantomData))
+            (meant.0 != 0 || vacant.contains(&one)).then_some(Self(all.0 | meant.0, PhantomData))
         })
+    }
+
+    /// All words that [`Codes::of_words`] knows, in the order of the alphabet, with blanks between them.
+    pub fn words(word: impl Fn(T) -> &'static str, vacant: &[&'static str]) -> String {
+        let mut words: Vec<_> = T::EVERY.iter().map(|one| word(*one)).chain(vacant.iter().copied()).collect();
+        words.retain(|word| !word.is_empty());
+        words.sort_unstable();
+        words.dedup();
+        words.join(" ")
     }
 
     /// Whether `one` is in it.
@@ -61,9 +75,9 @@ impl<T: Coded> Codes<T> {
         Self(self.0 & other.0, PhantomData)
     }
 
-    /// Whether it leaves nothing out.
-    pub fn is_all(self) -> bool {
-        self.0 == i64::MAX
+    /// Whether nothing is in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 }
 
@@ -105,7 +119,7 @@ mod tests {
 
     #[test]
     fn words_mean_all_that_are_shown_so() {
-        let read = |list| Codes::of_words(list, PaymentState::status);
+        let read = |list| Codes::of_words(list, PaymentState::status, &[REJECTED]);
         let pending = read("PENDING, REFUNDED").expect("words");
         for (state, there) in [
             (PaymentState::Authorised, true),
@@ -117,7 +131,10 @@ mod tests {
         }
         assert_eq!(read(" , "), Some(Codes::ALL));
         assert_eq!(read("PENDING,pending"), None);
-        assert_eq!(Codes::of_words("NOBODY", AttemptState::wire), None);
+        assert_eq!(Codes::of_words("NOBODY", AttemptState::wire, &[REJECTED]), None);
+        assert_eq!(Codes::of_words(REJECTED, AttemptState::wire, &[]), None);
+        assert!(read("REJECTED").is_some_and(Codes::is_empty), "nobody is meant, not everybody");
+        assert_eq!(read("REJECTED, REFUNDED"), read("REFUNDED"));
         assert!(!pending.and(read("REFUNDED").expect("a word")).contains(PaymentState::Authorised));
     }
 }

@@ -84,7 +84,7 @@ pub use asks::{
 pub use attempt::{Asked, Attempt};
 pub use balances::Balance;
 pub use challenges::{Challenge, ChallengeAnswer, ChallengeShown, Challenges, Sent};
-pub use codes::{Coded, Codes};
+pub use codes::{Coded, Codes, REJECTED};
 pub use commands::{Charge, Ending, Finished, begin, begin_keys};
 pub use earlier::{Earlier, EarlierTry};
 pub use error::{AmountRefusal, PaymentsError, Refusal};

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
 
@@ -67,7 +67,7 @@ fn crawls(elapsed: Duration, received: usize) -> bool {
     elapsed > GRACE && u64::try_from(received).is_ok_and(|received| received < elapsed.as_secs() * BYTES_PER_SECOND_MIN)
 }
 
-/// Whether the body says it is JSON, with or without parameters.
+/// Whether the body says it is JSON, with or without parameters, and is not compressed: nothing here unpacks it.
 ///
 /// # Errors
 /// 400: status 415 is not used by the payments family.
@@ -78,8 +78,14 @@ pub(crate) fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
         text.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
     };
     match (types.next(), types.next()) {
-        (Some(only), None) if essence(only) => Ok(()),
-        _ => Err(Problem::new(Code::InvalidRequest, "the content type must be application/json")),
+        (Some(only), None) if essence(only) => {}
+        _ => return Err(Problem::new(Code::InvalidRequest, "the content type must be application/json")),
+    }
+    let plain = |value: &axum::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().all(plain) {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::InvalidRequest, "content-encoding: bodies must be sent uncompressed"))
     }
 }
 
@@ -105,6 +111,20 @@ mod tests {
         assert_eq!(read(Body::from(vec![b' '; BODY_BYTES_MAX + 1])).await, Err(too_large()));
         let broken = Body::from_stream(stream::iter([Ok(Bytes::from("x")), Err(std::io::Error::other("gone"))]));
         assert_eq!(read(broken).await.map_err(|problem| problem.status()), Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn what_is_compressed_is_refused_by_name() {
+        let judged = |coding: &'static str| {
+            let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+            headers.append(CONTENT_ENCODING, HeaderValue::from_static(coding));
+            expect_json(&headers)
+        };
+        assert_eq!(judged("Identity"), Ok(()));
+        for coding in ["gzip", "br", "identity, gzip", ""] {
+            let problem = judged(coding).expect_err("refused");
+            assert!(problem.messages()[0].starts_with("content-encoding: "), "{coding}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

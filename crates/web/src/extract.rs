@@ -8,10 +8,10 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use kernel::Id;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ObjectBuilder, Required};
+use utoipa::openapi::{ObjectBuilder, Required, Type};
 
 use crate::body;
-use crate::envelope::Problem;
+use crate::envelope::{Code, Problem};
 use crate::exchange::Exchange;
 use crate::object::{Body, Reader};
 use crate::route::{BodyShape, Needs, Part};
@@ -102,12 +102,14 @@ pub(crate) trait Names {
     const REQUIRED: bool = false;
     /// More of them, which need not be there in any case.
     const OPTIONAL: &'static [(&'static str, &'static str)] = &[];
+    /// Those of them that are whole numbers, each with the least and the greatest.
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[];
 }
 
 impl<T> Query<T> {
-    /// The last value of a parameter.
+    /// The value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().rev().find_map(|(known, value)| (known == name).then_some(value.as_str()))
+        self.pairs.iter().find_map(|(known, value)| (known == name).then_some(value.as_str()))
     }
 
     /// Whether a switch is on.
@@ -116,11 +118,17 @@ impl<T> Query<T> {
     }
 }
 
-impl<T> FromRequestParts<Web> for Query<T> {
-    type Rejection = Infallible;
+impl<T: Names> FromRequestParts<Web> for Query<T> {
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _web: &Web) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _web: &Web) -> Result<Self, Problem> {
         let pairs = parts.uri.query().map(decoded).unwrap_or_default();
+        // Which of the two is meant is not for us to guess: a filter would be left out without a word.
+        for (name, _) in T::NAMES.iter().chain(T::OPTIONAL) {
+            if pairs.iter().filter(|(known, _)| known == name).count() > 1 {
+                return Err(Problem::new(Code::InvalidParameters, format!("{name}: must not be there twice")));
+            }
+        }
         Ok(Query { pairs, names: std::marker::PhantomData })
     }
 }
@@ -134,7 +142,12 @@ impl<T: Names> Part for Query<T> {
                 .parameter_in(ParameterIn::Query)
                 .description(Some(*text))
                 .required(if required { Required::True } else { Required::False })
-                .schema(Some(ObjectBuilder::new().schema_type(utoipa::openapi::Type::String)))
+                .schema(Some(match T::NUMBERS.iter().find(|(known, ..)| known == name) {
+                    Some((_, least, most)) => {
+                        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(*least)).maximum(Some(*most))
+                    }
+                    None => ObjectBuilder::new().schema_type(Type::String),
+                }))
                 .build()
         }));
     }
@@ -154,7 +167,7 @@ impl<B: Body> FromRequest<Web> for Asked<B> {
 
 impl<B: Body> Part for Asked<B> {
     fn describe(needs: &mut Needs) {
-        needs.body = Some(BodyShape { name: B::name(), components: B::components });
+        needs.body = Some(BodyShape::of::<B>());
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Once<R: Rule, B: Body> {
 impl<R: Rule, B: Body> Part for Once<R, B> {
     fn describe(needs: &mut Needs) {
         needs.idempotency = R::IDEMPOTENCY;
-        needs.body = Some(BodyShape { name: B::name(), components: B::components });
+        needs.body = Some(BodyShape::of::<B>());
     }
 }
 

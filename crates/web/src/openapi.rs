@@ -13,7 +13,7 @@ use crate::api::v1::webhooks;
 use crate::compressed::Compressed;
 use crate::envelope::{Code, JSON, ProblemView};
 use crate::extract::Headers;
-use crate::object::Components;
+use crate::object::{Components, Refusals};
 use crate::route::{Content, Idempotency, Route, component};
 use crate::state::{Options, Web};
 use crate::table;
@@ -120,8 +120,8 @@ fn operation(route: &Route, problem: &Value, components: &mut Components) -> Val
             Idempotency::Optional => "accepted",
             Idempotency::Ignored => "none",
         },
-        "x-refusals": facts.refusals.iter().map(|(code, text)| {
-            json!({"status": code.status().as_u16(), "code": code.text(), "text": text})
+        "x-refusals": explained(route).into_iter().map(|(code, text)| {
+            json!({"status": status_of(code).as_u16(), "code": code.text(), "text": text})
         }).collect::<Vec<_>>(),
     });
     if route.needs.capability.is_some() {
@@ -202,6 +202,26 @@ fn responses(route: &Route, problem: &Value, components: &mut Components) -> Map
     responses
 }
 
+/// The status of a route's own refusal. What it does not find is a missing object, not a missing path (payments specification, section 5).
+fn status_of(code: Code) -> StatusCode {
+    if code == Code::NotFound { StatusCode::BAD_REQUEST } else { code.status() }
+}
+
+/// The refusals of a route that are worth a sentence: those it explains itself, and those that fields of its body bring with them.
+fn explained(route: &Route) -> Refusals {
+    let mut all = route.facts.refusals.to_vec();
+    let mut of_fields = Refusals::new();
+    if let Some(body) = &route.needs.body {
+        (body.refusals)(&mut of_fields);
+    }
+    for (code, text) in of_fields {
+        if all.iter().all(|(known, _)| *known != code) {
+            all.push((code, text));
+        }
+    }
+    all
+}
+
 /// What a route may refuse with, by status: its own refusals and those that what it takes brings with it.
 fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     let mut all: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
@@ -221,7 +241,6 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
         Code::TooManyRequests,
         Code::InvalidAccountId,
     ];
-    let of_bodies = [Code::MissingParameters, Code::InvalidParameters];
     for code in of_all {
         add(code.status(), code);
     }
@@ -231,10 +250,17 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
             add(code.status(), code);
         }
     }
-    if route.needs.body.is_some() {
-        for code in of_bodies {
+    if let Some(body) = &route.needs.body {
+        for code in [Code::MissingParameters, body.invalid] {
             add(code.status(), code);
         }
+    }
+    // A parameter of the query that is there twice; a key for idempotency that is none.
+    if !route.needs.query.is_empty() || route.needs.idempotency != Idempotency::Ignored {
+        add(Code::InvalidParameters.status(), Code::InvalidParameters);
+    }
+    if route.needs.idempotency == Idempotency::Required {
+        add(Code::MissingParameters.status(), Code::MissingParameters);
     }
     if route.needs.body.is_some() || route.needs.reads {
         add(StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidRequest);
@@ -245,8 +271,8 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
         // Of accounts that want the same body with the same key.
         add(StatusCode::UNPROCESSABLE_ENTITY, Code::IdempotencyDuplicated);
     }
-    for (code, _) in route.facts.refusals {
-        add(code.status(), *code);
+    for (code, _) in explained(route) {
+        add(status_of(code), code);
     }
     all
 }
@@ -291,6 +317,86 @@ mod tests {
             let name = reference.split('"').next().expect("a name");
             assert!(document["components"]["schemas"][name].is_object(), "{name} is nowhere");
         }
+    }
+
+    #[test]
+    fn what_a_route_refuses_with_is_in_the_document() {
+        let document = document(&table::routes(true), "0.0.0", "/");
+        for (method, path, status, codes) in [
+            (
+                "post",
+                "/v1/payments",
+                "400",
+                "MISSING_PARAMETERS INVALID_PARAMETERS CURRENCY_NOT_ALLOWED COUNTRY_NOT_SUPPORTED PAYMENT_METHOD_NOT_FOUND \
+                 PAYMENT_METHOD_STATUS_INVALID CHECKOUT_SESSION_NOT_FOUND CUSTOMER_NOT_FOUND",
+            ),
+            (
+                "post",
+                "/v1/payments/{payment}/transactions/{transaction}/capture",
+                "400",
+                "PAYMENT_NOT_FOUND TRANSACTION_NOT_FOUND CURRENCY_NOT_ALLOWED",
+            ),
+            (
+                "post",
+                "/v1/payments/{payment}/transactions/{transaction}/refund",
+                "503",
+                "SERVICE_UNAVAILABLE PROVIDER_UNAVAILABLE",
+            ),
+            ("post", "/v1/payments/{payment}/cancel-or-refund", "400", "PAYMENT_NOT_FOUND"),
+            (
+                "post",
+                "/v1/payments/{payment}/transactions/{transaction}/cancel",
+                "400",
+                "PAYMENT_NOT_FOUND TRANSACTION_NOT_FOUND",
+            ),
+            ("get", "/v1/reports/{report}", "400", "NOT_FOUND"),
+            ("get", "/v1/reports/{report}/download", "400", "NOT_FOUND"),
+            ("get", "/v1/payment-links/{code}", "400", "NOT_FOUND"),
+            ("post", "/v1/payment-links/{code}/cancel", "400", "NOT_FOUND"),
+            ("get", "/v1/subscriptions", "400", "INVALID_PARAMETERS INVALID_DATE BAD_REQUEST"),
+            ("post", "/v1/subscriptions", "400", "INVALID_AMOUNT CURRENCY_NOT_ALLOWED COUNTRY_NOT_SUPPORTED INVALID_DATE"),
+            ("post", "/v1/customers", "400", "COUNTRY_NOT_SUPPORTED"),
+            ("post", "/v1/webhooks", "400", "WEBHOOK_INVALID_REQUEST WEBHOOK_INVALID_TRIGGER"),
+            ("get", "/v1/webhooks/{webhook}", "404", "WEBHOOK_NOT_FOUND"),
+        ] {
+            let said = document["paths"][path][method]["responses"][status]["description"].as_str().unwrap_or_default();
+            let said: Vec<&str> = said.split(", ").collect();
+            for code in codes.split_whitespace() {
+                assert!(said.contains(&code), "{method} {path}: {code} is not among {said:?}");
+            }
+        }
+        assert!(document["paths"]["/v1/reports/{report}"]["get"]["responses"]["404"].is_null());
+    }
+
+    #[test]
+    fn what_null_takes_off_may_be_null() {
+        let document = document(&table::routes(true), "0.0.0", "/");
+        let of = &document["components"]["schemas"]["PatchCustomerBody"]["properties"];
+        for (name, property) in of.as_object().into_iter().flatten() {
+            let nullable = property["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("null")))
+                || property["oneOf"].as_array().is_some_and(|kinds| kinds.contains(&json!({"type": "null"})));
+            assert_eq!(nullable, name != "merchant_customer_id", "{property}");
+            assert!(property["description"].as_str().is_some_and(|text| !text.is_empty()), "{property}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_a_query_are_numbers_in_the_document() {
+        let document = document(&table::routes(true), "0.0.0", "/");
+        let numbers = ["limit", "page", "size", "offset"];
+        let mut seen = 0;
+        for operation in
+            document["paths"].as_object().into_iter().flatten().filter_map(|(_, methods)| methods.as_object()).flatten()
+        {
+            let parameters = operation.1["parameters"].as_array().into_iter().flatten();
+            for parameter in parameters.filter(|one| one["in"] == "query") {
+                let is_number = parameter["name"].as_str().is_some_and(|name| numbers.contains(&name));
+                assert_eq!(parameter["schema"]["type"] == "integer", is_number, "{parameter}");
+                assert_eq!(parameter["schema"]["maximum"].is_number(), is_number, "{parameter}");
+                seen += usize::from(is_number);
+            }
+        }
+        assert_eq!(seen, 9);
     }
 
     #[test]

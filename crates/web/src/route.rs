@@ -16,7 +16,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::caller::{Caller, Class};
 use crate::envelope::Code;
-use crate::object::{Components, Field};
+use crate::object::{self, Components, Field, Refusals};
 use crate::state::Web;
 use crate::view::View;
 
@@ -57,6 +57,17 @@ pub(crate) struct BodyShape {
     pub name: &'static str,
     /// Adds it and what it refers to.
     pub components: fn(&mut Components),
+    /// The code of a wrong field.
+    pub invalid: Code,
+    /// Adds what its fields may be refused with besides.
+    pub refusals: fn(&mut Refusals),
+}
+
+impl BodyShape {
+    /// The shape of `B`.
+    pub(crate) fn of<B: object::Body>() -> BodyShape {
+        BodyShape { name: B::name(), components: B::components, invalid: B::INVALID, refusals: B::refusals }
+    }
 }
 
 /// What a route makes of `X-Idempotency-Key`.

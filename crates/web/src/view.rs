@@ -21,11 +21,11 @@ use std::io::Write as _;
 use kernel::time::TIMESTAMP_TEXT_CHARS;
 use kernel::{Country, Id, Money, Timestamp, id::ID_TEXT_CHARS};
 use serde_json::value::RawValue;
-use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, OneOfBuilder, SchemaFormat, SchemaType};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, SchemaFormat, SchemaType};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use uuid::Uuid;
 
-use crate::object::{Components, string};
+use crate::object::{Components, nullable, string};
 
 /// Something that can stand in a reply.
 pub(crate) trait View {
@@ -280,17 +280,7 @@ impl<T: View> View for Option<T> {
     }
 
     fn property() -> RefOr<Schema> {
-        match T::property() {
-            RefOr::T(Schema::Object(mut object)) => {
-                if let SchemaType::Type(kind) = object.schema_type {
-                    object.schema_type = SchemaType::from_iter([kind, Type::Null]);
-                }
-                Schema::Object(object).into()
-            }
-            other @ (RefOr::T(_) | RefOr::Ref(_)) => {
-                RefOr::T(Schema::OneOf(OneOfBuilder::new().item(Nothing::property()).item(other).build()))
-            }
-        }
+        nullable(T::property())
     }
 
     fn components(into: &mut Components) {

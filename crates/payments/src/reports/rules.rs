@@ -20,8 +20,8 @@ pub const REPORT_SECONDS: i64 = 7 * 86_400;
 /// # Errors
 /// [`Refusal::InvalidDate`].
 pub(super) fn judge(ask: &CreateReport) -> Result<(), Refusal> {
-    if ask.end_at < ask.start_at {
-        return Err(Refusal::InvalidDate("end_date: must not be before start_date"));
+    if ask.end_at <= ask.start_at {
+        return Err(Refusal::InvalidDate("end_date: must be after start_date"));
     }
     if ask.end_at.micros_since(ask.start_at) > REPORTED_DAYS_MAX * MICROS_PER_DAY {
         return Err(Refusal::InvalidDate("end_date: must be at most 62 days after start_date"));

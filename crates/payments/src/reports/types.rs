@@ -31,6 +31,27 @@ impl ReportKind {
             Self::Payouts => "PAYOUTS",
         }
     }
+
+    /// Whether its lines can be of this type; only transactions have one.
+    pub fn lists(self, kind: AttemptKind) -> bool {
+        self == Self::Transactions && kind != AttemptKind::Payout
+    }
+
+    /// Whether its lines can be in this state: payments have states of their own, and nobody confirms or disputes a payout.
+    pub fn shows(self, state: AttemptState) -> bool {
+        match self {
+            Self::Payments => false,
+            Self::Transactions => true,
+            Self::Payouts => !matches!(
+                state,
+                AttemptState::AwaitingPayer
+                    | AttemptState::Expired
+                    | AttemptState::Disputed
+                    | AttemptState::Won
+                    | AttemptState::Lost
+            ),
+        }
+    }
 }
 
 /// Which of them: those to which all of it applies.

@@ -104,6 +104,7 @@ impl Names for Which {
         ("limit", "At most so many: 1 to 1000, 1000 when absent."),
         ("after", "The `next` of the page before."),
     ];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("limit", 1, CHARGES_PAGE_MAX as i64)];
 }
 
 view! {

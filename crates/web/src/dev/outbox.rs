@@ -35,6 +35,7 @@ impl Names for Which {
         ("to", "To whom: a number, an address, a URL."),
         ("limit", "At most so many: 1 to 1000, 100 when absent."),
     ];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("limit", 1, MESSAGES_MAX as i64)];
 }
 
 view! {

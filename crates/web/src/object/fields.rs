@@ -10,7 +10,7 @@ use url::Url;
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, SchemaFormat, SchemaType};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 
-use super::{Components, Field, Reader};
+use super::{Components, Field, Reader, Refusals};
 use crate::envelope::Code;
 use crate::json::{Node, Value};
 
@@ -75,6 +75,22 @@ impl<const MAX: usize> Field for Link<MAX> {
 
     fn property() -> RefOr<Schema> {
         string().format(Some(SchemaFormat::Custom("uri".to_owned()))).max_length(Some(MAX)).build().into()
+    }
+}
+
+/// An address of the web that is shown to others as it is, so it must not contain a card number either.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Shown<const MAX: usize>(pub Arc<str>);
+
+impl<const MAX: usize> Field for Shown<MAX> {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let Link(found) = Link::<MAX>::read(value, reader)?;
+        if contains_card_number(&found) { reader.invalid(CARD_NUMBER) } else { Some(Shown(found)) }
+    }
+
+    fn property() -> RefOr<Schema> {
+        Link::<MAX>::property()
     }
 }
 
@@ -150,6 +166,10 @@ impl Field for Account {
     fn property() -> RefOr<Schema> {
         string().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).build().into()
     }
+
+    fn refusals(into: &mut Refusals) {
+        into.push((Code::InvalidAccountId, "`account_id` is not the account of the key."));
+    }
 }
 
 /// An ISO 3166-1 alpha-2 country code.
@@ -168,6 +188,10 @@ impl Field for Land {
 
     fn property() -> RefOr<Schema> {
         string().pattern(Some("^[A-Z]{2}$")).examples(["FR"]).build().into()
+    }
+
+    fn refusals(into: &mut Refusals) {
+        into.push((Code::CountryNotSupported, "A country is none of ISO 3166-1."));
     }
 }
 
@@ -246,18 +270,26 @@ impl Field for Amount {
             into.push(("Amount".to_owned(), schema.build().into()));
         }
     }
+
+    fn refusals(into: &mut Refusals) {
+        into.push((Code::CurrencyNotAllowed, "A currency is none of ISO 4217."));
+        into.push((Code::InvalidAmount, "An amount is negative, too large, or has more decimals than its currency."));
+    }
 }
 
-/// At most `MAX` of something.
+/// At least `MIN` and at most `MAX` of something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub(crate) struct Items<T, const MAX: usize>(pub Vec<T>);
+pub(crate) struct Items<T, const MAX: usize, const MIN: usize = 0>(pub Vec<T>);
 
-impl<T: Field, const MAX: usize> Field for Items<T, MAX> {
+impl<T: Field, const MAX: usize, const MIN: usize> Field for Items<T, MAX, MIN> {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
         let Node::List(items) = &value.node else { return reader.invalid("must be a list") };
         if items.len() > MAX {
             return reader.invalid(format_args!("must have at most {MAX} items"));
+        }
+        if items.len() < MIN {
+            return reader.invalid(format_args!("must have {MIN} to {MAX} items"));
         }
         // All items are read before the first bad one ends it, so that each bad one is named.
         let read: Vec<Option<T>> =
@@ -266,11 +298,16 @@ impl<T: Field, const MAX: usize> Field for Items<T, MAX> {
     }
 
     fn property() -> RefOr<Schema> {
-        ArrayBuilder::new().items(T::property()).max_items(Some(MAX)).build().into()
+        let least = Some(MIN).filter(|min| *min > 0);
+        ArrayBuilder::new().items(T::property()).min_items(least).max_items(Some(MAX)).build().into()
     }
 
     fn components(into: &mut Components) {
         T::components(into);
+    }
+
+    fn refusals(into: &mut Refusals) {
+        T::refusals(into);
     }
 }
 
@@ -360,7 +397,22 @@ mod tests {
             "https://a:99999/",
         ] {
             assert_eq!(judged::<Link<526>>(&format!("\"{bad}\"")), "body: must be an http or https address", "{bad}");
+            assert_eq!(judged::<Shown<526>>(&format!("\"{bad}\"")), "body: must be an http or https address", "{bad}");
         }
+        assert_eq!(judged::<Link<526>>(r#""https://a.example/?c=4507990000000002""#), "");
+        assert_eq!(judged::<Shown<526>>(r#""https://a.example/?c=6A12345678901""#), "");
+        assert_eq!(judged::<Shown<526>>(r#""https://a.example/?c=4507990000000002""#), "body: must not contain a card number");
+    }
+
+    #[test]
+    fn lists_have_their_bounds() {
+        assert_eq!(judged::<Items<bool, 2, 1>>("[true]"), "");
+        assert_eq!(judged::<Items<bool, 2, 1>>("[]"), "body: must have 1 to 2 items");
+        assert_eq!(judged::<Items<bool, 2>>("[]"), "");
+        assert_eq!(judged::<Items<bool, 2>>("[true,true,true]"), "body: must have at most 2 items");
+        let schema = |of: RefOr<Schema>| serde_json::to_value(of).expect("a schema")["minItems"].clone();
+        assert_eq!(schema(Items::<bool, 2, 1>::property()), 1);
+        assert!(schema(Items::<bool, 2>::property()).is_null());
     }
 
     #[test]

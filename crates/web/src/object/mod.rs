@@ -28,15 +28,19 @@ use std::fmt::Write as _;
 
 use kernel::AccountId;
 use serde::Serialize;
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::schema::{OneOfBuilder, SchemaType};
+use utoipa::openapi::{RefOr, Schema, Type};
 
-pub(crate) use fields::{Account, Amount, Digits, Echo, Items, Land, Link, Prose, Text, Whole, string};
+pub(crate) use fields::{Account, Amount, Digits, Echo, Items, Land, Link, Prose, Shown, Text, Whole, string};
 
 use crate::envelope::{Code, Problem};
 use crate::json::{Members, Node, Value};
 
 /// Named schemas that others refer to.
 pub(crate) type Components = Vec<(String, RefOr<Schema>)>;
+
+/// What a body may be refused with besides what every body may, and why.
+pub(crate) type Refusals = Vec<(Code, &'static str)>;
 
 /// Something that can stand in a body.
 pub(crate) trait Field: Sized {
@@ -58,6 +62,9 @@ pub(crate) trait Field: Sized {
 
     /// Adds the named schemas it refers to.
     fn components(_into: &mut Components) {}
+
+    /// Adds what it may be refused with, besides being missing or invalid.
+    fn refusals(_into: &mut Refusals) {}
 }
 
 /// A member of a change: what is absent stays as it is, `null` takes off what may be absent.
@@ -115,11 +122,15 @@ impl<T: Field> Field for Patch<T> {
     }
 
     fn property() -> RefOr<Schema> {
-        T::property()
+        nullable(T::property())
     }
 
     fn components(into: &mut Components) {
         T::components(into);
+    }
+
+    fn refusals(into: &mut Refusals) {
+        T::refusals(into);
     }
 }
 
@@ -133,11 +144,15 @@ impl<T: Field> Field for Option<T> {
     }
 
     fn property() -> RefOr<Schema> {
-        T::property()
+        nullable(T::property())
     }
 
     fn components(into: &mut Components) {
         T::components(into);
+    }
+
+    fn refusals(into: &mut Refusals) {
+        T::refusals(into);
     }
 }
 
@@ -349,6 +364,10 @@ macro_rules! object {
                 into.push((stringify!($name).to_owned(), object.build().into()));
                 $(<$kind as $crate::object::Field>::components(into);)*
             }
+
+            fn refusals(into: &mut $crate::object::Refusals) {
+                $(<$kind as $crate::object::Field>::refusals(into);)*
+            }
         }
     };
     (@wire $field:ident $wire:literal) => { $wire };
@@ -396,6 +415,31 @@ pub(crate) fn one_of(words: &[&str]) -> RefOr<Schema> {
         .into()
 }
 
+/// The same, or `null`.
+pub(crate) fn nullable(property: RefOr<Schema>) -> RefOr<Schema> {
+    let or_null = |kind: SchemaType| match kind {
+        SchemaType::Type(kind) => SchemaType::from_iter([kind, Type::Null]),
+        other => other,
+    };
+    match property {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.schema_type = or_null(object.schema_type);
+            if let Some(words) = &mut object.enum_values {
+                words.push(serde_json::Value::Null);
+            }
+            Schema::Object(object).into()
+        }
+        RefOr::T(Schema::Array(mut array)) => {
+            array.schema_type = or_null(array.schema_type);
+            Schema::Array(array).into()
+        }
+        other @ (RefOr::T(_) | RefOr::Ref(_)) => {
+            let null = utoipa::openapi::ObjectBuilder::new().schema_type(Type::Null);
+            Schema::OneOf(OneOfBuilder::new().item(null).item(other).build()).into()
+        }
+    }
+}
+
 /// A property with its documentation.
 pub(crate) fn described(property: RefOr<Schema>, lines: &[&str]) -> RefOr<Schema> {
     match property {
@@ -410,6 +454,10 @@ pub(crate) fn described(property: RefOr<Schema>, lines: &[&str]) -> RefOr<Schema
         RefOr::T(Schema::Array(mut array)) => {
             array.description = Some(prose(lines));
             RefOr::T(Schema::Array(array))
+        }
+        RefOr::T(Schema::OneOf(mut one)) => {
+            one.description = Some(prose(lines));
+            RefOr::T(Schema::OneOf(one))
         }
         other @ RefOr::T(_) => other,
     }
@@ -466,6 +514,8 @@ mod tests {
             sort as "type": Option<Sort>,
             /// All parts.
             parts: Option<Items<Part, 2>>,
+            /// One of them.
+            first: Option<Part>,
         }
     }
 
@@ -562,7 +612,12 @@ mod tests {
         assert_eq!(names, ["Debt", "Amount", "Part"]);
         let debt = serde_json::to_value(&components[0].1).expect("a schema");
         assert_eq!(debt["required"], serde_json::json!(["account_id", "amount", "country"]));
-        assert_eq!(debt["properties"]["type"]["enum"], serde_json::json!(["WORK", "PLAY"]));
+        assert_eq!(debt["properties"]["type"]["enum"], serde_json::json!(["WORK", "PLAY", null]), "null is as good as nothing");
+        assert_eq!(debt["properties"]["type"]["type"], serde_json::json!(["string", "null"]));
+        assert_eq!(debt["properties"]["parts"]["type"], serde_json::json!(["array", "null"]));
+        assert_eq!(debt["properties"]["first"]["oneOf"][1]["$ref"], "#/components/schemas/Part");
+        assert_eq!(debt["properties"]["first"]["description"], "One of them.");
+        assert_eq!(debt["properties"]["account_id"]["type"], "string");
         assert_eq!(debt["properties"]["parts"]["maxItems"], 2);
         assert_eq!(serde_json::to_value(&components[2].1).expect("a schema")["description"], "A part of a debt.");
     }

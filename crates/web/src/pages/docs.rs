@@ -288,13 +288,17 @@ impl<'d> Schemas<'d> {
             return self.kind(&self.all[name]);
         }
         match &schema["type"] {
-            Value::String(kind) if kind == "array" => format!("array of {}", self.kind(&schema["items"])),
-            Value::String(kind) => kind.clone(),
+            Value::String(kind) => self.kind_of(kind, schema),
             Value::Array(kinds) => {
-                kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("value").to_owned()
+                let kind = kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null");
+                self.kind_of(kind.unwrap_or("value"), schema)
             }
             _ => "value".to_owned(),
         }
+    }
+
+    fn kind_of(&self, kind: &str, schema: &Value) -> String {
+        if kind == "array" { format!("array of {}", self.kind(&schema["items"])) } else { kind.to_owned() }
     }
 }
 

@@ -103,6 +103,9 @@ on_both_engines! {
         for (more, code, name) in [
             (json!({ "end_date": "2026-02-28T23:59:59.999Z" }), "INVALID_DATE", "end_date: "),
             (json!({ "end_date": "2026-05-02T00:00:00.001Z" }), "INVALID_DATE", "end_date: "),
+            (json!({ "end_date": day.0 }), "INVALID_DATE", "end_date: must be after start_date"),
+            (json!({ "end_date": "2026-05-02" }), "INVALID_DATE", "end_date: "),
+            (json!({ "end_date": "2026-03-32" }), "INVALID_DATE", "end_date: must be a time like 2026-01-31T09:08:07Z or a date"),
             (json!({ "start_date": "March" }), "INVALID_DATE", "start_date: "),
             (json!({ "end_date": null }), "MISSING_PARAMETERS", "end_date: "),
             (json!({ "type": "CUSTOMERS" }), "INVALID_PARAMETERS", "type: "),
@@ -116,15 +119,49 @@ on_both_engines! {
             (json!({ "transaction_status": "SUCCEEDED" }), "INVALID_PARAMETERS", "transaction_status: "),
             (json!({ "type": "PAYOUTS", "payment_status": "SUCCEEDED" }), "INVALID_PARAMETERS", "payment_status: "),
             (json!({ "type": "TRANSACTIONS", "transaction_type": "GIFT" }), "INVALID_PARAMETERS", "transaction_type: "),
+            (json!({ "type": "TRANSACTIONS", "transaction_type": "REFUND,PAYOUT" }), "INVALID_PARAMETERS", "transaction_type: "),
+            (json!({ "type": "TRANSACTIONS", "transaction_type": "REJECTED" }), "INVALID_PARAMETERS", "transaction_type: "),
+            (json!({ "type": "PAYOUTS", "transaction_status": "LOST" }), "INVALID_PARAMETERS", "transaction_status: "),
+            (json!({ "type": "PAYOUTS", "transaction_status": "SUCCEEDED,EXPIRED" }), "INVALID_PARAMETERS", "transaction_status: "),
+            (json!({ "transaction_status": "REJECTED" }), "INVALID_PARAMETERS", "transaction_status: does not apply"),
         ] {
             let refused = merchant.post("/v1/reports", ask("PAYMENTS", &day, more.clone())).await.refused(400, code);
             assert!(refused.at("/messages/0").starts_with(name), "{more}: {}", refused.text());
         }
         let two_months = json!({ "end_date": "2026-05-02T00:00:00.000Z", "payment_status": "" });
         report(&merchant, ask("PAYMENTS", &day, two_months)).await;
-        report(&merchant, ask("PAYMENTS", &day, json!({ "end_date": day.0 }))).await;
-        assert_eq!(merchant.get("/v1/reports").await.expect(200).json()["items"].as_array().map(Vec::len), Some(2));
+        assert_eq!(merchant.get("/v1/reports").await.expect(200).json()["items"].as_array().map(Vec::len), Some(1));
         world.verify_settled().await;
+    }
+
+    async fn a_date_alone_means_all_of_its_day(world) {
+        let merchant = world.merchant();
+        world.advance_seconds(40 * 86_400).await; // what was there before is long ago
+        let paid = merchant.pays(merchant.purchase("1 EUR")).await;
+        let made: kernel::Timestamp = paid.exchange.at("/created_at").parse().expect("a time");
+        let (today, tomorrow) = (made.to_string()[..10].to_owned(), made.plus_days(1).to_string()[..10].to_owned());
+        let span = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        let body = ask("PAYMENTS", &span(&today, &today), json!({}));
+        let shown = report(&merchant, body.clone()).await.json();
+        assert_eq!(shown["end_date"], json!(format!("{tomorrow}T00:00:00.000000Z")));
+        assert_eq!(column(&download(&merchant, body).await, "id"), [&paid.id]);
+        assert!(download(&merchant, ask("PAYMENTS", &span(&tomorrow, &tomorrow), json!({}))).await.is_empty());
+        world.verify_settled().await;
+    }
+
+    async fn nothing_is_rejected_yet(world) {
+        let merchant = world.merchant();
+        let day = today(&merchant).await;
+        for (kind, more) in [
+            ("PAYMENTS", json!({ "payment_status": "REJECTED" })),
+            ("TRANSACTIONS", json!({ "payment_status": "REJECTED" })),
+            ("TRANSACTIONS", json!({ "transaction_status": "REJECTED" })),
+            ("PAYOUTS", json!({ "transaction_status": "REJECTED" })),
+        ] {
+            assert!(download(&merchant, ask(kind, &day, more.clone())).await.is_empty(), "{kind} {more}");
+        }
+        let both = json!({ "payment_status": "REJECTED,SUCCEEDED" });
+        assert!(!download(&merchant, ask("PAYMENTS", &day, both)).await.is_empty());
     }
 
     async fn payments_are_listed_as_they_stand(world) {

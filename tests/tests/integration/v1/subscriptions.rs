@@ -46,6 +46,9 @@ on_both_engines! {
             merchant.get(&format!("/v1/subscriptions?{query}")).await.refused(400, "BAD_REQUEST");
         }
         merchant.get("/v1/subscriptions?status=FUN").await.refused(400, "INVALID_PARAMETERS");
+        merchant.get("/v1/subscriptions?page=1&page=1").await.refused(400, "INVALID_PARAMETERS");
+        let refused = merchant.get("/v1/subscriptions?created_at_to=soon").await.refused(400, "INVALID_DATE");
+        assert!(refused.at("/messages/0").ends_with(" or a date like 2026-01-31"), "{}", refused.text());
         let unknown = "/v1/subscriptions/0199a8b4-1f7e-7c3a-8000-0123456789ab";
         merchant.get(unknown).await.refused(400, "SUBSCRIPTION_NOT_FOUND");
         merchant.get(&format!("{unknown}/payments")).await.refused(400, "SUBSCRIPTION_NOT_FOUND");
@@ -65,7 +68,10 @@ on_both_engines! {
         body["payment_method"]["vaulted_token"] = json!(method.at("/vaulted_token"));
         body["frequency"] = json!({ "type": "DAY", "value": 1 });
         body["trial_period"] = json!({ "billing_cycles": 1, "amount": money("1 EUR") });
-        let lasting = merchant.post("/v1/subscriptions", body.clone()).await.expect(200).at("/id");
+        let lasting = merchant.post("/v1/subscriptions", body.clone()).await.expect(200);
+        let (day, lasting) = (lasting.at("/created_at")[..10].to_owned(), lasting.at("/id"));
+        let of_day = merchant.get(&format!("/v1/subscriptions?created_at_from={day}&created_at_to={day}")).await.expect(200);
+        assert_eq!(of_day.at("/items/0/id"), lasting, "a date alone is all of its day");
         body["billing_cycles"] = json!({ "total": 2 });
         let short = merchant.post("/v1/subscriptions", body).await.expect(200).at("/id");
         let [lasting, short] = [lasting, short].map(|id| format!("/v1/subscriptions/{id}"));

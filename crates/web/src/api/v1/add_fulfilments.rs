@@ -8,11 +8,11 @@ use payments::fulfilments::{AddFulfilments, FulfilmentStatus};
 use serde::Serialize;
 
 use super::parts::Day;
-use super::{PAYMENT_PARAM, PAYMENTS, answer, nothing_reply};
+use super::{PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, answer, nothing_reply};
 use crate::caller::{Caller, Write};
 use crate::envelope::Code;
 use crate::extract::At;
-use crate::object::{Body, Items, Prose, Reader, Text, object, words};
+use crate::object::{Body, Items, Prose, Reader, Shown, Text, object, words};
 use crate::once::{Once, Optional};
 use crate::route::Guarded;
 use crate::state::Web;
@@ -66,15 +66,15 @@ words! {
 }
 
 object! {
-    /// Who carries it. Its numbers are the carrier's, so they are not searched for card numbers.
+    /// Who carries it. Its numbers are the carrier's, so they are not searched for card numbers; its addresses are.
     #[derive(Serialize)]
     struct FulfilmentCarrier {
         /// What the carrier is called.
         id: Prose<3, 255>,
         /// The carrier's numbers for what it carries, at most 20.
         tracking_id: Items<Text<3, 255>, 20>,
-        /// Where the payer sees how far it is, at most 20.
-        tracking_url: Items<Text<1, 999>, 20>,
+        /// Where the payer sees how far it is, at most 20: `http` or `https`.
+        tracking_url: Items<Shown<999>, 20>,
         /// The day it was sent.
         shipped_at: Option<Day>,
         /// The day it arrived.
@@ -104,7 +104,7 @@ object! {
         /// How far the whole is.
         status: Progress,
         /// What is new, 1 to 50.
-        fulfillments: Items<FulfilmentItem, 50>,
+        fulfillments: Items<FulfilmentItem, 50, 1>,
     }
 }
 
@@ -145,11 +145,8 @@ impl Body for AddFulfilmentsBody {
         "AddFulfilmentsBody"
     }
 
-    fn judge(self, reader: &mut Reader) -> Option<AddFulfilments> {
+    fn judge(self, _reader: &mut Reader) -> Option<AddFulfilments> {
         let items = &self.fulfillments.0;
-        if items.is_empty() {
-            reader.wrong_at(&["fulfillments"], Code::InvalidParameters, "must name at least one");
-        }
         let kept: Vec<Kept<'_>> = items.iter().map(FulfilmentItem::kept).collect();
         Some(AddFulfilments {
             status: self.status.of_the_whole(),
@@ -177,7 +174,7 @@ pub(super) fn route() -> Guarded {
             .example(EXAMPLE)
             .replies(StatusCode::ACCEPTED, "It is noted.", nothing_reply())
             .refusals(&[
-                (Code::PaymentNotFound, "There is no such payment, or it is somebody else's."),
+                PAYMENT_NOT_FOUND,
                 (Code::InvalidStatus, "Nothing was ever held or paid, so there is nothing to fulfil."),
                 (Code::InvalidParameters, "The payment would keep more than it may."),
             ])

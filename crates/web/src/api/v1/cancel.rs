@@ -11,7 +11,10 @@ use payments::Cancel;
 
 use super::details::{OperationDetails, packed};
 use super::parts::Reference;
-use super::{PAYMENT_PARAM, PAYMENTS, TRANSACTION_PARAM, answer, operation_reply};
+use super::{
+    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer,
+    operation_reply,
+};
 use crate::caller::{Caller, Write};
 use crate::envelope::Code;
 use crate::extract::At;
@@ -72,8 +75,12 @@ pub(super) fn route() -> Guarded {
             .example(r#"{"merchant_reference": "cancel-1042", "reason": "REQUESTED_BY_CUSTOMER"}"#)
             .replies(StatusCode::OK, "The cancellation.", operation_reply())
             .refusals(&[
+                PAYMENT_NOT_FOUND,
+                TRANSACTION_NOT_FOUND,
                 (Code::InvalidStatus, "The payment is not held any more, or something of it is captured."),
                 (Code::InvalidTransactionType, "The transaction is no authorisation."),
+                UNREACHED,
+                UNANSWERED,
             ])
     })
 }

@@ -12,7 +12,10 @@ use payments::{CancelOrRefund, Target};
 use super::details::{OperationDetails, packed};
 use super::parts::{Reference, must_be_positive};
 use super::refund::RefundReason;
-use super::{PAYMENT_PARAM, PAYMENTS, TRANSACTION_PARAM, answer, operation_reply};
+use super::{
+    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer,
+    operation_reply,
+};
 use crate::caller::{Caller, MoneyOut};
 use crate::envelope::Code;
 use crate::extract::At;
@@ -63,10 +66,17 @@ impl Body for CancelOrRefundBody {
     }
 }
 
+/// What is said of an amount that does not fit.
+const TOO_MUCH: (Code, &str) =
+    (Code::InvalidAmount, "More than is left to give back, more than your balance covers, or part of a hold.");
+/// What is said of a payment of which nothing is left.
+const NOTHING_LEFT: (Code, &str) = (Code::InvalidStatus, "There is nothing to undo.");
+
 /// The route of a payment.
 pub(super) fn of_payment() -> Guarded {
     Guarded::new(Method::POST, "/v1/payments/{payment}/cancel-or-refund", undo_payment)
         .about(|route| about(route.named(PAYMENTS, "cancel-or-refund", "Cancel or refund a payment").params(&[PAYMENT_PARAM])))
+        .about(|route| route.refusals(&[PAYMENT_NOT_FOUND, TOO_MUCH, NOTHING_LEFT, UNREACHED, UNANSWERED]))
 }
 
 /// The route of one transaction.
@@ -74,7 +84,14 @@ pub(super) fn of_transaction() -> Guarded {
     let path = "/v1/payments/{payment}/transactions/{transaction}/cancel-or-refund";
     Guarded::new(Method::POST, path, undo_transaction).about(|route| {
         let route = route.named(PAYMENTS, "cancel-or-refund-transaction", "Cancel or refund a transaction");
-        about(route.params(&[PAYMENT_PARAM, TRANSACTION_PARAM]))
+        about(route.params(&[PAYMENT_PARAM, TRANSACTION_PARAM])).refusals(&[
+            PAYMENT_NOT_FOUND,
+            TRANSACTION_NOT_FOUND,
+            TOO_MUCH,
+            NOTHING_LEFT,
+            UNREACHED,
+            UNANSWERED,
+        ])
     })
 }
 
@@ -83,10 +100,6 @@ fn about(route: Route) -> Route {
         .text("What is only held is cancelled; what was taken is given back.")
         .example(r#"{"reason": "REQUESTED_BY_CUSTOMER", "merchant_reference": "undo-1042"}"#)
         .replies(StatusCode::CREATED, "The transaction: its type is CANCEL or REFUND.", operation_reply())
-        .refusals(&[
-            (Code::InvalidAmount, "More than is left to give back, more than your balance covers, or part of a hold."),
-            (Code::InvalidStatus, "There is nothing to undo."),
-        ])
 }
 
 async fn undo_payment(

@@ -7,7 +7,7 @@ use kernel::PaymentLinkId;
 
 use super::create_payment_link::base_url;
 use super::parts::EmptyBody;
-use super::{LINKS, answer, link_reply};
+use super::{LINK_NOT_FOUND, LINKS, answer, link_reply};
 use crate::caller::{Caller, Write};
 use crate::envelope::Code;
 use crate::extract::At;
@@ -22,7 +22,7 @@ pub(super) fn route() -> Guarded {
             .named(LINKS, "cancel-payment-link", "Take a payment link back")
             .params(&[("code", "Id of the link.")])
             .replies(StatusCode::OK, "The link.", link_reply())
-            .refusals(&[(Code::InvalidStatus, "It is used, cancelled or expired already.")])
+            .refusals(&[LINK_NOT_FOUND, (Code::InvalidStatus, "It is used, cancelled or expired already.")])
     })
 }
 

@@ -11,7 +11,10 @@ use payments::Capture;
 
 use super::details::{OperationDetails, packed, raw};
 use super::parts::{Echoed, Reference, must_be_positive};
-use super::{PAYMENT_PARAM, PAYMENTS, TRANSACTION_PARAM, answer, operation_reply};
+use super::{
+    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer,
+    operation_reply,
+};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;
 use crate::extract::At;
@@ -88,9 +91,13 @@ pub(super) fn route() -> Guarded {
             .replies(StatusCode::OK, "The capture. A declined one has the status `DECLINED`, one that is tried again `PENDING`.", operation_reply())
             .drawn(super::views::sample::operation_reply)
             .refusals(&[
+                PAYMENT_NOT_FOUND,
+                TRANSACTION_NOT_FOUND,
                 (Code::InvalidAmount, "More than is left to capture, or another currency."),
                 (Code::InvalidStatus, "The payment is not held any more."),
                 (Code::InvalidTransactionType, "The transaction is no authorisation."),
+                UNREACHED,
+                UNANSWERED,
             ])
     })
 }

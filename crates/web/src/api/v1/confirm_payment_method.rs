@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use idempotency::{BodyHash, IdempotencyKey, Scope};
 use kernel::{AccountId, CustomerSessionId, PaymentMethodId};
 
-use super::{METHOD_PARAM, METHODS, answer, method_reply};
+use super::{CUSTOMER_SESSION_NOT_FOUND, METHOD_PARAM, METHODS, answer, method_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::{Code, Problem};
 use crate::exchange::Exchange;
@@ -48,6 +48,7 @@ pub(super) fn route() -> Guarded {
             .example(r#"{"token": "01936b1c-7a4e-7c55-8a1b-0c9e5f3d2b07"}"#)
             .replies(StatusCode::CREATED, "The payment method; `DECLINED` when the card was refused.", method_reply())
             .refusals(&[
+                CUSTOMER_SESSION_NOT_FOUND,
                 (Code::PaymentMethodNotFound, "There is no such method in this session."),
                 (Code::InvalidToken, "The token is used, too old or not yours."),
                 (Code::InvalidStatus, "The method waits for no card any more."),

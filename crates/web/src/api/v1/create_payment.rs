@@ -225,7 +225,11 @@ pub(super) fn route() -> Guarded {
                 (Code::InvalidAmount, "The amount is zero or negative, too large, or has more decimals than its currency."),
                 (Code::UnavailablePaymentMethod, "Only cards are offered."),
                 (Code::InvalidToken, "The one-time token is used, too old or not yours."),
+                (Code::PaymentMethodNotFound, "There is no such stored card, or it is somebody else's."),
+                (Code::PaymentMethodStatusInvalid, "The stored card cannot be charged."),
                 (Code::InvalidCustomerForToken, "The stored card is another customer's than `customer_payer.id`."),
+                (Code::CustomerNotFound, "`customer_payer.id` is no customer of yours, or one that was deleted."),
+                (Code::CheckoutSessionNotFound, "There is no such session, it is somebody else's, or it is used or over."),
                 (Code::ProviderUnavailable, "The acquirer could not be reached. Nothing was charged; the key may be used again."),
                 (Code::RequestTimeout, "The acquirer has not answered. It is being asked; repeat the request with the same key."),
             ])

@@ -7,9 +7,9 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use kernel::{Country, Currency};
 use payments::reports::{CreateReport, ReportFilter, ReportKind};
-use payments::{AttemptKind, AttemptState, Coded, Codes, PaymentState};
+use payments::{AttemptKind, AttemptState, Coded, Codes, PaymentState, REJECTED};
 
-use super::parts::Moment;
+use super::parts::{Moment, Until};
 use super::{REPORTS, answer, report_reply};
 use crate::caller::{Caller, Read};
 use crate::envelope::Code;
@@ -23,10 +23,10 @@ object! {
     pub(super) struct CreateReportBody {
         /// What its lines are.
         kind as "type": Kind,
-        /// Only what was made at this time or later; a date alone is its beginning in UTC.
+        /// Only what was made at this time or later. A date alone means all of its day in UTC.
         start_date: Moment,
-        /// Only what was made before this time; at most 62 days after `start_date`. A date alone is its beginning too.
-        end_date: Moment,
+        /// Only what was made before this time, or not after this date; at most 62 days after `start_date`.
+        end_date: Until,
         /// Your own name for the report.
         merchant_reference_id: Option<Text<1, 255>>,
         /// The account of the key.
@@ -76,15 +76,10 @@ impl Body for CreateReportBody {
     fn judge(self, reader: &mut Reader) -> Option<CreateReport> {
         let kind = ReportKind::from(self.kind);
         let (payment, step) = (self.payment_status.as_ref(), self.transaction_status.as_ref());
-        let payment_states = codes(reader, "payment_status", payment, kind != ReportKind::Payouts, PaymentState::status);
-        let transaction_kinds = codes(
-            reader,
-            "transaction_type",
-            self.transaction_type.as_ref(),
-            kind == ReportKind::Transactions,
-            AttemptKind::wire,
-        );
-        let transaction_states = codes(reader, "transaction_status", step, kind != ReportKind::Payments, AttemptState::wire);
+        let payment_states = codes(reader, "payment_status", payment, PaymentState::status, |_| kind != ReportKind::Payouts);
+        let transaction_kinds =
+            codes(reader, "transaction_type", self.transaction_type.as_ref(), AttemptKind::wire, |step| kind.lists(step));
+        let transaction_states = codes(reader, "transaction_status", step, AttemptState::wire, |state| kind.shows(state));
         let currencies =
             list(reader, "currency", self.currency.as_ref(), Currency::parse, Code::CurrencyNotAllowed, "a currency of ISO 4217");
         let countries =
@@ -106,24 +101,25 @@ impl Body for CreateReportBody {
     }
 }
 
-/// What a list of words means. A list that says something where it cannot narrow anything is refused: whoever wrote it expects it to.
+/// What a list of words means. A word that no line of such a report can have is refused: whoever wrote it expects some.
 fn codes<T: Coded, const MAX: usize>(
     reader: &mut Reader,
     name: &'static str,
     said: Option<&Text<0, MAX>>,
-    applies: bool,
     word: fn(T) -> &'static str,
+    fits: impl Fn(T) -> bool,
 ) -> Option<Codes<T>> {
     let text: &str = said.map_or("", |Text(text)| text);
-    let found = Codes::of_words(text, word);
-    if found.is_none() {
-        let mut words: Vec<_> = T::EVERY.iter().map(|one| word(*one)).collect();
-        words.sort_unstable();
-        words.dedup();
-        reader.wrong_at(&[name], Code::InvalidParameters, format_args!("must be some of {}", words.join(" ")));
-    } else if !applies && !found.is_none_or(Codes::is_all) {
+    let applies = !Codes::where_(&fits).is_empty();
+    let more: &[&'static str] = if applies && name != "transaction_type" { &[REJECTED] } else { &[] };
+    // No word is empty, so what does not fit has none.
+    let fitting = |one: T| if fits(one) { word(one) } else { "" };
+    let found = Codes::of_words(text, fitting, more);
+    if found.is_none() && applies {
+        let words = Codes::words(fitting, more);
+        reader.wrong_at(&[name], Code::InvalidParameters, format_args!("must be some of {words} in a report of this type"));
+    } else if found.is_none() {
         reader.wrong_at(&[name], Code::InvalidParameters, "does not apply to reports of this type");
-        return None;
     }
     found
 }
@@ -149,8 +145,8 @@ fn list<T, const MAX: usize>(
 }
 
 /// A body that works, for the reference.
-const EXAMPLE: &str = r#"{"type": "TRANSACTIONS", "start_date": "2026-03-01T00:00:00.000Z", "end_date": "2026-04-01T00:00:00.000Z",
- "merchant_reference_id": "march", "transaction_type": "CAPTURE,REFUND", "transaction_status": "SUCCEEDED", "currency": "EUR"}"#;
+const EXAMPLE: &str = r#"{"type": "TRANSACTIONS", "start_date": "2025-12-01", "end_date": "2025-12-31",
+ "merchant_reference_id": "december", "transaction_type": "CAPTURE,REFUND", "currency": "EUR"}"#;
 
 /// The route.
 pub(super) fn route() -> Guarded {
@@ -161,14 +157,18 @@ pub(super) fn route() -> Guarded {
                 "A report is completed at once and can be downloaded for seven days. It lists what was made from `start_date` on and \
                  before `end_date`, so that reports which follow one another list nothing twice, and nothing that was made after the \
                  report itself. Each line shows its object as it stands at the time of the download.\n\n\
-                 A transaction counts when it was made; the first one of a payment when the payment was made.",
+                 A transaction's place in time is when it was made (the first one of a payment when the payment was made), not when the \
+                 money moved: what still waited at the end of a period is on its report, `PENDING`, and on no later one. So leave \
+                 `transaction_status` out where money is added up, or download the report of a period again later. Statuses and types \
+                 narrow a report when it is downloaded, not when it is made.\n\n\
+                 Whoever may read may make reports: they change nothing.",
             )
             .example(EXAMPLE)
             .replies(StatusCode::CREATED, "The report.", report_reply())
             .drawn(super::views::sample::report_reply)
             .refusals(&[
-                (Code::InvalidDate, "A date cannot be read, `end_date` is before `start_date` or more than 62 days after it."),
-                (Code::InvalidParameters, "A status or type is none, or does not apply to reports of this type."),
+                (Code::InvalidDate, "A date cannot be read, `end_date` is not after `start_date` or more than 62 days after it."),
+                (Code::InvalidParameters, "A status or type is none, or no line of such a report has it."),
                 (Code::CurrencyNotAllowed, "A currency is none."),
                 (Code::CountryNotSupported, "A country is none."),
                 (Code::InvalidAccountId, "`account_id` is not the account of the key."),

@@ -14,7 +14,7 @@ use kernel::ReportId;
 use payments::reports::{Lines, ReportReader};
 
 use super::get_report::find;
-use super::{REPORT_PARAM, REPORTS, views};
+use super::{REPORT_NOT_FOUND, REPORT_PARAM, REPORTS, views};
 use crate::caller::{Caller, Read};
 use crate::extract::At;
 use crate::refusal::problem_of_fault;
@@ -32,11 +32,12 @@ pub(super) fn route() -> Guarded {
             .text(
                 "Comma-separated values as RFC 4180 has them, in UTF-8, the names of the columns first, in the order in which things were \
                  made. Amounts are in major units. A text of yours that a table program would take for a formula has an apostrophe \
-                 before it. Of a card there are the first digits and the last four.\n\n\
+                 before it; one with a semicolon or a tab stands in quotes. Of a card there are the first digits and the last four.\n\n\
                  A download that breaks off is not complete: its last chunk is missing.",
             )
             .params(&[REPORT_PARAM])
             .replies(StatusCode::OK, "The lines.", Content::Other("text/csv"))
+            .refusals(&[REPORT_NOT_FOUND])
     })
 }
 

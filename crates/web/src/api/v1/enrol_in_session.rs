@@ -6,7 +6,7 @@ use axum::response::Response;
 use kernel::{Country, Currency, CustomerSessionId};
 use payments::methods::PrepareMethod;
 
-use super::{METHODS, answer, method_reply};
+use super::{CUSTOMER_SESSION_NOT_FOUND, METHODS, answer, method_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;
 use crate::extract::At;
@@ -111,6 +111,9 @@ pub(super) fn route() -> Guarded {
             )
             .replies(StatusCode::CREATED, "The payment method.", method_reply())
             .refusals(&[
+                CUSTOMER_SESSION_NOT_FOUND,
+                (Code::CurrencyNotAllowed, "The currency is none of ISO 4217."),
+                (Code::InvalidAmount, "The amount of the check is not allowed."),
                 (Code::CustomerNotFound, "The session's customer was deleted."),
                 (Code::UnavailablePaymentMethod, "Only cards are offered."),
             ])

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use kernel::PaymentLinkId;
 use payments::links::LinkFacts;
 
-use super::{LINKS, json, link_reply, views};
+use super::{LINK_NOT_FOUND, LINKS, json, link_reply, views};
 use crate::caller::{Caller, Read};
 use crate::envelope::{Code, Problem};
 use crate::extract::At;
@@ -17,11 +17,11 @@ use crate::state::Web;
 /// The route.
 pub(super) fn route() -> Guarded {
     Guarded::new(Method::GET, "/v1/payment-links/{code}", get_payment_link).about(|route| {
-        route.named(LINKS, "get-payment-link", "Get a payment link").params(&[("code", "Id of the link.")]).replies(
-            StatusCode::OK,
-            "The link.",
-            link_reply(),
-        )
+        route
+            .named(LINKS, "get-payment-link", "Get a payment link")
+            .params(&[("code", "Id of the link.")])
+            .replies(StatusCode::OK, "The link.", link_reply())
+            .refusals(&[LINK_NOT_FOUND])
     })
 }
 

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use kernel::ReportId;
 use payments::reports::ReportRow;
 
-use super::{REPORT_PARAM, REPORTS, json, report_reply, views};
+use super::{REPORT_NOT_FOUND, REPORT_PARAM, REPORTS, json, report_reply, views};
 use crate::caller::{Caller, Read};
 use crate::envelope::{Code, Problem};
 use crate::extract::At;
@@ -17,11 +17,11 @@ use crate::state::Web;
 /// The route.
 pub(super) fn route() -> Guarded {
     Guarded::new(Method::GET, "/v1/reports/{report}", get_report).about(|route| {
-        route.named(REPORTS, "get-report", "Get a report").params(&[REPORT_PARAM]).replies(
-            StatusCode::OK,
-            "The report.",
-            report_reply(),
-        )
+        route
+            .named(REPORTS, "get-report", "Get a report")
+            .params(&[REPORT_PARAM])
+            .replies(StatusCode::OK, "The report.", report_reply())
+            .refusals(&[REPORT_NOT_FOUND])
     })
 }
 

@@ -5,7 +5,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::cursor::List;
-use super::search_payments::limit;
+use super::search_payments::{LIMIT_MAX, limit};
 use super::{REPORTS, json, views};
 use crate::caller::{Caller, Read};
 use crate::envelope::Code;
@@ -20,6 +20,7 @@ pub(super) struct Which;
 impl Names for Which {
     const NAMES: &'static [(&'static str, &'static str)] =
         &[("limit", "How many on a page: 1 to 100, 100 when absent."), ("cursor", "The `next_cursor` of the page before.")];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("limit", 1, LIMIT_MAX)];
 }
 
 /// The route.

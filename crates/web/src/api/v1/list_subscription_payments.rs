@@ -24,6 +24,7 @@ pub(super) struct Which;
 impl Names for Which {
     const NAMES: &'static [(&'static str, &'static str)] =
         &[("limit", "How many: 1 to 100, 20 when absent."), ("offset", "How many to leave out: a multiple of `limit`.")];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("limit", 1, SIZE_MAX), ("offset", 0, OFFSET_MAX)];
 }
 
 /// The route.

@@ -7,6 +7,7 @@ use kernel::Timestamp;
 use payments::subscriptions::{Filter, SubscriptionState};
 
 use super::parts::Moment;
+use super::search_payments::no_time;
 use super::{SUBSCRIPTIONS, json, views};
 use crate::caller::{Caller, Read};
 use crate::envelope::{Code, Problem};
@@ -29,11 +30,12 @@ impl Names for Which {
     const NAMES: &'static [(&'static str, &'static str)] = &[
         ("customer_id", "Only those of this customer."),
         ("status", "Only those in these statuses, separated by commas."),
-        ("created_at_from", "Only those made at this time or later."),
-        ("created_at_to", "Only those made at this time or before."),
+        ("created_at_from", "Only those made at this time or later. A date alone means all of its day in UTC."),
+        ("created_at_to", "Only those made at this time or before, likewise."),
         ("page", "Which page, from 1."),
         ("size", "How many on a page: 1 to 100, 20 when absent."),
     ];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("page", 1, PAGE_MAX), ("size", 1, SIZE_MAX)];
 }
 
 /// The route.
@@ -42,7 +44,11 @@ pub(super) fn route() -> Guarded {
         route
             .named(SUBSCRIPTIONS, "list-subscriptions", "List subscriptions")
             .replies(StatusCode::OK, "A page of them, newest first.", Content::Json(component::<views::SubscriptionsView<'_>>))
-            .refusals(&[(Code::BadRequest, "There is no such page.")])
+            .refusals(&[
+                (Code::BadRequest, "There is no such page."),
+                (Code::InvalidParameters, "`status` is none, or a parameter is there twice."),
+                (Code::InvalidDate, "A time cannot be read."),
+            ])
     })
 }
 
@@ -68,14 +74,13 @@ fn filter(query: &Query<Which>) -> Result<Filter, Problem> {
     Ok(Filter {
         customer_id: query.get("customer_id").map(Into::into),
         states: states.ok_or_else(|| Problem::new(Code::InvalidParameters, "status: is not a status of subscriptions"))?,
-        created_from: time(query, "created_at_from")?,
-        created_to: time(query, "created_at_to")?,
+        created_from: time(query, "created_at_from", Moment::of)?,
+        created_to: time(query, "created_at_to", Moment::last)?,
     })
 }
 
-fn time(query: &Query<Which>, name: &'static str) -> Result<Option<Timestamp>, Problem> {
-    let wrong = || Problem::new(Code::InvalidDate, format!("{name}: must be a time like 2026-01-31T09:08:07Z"));
-    query.get(name).map(|text| Moment::of(text).ok_or_else(wrong)).transpose()
+fn time(query: &Query<Which>, name: &'static str, read: fn(&str) -> Option<Timestamp>) -> Result<Option<Timestamp>, Problem> {
+    query.get(name).map(|text| read(text).ok_or_else(|| no_time(name))).transpose()
 }
 
 /// A whole number of the query.

@@ -64,7 +64,7 @@ pub(crate) use details::{LinkDetails, PaymentDetails, packed, unpacked};
 pub(crate) use views::faces;
 pub(crate) use webhooks::{faces as webhook_faces, webhooks};
 
-use crate::envelope::{JSON, Problem};
+use crate::envelope::{Code, JSON, Problem};
 use crate::once::{replay, response};
 use crate::refusal::problem_of_payments;
 use crate::route::{Content, Guarded, component};
@@ -86,6 +86,19 @@ const ROUTING: &str = "Routing";
 /// Parameters of paths, explained.
 const PAYMENT_PARAM: (&str, &str) = ("payment", "Id of the payment.");
 const TRANSACTION_PARAM: (&str, &str) = ("transaction", "Id of the transaction.");
+
+/// Refusals that several routes explain alike.
+const PAYMENT_NOT_FOUND: (Code, &str) = (Code::PaymentNotFound, "There is no such payment, or it is somebody else's.");
+const TRANSACTION_NOT_FOUND: (Code, &str) = (Code::TransactionNotFound, "The payment has no such transaction.");
+const UNREACHED: (Code, &str) =
+    (Code::ProviderUnavailable, "The acquirer could not be reached. Nothing was moved; the key may be used again.");
+const UNANSWERED: (Code, &str) =
+    (Code::RequestTimeout, "The acquirer has not answered. It is being asked; repeat the request with the same key.");
+const REPORT_NOT_FOUND: (Code, &str) =
+    (Code::NotFound, "There is no such report, it is somebody else's, or its seven days are over.");
+const LINK_NOT_FOUND: (Code, &str) = (Code::NotFound, "There is no such link, or it is somebody else's.");
+const CUSTOMER_SESSION_NOT_FOUND: (Code, &str) =
+    (Code::NotFound, "There is no such session, it is somebody else's, or it is over.");
 
 const CUSTOMER_PARAM: (&str, &str) = ("customer", "Id of the customer.");
 const REPORT_PARAM: (&str, &str) = ("report", "Id of the report.");

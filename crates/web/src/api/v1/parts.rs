@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kernel::time::MICROS_PER_DAY;
 use kernel::{CardExpiry, CardNumber, SecurityCode, Timestamp};
 use payments::{CardAsk, CardType};
 use serde::Serialize;
@@ -10,7 +11,9 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use super::details::raw;
 use crate::envelope::Code;
 use crate::json::Value;
-use crate::object::{Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Text, Whole, object, string, words};
+use crate::object::{
+    Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Refusals, Text, Whole, object, string, words,
+};
 
 /// Largest document that is echoed unchanged, in bytes.
 pub(super) const ECHO_BYTES_MAX: usize = 64 * 1024;
@@ -205,24 +208,68 @@ impl Field for Day {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment(pub(super) Timestamp);
 
+/// What is said of a text that is none.
+pub(super) const NO_MOMENT: &str = "must be a time like 2026-01-31T09:08:07Z or a date like 2026-01-31";
+
 impl Moment {
-    /// The time of a text.
+    /// The time of a text; of a date alone its beginning.
     pub(super) fn of(text: &str) -> Option<Timestamp> {
-        text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()
+        text.parse().ok().or_else(|| midnight(text))
     }
+
+    /// When what a text names is over: a time itself, and a date alone with the day after it.
+    pub(super) fn over(text: &str) -> Option<Timestamp> {
+        text.parse().ok().or_else(|| midnight(text).map(|day| day.plus_days(1)))
+    }
+
+    /// The last moment of what a text names: a time itself, and the end of a date alone.
+    pub(super) fn last(text: &str) -> Option<Timestamp> {
+        text.parse().ok().or_else(|| midnight(text).map(|day| day.plus_micros(MICROS_PER_DAY - 1)))
+    }
+}
+
+/// The beginning of a date in UTC.
+fn midnight(date: &str) -> Option<Timestamp> {
+    format!("{date}T00:00:00Z").parse().ok()
 }
 
 impl Field for Moment {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
         let time = Moment::of(reader.text(value)?);
         if time.is_none() {
-            reader.wrong(Code::InvalidDate, "must be a time like 2026-01-31T09:08:07Z");
+            reader.wrong(Code::InvalidDate, NO_MOMENT);
         }
         time.map(Moment)
     }
 
     fn property() -> RefOr<Schema> {
         string().examples(["2030-01-31T09:00:00Z"]).build().into()
+    }
+
+    fn refusals(into: &mut Refusals) {
+        into.push((Code::InvalidDate, "A time cannot be read."));
+    }
+}
+
+/// The end of a time that is spoken of, itself left out; a date alone means all of its day.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Until(pub(super) Timestamp);
+
+impl Field for Until {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let time = Moment::over(reader.text(value)?);
+        if time.is_none() {
+            reader.wrong(Code::InvalidDate, NO_MOMENT);
+        }
+        time.map(Until)
+    }
+
+    fn property() -> RefOr<Schema> {
+        Moment::property()
+    }
+
+    fn refusals(into: &mut Refusals) {
+        Moment::refusals(into);
     }
 }
 

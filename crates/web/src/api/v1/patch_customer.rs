@@ -6,6 +6,7 @@ use axum::response::Response;
 use kernel::CustomerId;
 use payments::customers::{Changes, PatchCustomer};
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Schema};
 
 use super::details::member;
 use super::parts::{Address, Day, Document, Email, Gender, Metadata, Phone, Reference};
@@ -13,7 +14,8 @@ use super::{CUSTOMER_PARAM, CUSTOMERS, answer, customer_reply};
 use crate::caller::{Caller, Write};
 use crate::envelope::Code;
 use crate::extract::At;
-use crate::object::{Body, Land, Patch, Prose, Reader, Text, object};
+use crate::json::Value;
+use crate::object::{Body, Field, Land, Patch, Prose, Reader, Text, object};
 use crate::once::{Once, Optional};
 use crate::route::Guarded;
 use crate::state::Web;
@@ -22,7 +24,7 @@ object! {
     /// What is to be changed of a customer: what is absent stays, `null` takes off.
     pub(super) struct PatchCustomerBody {
         /// Your own name for the customer, unique in your account; cannot be taken off.
-        merchant_customer_id: Patch<Reference>,
+        merchant_customer_id: Name,
         /// When you made the customer.
         merchant_customer_created_at: Patch<Text<4, 40>>,
         /// First name.
@@ -52,6 +54,28 @@ object! {
     }
 }
 
+/// A name that can be changed and not taken off.
+#[derive(Debug)]
+pub(super) struct Name(Patch<Reference>);
+
+impl Field for Name {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        Patch::read(value, reader).map(Name)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Name(Patch::Unchanged))
+    }
+
+    fn cleared() -> Option<Self> {
+        Some(Name(Patch::Cleared))
+    }
+
+    fn property() -> RefOr<Schema> {
+        Reference::property()
+    }
+}
+
 impl Body for PatchCustomerBody {
     type Ask = PatchCustomer;
 
@@ -60,7 +84,7 @@ impl Body for PatchCustomerBody {
     }
 
     fn judge(self, reader: &mut Reader) -> Option<PatchCustomer> {
-        let merchant_customer_id = match self.merchant_customer_id.change() {
+        let merchant_customer_id = match self.merchant_customer_id.0.change() {
             None => None,
             Some(Some(name)) => Some(name.0),
             Some(None) => {

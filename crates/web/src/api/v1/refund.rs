@@ -11,7 +11,10 @@ use payments::Refund;
 
 use super::details::{OperationDetails, packed};
 use super::parts::{Reference, must_be_positive};
-use super::{PAYMENT_PARAM, PAYMENTS, TRANSACTION_PARAM, answer, payment_reply};
+use super::{
+    PAYMENT_NOT_FOUND, PAYMENT_PARAM, PAYMENTS, TRANSACTION_NOT_FOUND, TRANSACTION_PARAM, UNANSWERED, UNREACHED, answer,
+    payment_reply,
+};
 use crate::caller::{Caller, MoneyOut};
 use crate::envelope::Code;
 use crate::extract::At;
@@ -95,9 +98,13 @@ pub(super) fn route() -> Guarded {
             .example(r#"{"merchant_reference": "return-7", "amount": {"currency": "EUR", "value": 5}, "reason": "REQUESTED_BY_CUSTOMER"}"#)
             .replies(StatusCode::OK, "The payment; `transactions` is the refund, `PENDING` where it is tried again.", payment_reply())
             .refusals(&[
+                PAYMENT_NOT_FOUND,
+                TRANSACTION_NOT_FOUND,
                 (Code::InvalidAmount, "More than is left to give back, more than your balance covers, or another currency."),
                 (Code::InvalidStatus, "Nothing of the payment can be given back."),
                 (Code::InvalidTransactionType, "The transaction is neither a purchase nor a capture nor an authorisation."),
+                UNREACHED,
+                UNANSWERED,
             ])
     })
 }

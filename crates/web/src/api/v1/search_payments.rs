@@ -3,14 +3,13 @@
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use kernel::time::MICROS_PER_DAY;
-use kernel::{Currency, Timestamp};
+use kernel::Currency;
 use payments::search::PaymentFilter;
-use payments::{Codes, PaymentState};
+use payments::{Codes, PaymentState, REJECTED};
 
 use super::cursor::List;
 use super::list_subscriptions::number;
-use super::parts::Moment;
+use super::parts::{Moment, NO_MOMENT};
 use super::{PAYMENTS, json, views};
 use crate::caller::{Caller, Read};
 use crate::envelope::{Code, Problem};
@@ -20,21 +19,35 @@ use crate::route::{Content, Guarded, component};
 use crate::state::Web;
 
 /// Payments on a page at most, and unless asked for otherwise.
-const LIMIT_MAX: i64 = 100;
+pub(super) const LIMIT_MAX: i64 = 100;
 
 /// Which payments.
 pub(super) struct Which;
 
 impl Names for Which {
     const NAMES: &'static [(&'static str, &'static str)] = &[
-        ("status", "Only those in these statuses, separated by commas."),
-        ("sub_status", "Only those in these sub-statuses, separated by commas."),
+        (
+            "status",
+            "Only those in these statuses, separated by commas: CANCELED, CHARGEBACK, CREATED, DECLINED, ERROR, EXPIRED, IN_DISPUTE, \
+             PENDING, REFUNDED, REJECTED, SUCCEEDED, VERIFIED.",
+        ),
+        (
+            "sub_status",
+            "Only those in these sub-statuses, separated by commas: APPROVED, AUTHORIZED, CANCELED, CAPTURED, \
+             CAPTURE_RETRY_IN_PROCESS, CAPTURE_RETRY_PROCESS_FAILED, CREATED, DECLINED, ERROR, EXPIRED, LOST, PARTIALLY_CAPTURED, \
+             PARTIALLY_REFUNDED, PENDING_PROVIDER_CONFIRMATION, RECEIVED, REFUNDED, REFUND_RETRY_IN_PROCESS, VERIFIED, \
+             WAITING_ADDITIONAL_STEP.",
+        ),
         ("currency", "Only those in this currency: ISO 4217."),
-        ("created_from", "Only those made at this time or later: a time or a date of ISO 8601; a date is its beginning in UTC."),
-        ("created_to", "Only those made at this time or before; a date is its end in UTC."),
+        (
+            "created_from",
+            "Only those made at this time or later: a time or a date of ISO 8601. A date alone means all of its day in UTC.",
+        ),
+        ("created_to", "Only those made at this time or before, likewise."),
         ("limit", "How many on a page: 1 to 100, 100 when absent."),
         ("cursor", "The `next_cursor` of the page before, sent with the same other parameters."),
     ];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("limit", 1, LIMIT_MAX)];
 }
 
 /// The route.
@@ -49,7 +62,7 @@ pub(super) fn route() -> Guarded {
             )
             .replies(StatusCode::OK, "A page of them.", Content::Json(component::<views::PaymentsView<'_>>))
             .refusals(&[
-                (Code::InvalidParameters, "`status` or `sub_status` is none."),
+                (Code::InvalidParameters, "`status` or `sub_status` is none, or a parameter is there twice."),
                 (Code::CurrencyNotAllowed, "`currency` is none."),
                 (Code::InvalidDate, "A date cannot be read, or the end is before the beginning."),
                 (Code::BadRequest, "`limit` is out of bounds, or `cursor` is none of this list."),
@@ -82,34 +95,48 @@ pub(super) fn limit<T>(query: &Query<T>) -> Result<usize, Problem> {
 }
 
 fn filter([status, sub_status, currency, from, to]: [Option<&str>; 5]) -> Result<PaymentFilter, Problem> {
-    let no = |code, text: &'static str| move || Problem::new(code, text);
-    let rough = Codes::of_words(status.unwrap_or_default(), PaymentState::status)
-        .ok_or_else(no(Code::InvalidParameters, "status: is not a status of payments"))?;
-    let exact = Codes::of_words(sub_status.unwrap_or_default(), PaymentState::sub_status)
-        .ok_or_else(no(Code::InvalidParameters, "sub_status: is not a sub-status of payments"))?;
-    let unknown = no(Code::CurrencyNotAllowed, "currency: is not a currency of ISO 4217");
-    let currency = currency.map(|code| Currency::parse(code).ok_or_else(&unknown)).transpose()?;
-    let created_from = from.map(|text| time(text, "created_from")).transpose()?;
-    let created_to = to.map(|text| time(text, "created_to").map(|time| end(text, time))).transpose()?;
+    let none_of = |name, words: String| move || Problem::new(Code::InvalidParameters, format!("{name}: must be some of {words}"));
+    let rough = Codes::of_words(status.unwrap_or_default(), PaymentState::status, &[REJECTED])
+        .ok_or_else(none_of("status", Codes::words(PaymentState::status, &[REJECTED])))?;
+    let exact = Codes::of_words(sub_status.unwrap_or_default(), PaymentState::sub_status, &[])
+        .ok_or_else(none_of("sub_status", Codes::words(PaymentState::sub_status, &[])))?;
+    let unknown = || Problem::new(Code::CurrencyNotAllowed, "currency: is not a currency of ISO 4217");
+    let currency = currency.map(|code| Currency::parse(code).ok_or_else(unknown)).transpose()?;
+    let created_from = from.map(|text| Moment::of(text).ok_or_else(|| no_time("created_from"))).transpose()?;
+    let created_to = to.map(|text| Moment::last(text).ok_or_else(|| no_time("created_to"))).transpose()?;
     if created_from.zip(created_to).is_some_and(|(from, to)| to < from) {
         return Err(Problem::new(Code::InvalidDate, "created_to: must not be before created_from"));
     }
     Ok(PaymentFilter { states: rough.and(exact), currency, created_from, created_to })
 }
 
-fn time(text: &str, name: &'static str) -> Result<Timestamp, Problem> {
-    let wrong = || Problem::new(Code::InvalidDate, format!("{name}: must be a time like 2026-01-31T09:08:07Z or a date"));
-    Moment::of(text).ok_or_else(wrong)
-}
-
-/// A date alone means all of its day.
-fn end(text: &str, time: Timestamp) -> Timestamp {
-    if text.contains('T') { time } else { time.plus_micros(MICROS_PER_DAY - 1) }
+/// The refusal of what is neither a time nor a date.
+pub(super) fn no_time(name: &'static str) -> Problem {
+    Problem::new(Code::InvalidDate, format!("{name}: {NO_MOMENT}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reference_names_every_word() {
+        for (name, words) in [
+            ("status", Codes::words(PaymentState::status, &[REJECTED])),
+            ("sub_status", Codes::words(PaymentState::sub_status, &[])),
+        ] {
+            let (_, text) = Which::NAMES.iter().find(|(known, _)| *known == name).expect("a parameter");
+            let list = text.split_once(": ").and_then(|(_, list)| list.strip_suffix('.')).expect("a list");
+            assert_eq!(list.replace(',', ""), words);
+        }
+    }
+
+    #[test]
+    fn what_no_payment_can_be_leaves_nothing() {
+        let states = |status| filter([Some(status), None, None, None, None]).expect("a word").states;
+        assert!(states("REJECTED").is_empty());
+        assert_eq!(states("DECLINED,REJECTED"), states("DECLINED"));
+    }
 
     #[test]
     fn a_date_is_its_whole_day_and_a_time_is_itself() {

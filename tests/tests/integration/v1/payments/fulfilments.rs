@@ -23,7 +23,7 @@ on_both_engines! {
         assert_eq!(merchant.get(&path).await.expect(200).json(), json!({ "status": null, "fulfillments": [] }));
         // The number of a parcel is as long as a card's, and this one passes its check.
         let carrier = json!({ "id": "La Poste", "tracking_id": ["4507990000000002", "\"é\""],
-            "tracking_url": ["https://poste.example/4507990000000002"], "shipped_at": "2026-02-28" });
+            "tracking_url": ["https://poste.example/6A12345678901"], "shipped_at": "2026-02-28" });
         let first = delivery("parcel-1", &json!({ "description": "The first \"chair\"", "carriers": [carrier] }));
         let mut body = told("PARTIAL", &[first, delivery("parcel-2", &json!({ "type": "LOCKER_PICK_UP", "status": "PARTIAL" }))]);
         body["carriers"] = json!(["an older form"]);
@@ -39,7 +39,7 @@ on_both_engines! {
         let at = shown["created_at"].take();
         assert_eq!(shown, json!({ "id": "parcel-1", "type": "STANDARD", "status": "COMPLETED", "created_at": null,
             "description": "The first \"chair\"", "carriers": [{ "id": "La Poste", "tracking_id": ["4507990000000002", "\"é\""],
-                "tracking_url": ["https://poste.example/4507990000000002"], "shipped_at": "2026-02-28", "delivered_at": null }] }));
+                "tracking_url": ["https://poste.example/6A12345678901"], "shipped_at": "2026-02-28", "delivered_at": null }] }));
         assert!(at.as_str().is_some_and(|at| at.ends_with('Z') && at.len() == 27), "{at}");
         assert_eq!((&all[1]["description"], &all[1]["carriers"]), (&json!(null), &json!([])));
         assert_eq!(merchant.get(&payment).await.expect(200).body, before, "the payment itself does not change");
@@ -69,7 +69,7 @@ on_both_engines! {
         let made = merchant.pays(merchant.purchase("9 EUR")).await;
         let path = format!("/v1/payments/{}/fulfillments", made.id);
         let carrier = |more: Value| {
-            let mut carrier = json!({ "id": "DHL", "tracking_id": ["123"], "tracking_url": ["x"] });
+            let mut carrier = json!({ "id": "DHL", "tracking_id": ["123"], "tracking_url": ["https://x"] });
             carrier.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             told("PARTIAL", &[delivery("one", &json!({})), delivery("two", &json!({ "carriers": [carrier] }))])
         };
@@ -78,8 +78,8 @@ on_both_engines! {
         for (body, code, message) in [
             (json!({}), "MISSING_PARAMETERS", "status: is required".to_owned()),
             (json!({ "status": "PARTIAL" }), "MISSING_PARAMETERS", "fulfillments: is required".to_owned()),
-            (told("PARTIAL", &[]), "INVALID_PARAMETERS", "fulfillments: must name at least one".to_owned()),
-            (told("CANCELED", &[delivery("one", &json!({}))]), "INVALID_PARAMETERS",
+            (told("PARTIAL", &[]), "INVALID_PARAMETERS", "fulfillments: must have 1 to 50 items".to_owned()),
+            (told("DONE", &[delivery("one", &json!({}))]), "INVALID_PARAMETERS",
                 "status: must be one of PARTIAL COMPLETED REPLACEMENT CANCELED".to_owned()),
             (json!({ "status": "PARTIAL", "fulfillments": many(51, delivery("one", &json!({}))) }), "INVALID_PARAMETERS",
                 "fulfillments: must have at most 50 items".to_owned()),
@@ -95,6 +95,10 @@ on_both_engines! {
                 format!("{place}.tracking_id: must have at most 20 items")),
             (carrier(json!({ "tracking_url": ["x".repeat(1_000)] })), "INVALID_PARAMETERS",
                 format!("{place}.tracking_url[0]: must have at most 999 characters")),
+            (carrier(json!({ "tracking_url": ["https://x", "javascript:alert(1)"] })), "INVALID_PARAMETERS",
+                format!("{place}.tracking_url[1]: must be an http or https address")),
+            (carrier(json!({ "tracking_url": ["https://x/?c=4507990000000002"] })), "INVALID_PARAMETERS",
+                format!("{place}.tracking_url[0]: must not contain a card number")),
             (carrier(json!({ "shipped_at": "2026-02-30" })), "INVALID_PARAMETERS",
                 format!("{place}.shipped_at: must be a date like 2001-02-28")),
         ] {

@@ -82,8 +82,10 @@ on_both_engines! {
         let everything = [&kroner.id, &declined, &held.id, &early.id];
         for (query, expected) in [
             (String::new(), everything.to_vec()),
-            ("&status=&sub_status=&currency=&created_to=&cursor=".to_owned(), everything.to_vec()),
+            ("&status=&sub_status=&currency=&created_to=".to_owned(), everything.to_vec()),
             ("&status=DECLINED".to_owned(), vec![&declined]),
+            ("&status=REJECTED".to_owned(), vec![]),
+            ("&status=DECLINED,REJECTED,ERROR,EXPIRED".to_owned(), vec![&declined]),
             ("&status=PENDING,%20DECLINED".to_owned(), vec![&declined, &held.id]),
             ("&status=SUCCEEDED&currency=NOK".to_owned(), vec![&kroner.id]),
             ("&sub_status=AUTHORIZED".to_owned(), vec![&held.id]),
@@ -108,7 +110,10 @@ on_both_engines! {
         for (query, code, name) in [
             ("status=PAID", "INVALID_PARAMETERS", "status: "),
             ("status=SUCCEEDED,paid", "INVALID_PARAMETERS", "status: "),
-            ("sub_status=SUCCEEDED", "INVALID_PARAMETERS", "sub_status: "),
+            ("sub_status=SUCCEEDED", "INVALID_PARAMETERS", "sub_status: must be some of APPROVED AUTHORIZED "),
+            ("status=SUCCEEDED&limit=2&status=DECLINED", "INVALID_PARAMETERS", "status: must not be there twice"),
+            ("status=SUCCEEDED&st%61tus=SUCCEEDED", "INVALID_PARAMETERS", "status: must not be there twice"),
+            ("cursor=&cursor=", "INVALID_PARAMETERS", "cursor: must not be there twice"),
             ("currency=eur", "CURRENCY_NOT_ALLOWED", "currency: "),
             ("created_from=yesterday", "INVALID_DATE", "created_from: "),
             ("created_to=2026-02-30", "INVALID_DATE", "created_to: "),

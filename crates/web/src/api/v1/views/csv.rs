@@ -1,14 +1,17 @@
 //! Tables as comma-separated values (RFC 4180): a header, lines that end with CR LF, quotes where they are needed.
 //!
-//! Programs that open such files take some texts for formulas. What others wrote is kept from that by an apostrophe before it.
+//! Programs that open such files take some texts for formulas. What others wrote is kept from that by an apostrophe before it. Some of
+//! them part cells at semicolons or tabs, so texts with those have quotes too.
 
 use std::fmt::Write as _;
 
 use kernel::time::TIMESTAMP_TEXT_CHARS;
 use kernel::{Id, Money, Timestamp};
 
-/// Characters with which a text begins that a table program would compute (OWASP, "CSV Injection").
-const FORMULA_STARTS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+/// Characters with which a text begins that a table program would compute, also in full width (OWASP, "CSV Injection").
+const FORMULA_STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// Characters that some of them take for the end of a cell, or of a line.
+const CELL_ENDS: [char; 3] = ['\t', '\r', '\n'];
 
 /// A table that grows line by line.
 #[derive(Default)]
@@ -79,8 +82,8 @@ impl Line<'_> {
     pub(super) fn text(&mut self, text: Option<&str>) {
         let out = self.next();
         let text = text.unwrap_or_default();
-        let guard = if text.starts_with(FORMULA_STARTS) && !is_number(text) { "'" } else { "" };
-        if !text.contains(['"', ',', '\r', '\n']) {
+        let guard = if is_computed(text) { "'" } else { "" };
+        if !text.contains(['"', ',', ';']) && !text.contains(CELL_ENDS) {
             out.push_str(guard);
             out.push_str(text);
             return;
@@ -90,6 +93,12 @@ impl Line<'_> {
         out.push_str(&text.replace('"', "\"\""));
         out.push('"');
     }
+}
+
+/// Whether a table program might compute it. Most of them pass over blanks before it.
+fn is_computed(text: &str) -> bool {
+    let seen = text.trim_start();
+    text.starts_with(CELL_ENDS) || seen.starts_with(FORMULA_STARTS) && !is_number(seen)
 }
 
 /// A plain number with a sign is one, and nothing else.
@@ -128,10 +137,21 @@ mod tests {
             ("-", "'-"),
             ("-.5", "'-.5"),
             ("+1e5", "'+1e5"),
-            ("\tx", "'\tx"),
+            ("\tx", "\"'\tx\""),
             ("\rx", "\"'\rx\""),
             ("=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""),
             ("a=1", "a=1"),
+            ("ok;=1+1", "\"ok;=1+1\""),
+            ("=1;2", "\"'=1;2\""),
+            ("a\tb", "\"a\tb\""),
+            ("  =1+1", "'  =1+1"),
+            ("\u{a0}\u{a0}@SUM(A1)", "'\u{a0}\u{a0}@SUM(A1)"),
+            (" \r\n=1+1", "\"' \r\n=1+1\""),
+            ("＝1+1", "'＝1+1"),
+            (" ＠a", "' ＠a"),
+            ("－1", "'－1"),
+            ("  -12.50", "  -12.50"),
+            ("  two chairs", "  two chairs"),
         ] {
             assert_eq!(cell(text), expected, "{text:?}");
         }
@@ -167,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_text_comes_back(texts in proptest::collection::vec("[-=+@\"',\r\n\ta-c1.é]{0,8}", 1..5)) {
+        fn every_text_comes_back(texts in proptest::collection::vec("[-=+@＝＋－＠\"',; \u{a0}\r\n\ta-c1.é]{0,8}", 1..5)) {
             let mut table = Table::default();
             let mut line = table.line();
             for text in &texts {
@@ -179,7 +199,7 @@ mod tests {
             prop_assert_eq!(back.len(), texts.len());
             for (back, text) in back.iter().zip(&texts) {
                 prop_assert!(back == text || back.strip_prefix('\'') == Some(text), "{:?} {:?}", back, text);
-                prop_assert!(!back.starts_with(FORMULA_STARTS) || is_number(back));
+                prop_assert!(!is_computed(back), "{:?}", back);
             }
         }
     }

@@ -18,7 +18,7 @@ view! {
         account_id: AccountId,
         description: &'a str,
         country: Country,
-        /// CREATED, PENDING, SUCCEEDED, REFUNDED, CANCELED, VERIFIED, DECLINED, EXPIRED or ERROR.
+        /// CREATED, PENDING, SUCCEEDED, REFUNDED, CANCELED, VERIFIED, DECLINED, EXPIRED, ERROR, `IN_DISPUTE` or CHARGEBACK.
         status: Word,
         /// What it is exactly; `CAPTURE_RETRY_IN_PROCESS` or `REFUND_RETRY_IN_PROCESS` while an operation is tried again,
         /// `CAPTURE_RETRY_PROCESS_FAILED` when a capture failed at every try.

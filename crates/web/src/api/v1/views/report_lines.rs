@@ -190,3 +190,18 @@ fn payout_line(table: &mut Table, payout: &PayoutRow) {
     line.word(payout.connector.name());
     line.text(payout.said().and_then(|said| said.reference));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_are_written_down_in_their_order() {
+        let words = include_str!("../../../../../../docs/api/README.md");
+        for (kind, columns) in [("PAYMENTS", &PAYMENTS[..]), ("TRANSACTIONS", &TRANSACTIONS[..]), ("PAYOUTS", &PAYOUTS[..])] {
+            let line = words.lines().find_map(|line| line.strip_prefix(&format!("| `{kind}` | "))).expect("a line of the table");
+            let named: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
+            assert_eq!(named, columns, "{kind}");
+        }
+    }
+}

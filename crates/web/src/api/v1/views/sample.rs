@@ -386,8 +386,9 @@ pub(in crate::api::v1) fn subscription_reply() -> Vec<u8> {
 /// A parcel on its way.
 pub(in crate::api::v1) fn fulfilments_reply() -> Vec<u8> {
     use payments::fulfilments::{FulfilmentRow, FulfilmentStatus};
-    let items = br#"[{"id": "parcel-1", "type": "STANDARD", "status": "PARTIAL", "description": "The first chair", "carriers": [
-        {"id": "La Poste", "tracking_id": ["6A12345678901"], "tracking_url": [], "shipped_at": "2026-01-31", "delivered_at": null}]}]"#;
+    let items = br#"[{"id": "parcel-1", "type": "STANDARD", "status": "COMPLETED", "description": "The first chair", "carriers": [
+        {"id": "La Poste", "tracking_id": ["6A12345678901"],
+         "tracking_url": ["https://www.laposte.fr/outils/suivre-vos-envois?code=6A12345678901"], "shipped_at": "2026-01-31", "delivered_at": null}]}]"#;
     super::FulfilmentsView::drawn(&[FulfilmentRow {
         account_id: AccountId::from_bytes(id(0)),
         payment_id: PaymentId::from_bytes(id(1)),

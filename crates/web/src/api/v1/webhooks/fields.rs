@@ -7,9 +7,10 @@ use messaging::{Family, Trigger, Triggers, WebhookState};
 use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{RefOr, Schema};
 
+use super::INVALID_TRIGGER;
 use crate::envelope::Code;
 use crate::json::{Node, Value};
-use crate::object::{Field, Reader, one_of, string, words};
+use crate::object::{Field, Reader, Refusals, one_of, string, words};
 
 /// Longest list of events in a body; there are fewer, but one may be named twice.
 const TRIGGERS_MAX: usize = 50;
@@ -82,6 +83,10 @@ impl<const FAMILY: usize> Field for Told<FAMILY> {
     fn property() -> RefOr<Schema> {
         list_of(&words_of(Self::FAMILY))
     }
+
+    fn refusals(into: &mut Refusals) {
+        into.push(INVALID_TRIGGER);
+    }
 }
 
 /// Events that are kept and shown, and of which nothing happens yet: `KEPT[LIST]`.
@@ -116,6 +121,10 @@ impl<const LIST: usize> Field for Kept<LIST> {
 
     fn property() -> RefOr<Schema> {
         list_of(KEPT[LIST])
+    }
+
+    fn refusals(into: &mut Refusals) {
+        into.push(INVALID_TRIGGER);
     }
 }
 

@@ -23,6 +23,7 @@ impl Names for Which {
         ("before", "The `next` of the page before."),
         ("limit", "At most so many: 1 to 100, 100 when absent."),
     ];
+    const NUMBERS: &'static [(&'static str, i64, i64)] = &[("limit", 1, DELIVERIES_PAGE_MAX as i64)];
 }
 
 /// The route.
