@@ -121,7 +121,7 @@ fn operation(route: &Route, problem: &Value, components: &mut Components) -> Val
             Idempotency::Ignored => "none",
         },
         "x-refusals": explained(route).into_iter().map(|(code, text)| {
-            json!({"status": status_of(code).as_u16(), "code": code.text(), "text": text})
+            json!({"status": code.status().as_u16(), "code": code.text(), "text": text})
         }).collect::<Vec<_>>(),
     });
     if route.needs.capability.is_some() {
@@ -202,11 +202,6 @@ fn responses(route: &Route, problem: &Value, components: &mut Components) -> Map
     responses
 }
 
-/// The status of a route's own refusal. What it does not find is a missing object, not a missing path (payments specification, section 5).
-fn status_of(code: Code) -> StatusCode {
-    if code == Code::NotFound { StatusCode::BAD_REQUEST } else { code.status() }
-}
-
 /// The refusals of a route that are worth a sentence: those it explains itself, and those that fields of its body bring with them.
 fn explained(route: &Route) -> Refusals {
     let mut all = route.facts.refusals.to_vec();
@@ -272,7 +267,7 @@ fn refusals(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
         add(StatusCode::UNPROCESSABLE_ENTITY, Code::IdempotencyDuplicated);
     }
     for (code, _) in explained(route) {
-        add(status_of(code), code);
+        add(code.status(), code);
     }
     all
 }

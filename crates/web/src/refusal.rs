@@ -1,6 +1,5 @@
 //! Refusals and faults of the domains, in the envelope's words.
 
-use axum::http::StatusCode;
 use db::Fault;
 use payments::{PaymentsError, Refusal};
 
@@ -37,17 +36,13 @@ fn problem_of_refusal(web: &Web, refusal: Refusal) -> Problem {
         Refusal::PaymentMethodStatus => Code::PaymentMethodStatusInvalid,
         Refusal::InvalidCustomerForToken => Code::InvalidCustomerForToken,
         Refusal::CustomerNotFound | Refusal::PayerNotFound => Code::CustomerNotFound,
-        // A missing object, not a missing route (payments specification, section 5).
-        Refusal::CustomerSessionNotFound => {
-            return Problem::new(Code::NotFound, refusal.to_string()).with_status(StatusCode::BAD_REQUEST);
-        }
+        Refusal::CustomerSessionNotFound | Refusal::LinkNotFound => Code::ObjectNotFound,
         Refusal::CustomerIdDuplicated => Code::CustomerIdDuplicated,
         Refusal::KeysChanged => return Problem::new(Code::ServiceUnavailable, refusal.to_string()).retry_after(1),
         Refusal::InvalidToken => Code::InvalidToken,
         Refusal::InvalidTransactionType => Code::InvalidTransactionType,
         Refusal::InvalidStatus | Refusal::LinkClosed | Refusal::LinkBusy => Code::InvalidStatus,
         Refusal::ReferenceTaken => Code::IdempotencyDuplicated,
-        Refusal::LinkNotFound => return Problem::new(Code::NotFound, refusal.to_string()).with_status(StatusCode::BAD_REQUEST),
         Refusal::SubscriptionNotFound => Code::SubscriptionNotFound,
         Refusal::InvalidState | Refusal::Outdated => Code::InvalidState,
         Refusal::TooManyFulfilments => Code::InvalidParameters,

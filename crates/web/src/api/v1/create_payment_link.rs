@@ -106,7 +106,6 @@ pub(super) fn route() -> Guarded {
             .drawn(super::views::sample::link_reply)
             .refusals(&[
                 (Code::InvalidDate, "The link would be over before it began."),
-                (Code::CustomerNotFound, "There is no such customer, or it is somebody else's."),
                 (Code::UnavailablePaymentMethod, "Only cards are offered."),
                 (Code::CustomerNotFound, "`customer_payer.id` is no customer of yours, or one that was deleted."),
             ])

@@ -35,7 +35,7 @@ async fn get_payment_link(caller: Caller<Read>, At(code): At<Option<PaymentLinkI
             let (base_url, now) = (&web.wiring.options.base_url, web.wiring.clock.now());
             json(views::link(&LinkFacts { link: &read.link, payments: &read.payments, base_url, now }))
         }
-        Ok(None) => Problem::new(Code::NotFound, "payment link not found").with_status(StatusCode::BAD_REQUEST).into_response(),
+        Ok(None) => Problem::new(Code::ObjectNotFound, "payment link not found").into_response(),
         Err(fault) => problem_of_fault(&fault).into_response(),
     }
 }

@@ -38,5 +38,5 @@ pub(super) async fn find(web: &Web, account: kernel::AccountId, report: Option<R
         Some(report) => web.wiring.payments.get_report(account, report).await.map_err(|fault| problem_of_fault(&fault))?,
         None => None,
     };
-    found.ok_or_else(|| Problem::new(Code::NotFound, "report not found").with_status(StatusCode::BAD_REQUEST))
+    found.ok_or_else(|| Problem::new(Code::ObjectNotFound, "report not found"))
 }

@@ -95,10 +95,10 @@ const UNREACHED: (Code, &str) =
 const UNANSWERED: (Code, &str) =
     (Code::RequestTimeout, "The acquirer has not answered. It is being asked; repeat the request with the same key.");
 const REPORT_NOT_FOUND: (Code, &str) =
-    (Code::NotFound, "There is no such report, it is somebody else's, or its seven days are over.");
-const LINK_NOT_FOUND: (Code, &str) = (Code::NotFound, "There is no such link, or it is somebody else's.");
+    (Code::ObjectNotFound, "There is no such report, it is somebody else's, or its seven days are over.");
+const LINK_NOT_FOUND: (Code, &str) = (Code::ObjectNotFound, "There is no such link, or it is somebody else's.");
 const CUSTOMER_SESSION_NOT_FOUND: (Code, &str) =
-    (Code::NotFound, "There is no such session, it is somebody else's, or it is over.");
+    (Code::ObjectNotFound, "There is no such session, it is somebody else's, or it is over.");
 
 const CUSTOMER_PARAM: (&str, &str) = ("customer", "Id of the customer.");
 const REPORT_PARAM: (&str, &str) = ("report", "Id of the report.");
