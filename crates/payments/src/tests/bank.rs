@@ -135,6 +135,17 @@ impl Bank {
         self.books().requests
     }
 
+    /// Returns when it has got more than `before` requests.
+    pub(crate) fn is_reached_again(&self, before: u32) {
+        for _ in 0..6_000 {
+            if self.requests() > before {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("nobody came to the bank within half a minute");
+    }
+
     /// What it approved.
     pub(crate) fn approved(&self) -> Vec<Entry> {
         let approved = |entry: &&Entry| matches!(entry.outcome, Outcome::Approved(_));

@@ -476,9 +476,9 @@ fn a_retried_capture_is_made_once_across_a_crash_at_every_step() {
         });
         if let Some(does) = does {
             bank.will(&[does]);
-            let payments = process.house.payments.clone();
+            let (payments, before) = (process.house.payments.clone(), bank.requests());
             process.runtime.spawn(async move { payments.0.try_again_due().await });
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            bank.is_reached_again(before);
         }
         process.kill();
         assert_eq!(bank.sum(AttemptKind::Capture), before, "{does:?}");
@@ -506,13 +506,13 @@ fn a_refund_that_is_to_be_retried_survives_a_crash_at_its_first_try() {
         let process = Process::start(folder.path(), &bank);
         let paid = process.runtime.block_on(process.house.purchase("p", 1_000));
         bank.will(&[does]);
-        let (payments, named) = (process.house.payments.clone(), paid.clone());
+        let (payments, named, before) = (process.house.payments.clone(), paid.clone(), bank.requests());
         process.runtime.spawn(async move {
             let (payment, transaction) = (Some(named.id), Some(named.attempt_id));
             let ask = Refund { payment, transaction, amount: Some(eur(900)), retried: true, details: None };
             payments.refund(&TERMS, ask, once("/refund", "r")).await
         });
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        bank.is_reached_again(before);
         process.kill();
 
         let process = Process::start(folder.path(), &bank);
