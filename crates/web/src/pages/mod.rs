@@ -213,6 +213,16 @@ mod tests {
     }
 
     #[test]
+    fn every_state_of_a_payment_has_its_word() {
+        let file = Texts::get("en.toml").expect("a file");
+        let table: toml::Table = toml::from_str(std::str::from_utf8(&file.data).expect("UTF-8")).expect("TOML");
+        let words = table["state"].as_table().expect("words");
+        for state in payments::PaymentState::ALL {
+            assert!(words.contains_key(state.sub_status()), "{}", state.sub_status());
+        }
+    }
+
+    #[test]
     fn all_languages_say_the_same_things() {
         let read = |language: Language| {
             let file = Texts::get(&format!("{}.toml", language.code())).expect("a file");
