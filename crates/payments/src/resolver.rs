@@ -144,10 +144,8 @@ impl Inner {
 
     async fn ask_one(&self, asking: &AskingRow) -> Result<(), Fault> {
         let key = (asking.account_id, asking.attempt_id);
-        let Ok(mine) = self.store.writer().run(TakeQuestion { key, due: asking.next_ask_at }).await?;
-        if !mine {
-            return Ok(());
-        }
+        let Ok(taken) = self.store.writer().run(TakeQuestion { key, due: asking.next_ask_at }).await?;
+        let Some(asked_at) = taken else { return Ok(()) };
         let Some(attempt) = queries::questioned(self.store.reader(), asking).await? else {
             tracing::error!(attempt = %asking.attempt_id, "a question is open about an attempt that does not exist");
             return Ok(());
@@ -156,7 +154,7 @@ impl Inner {
             Learned::Certain(ending) => ending,
             Learned::Nothing => return Ok(()),
             Learned::Missing => {
-                let Ok(seconds) = self.store.writer().run(NoteMissing { key }).await?;
+                let Ok(seconds) = self.store.writer().run(NoteMissing { key, asked_at }).await?;
                 if seconds.is_none_or(|seconds| seconds < MISSING_SECONDS) {
                     return Ok(());
                 }

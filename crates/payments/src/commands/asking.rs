@@ -134,21 +134,21 @@ pub(crate) struct TakeQuestion {
 }
 
 impl Command for TakeQuestion {
-    /// Whether it is this process's to ask.
-    type Reply = bool;
+    /// From when on it is this process's to ask; `None` when it is not.
+    type Reply = Option<Timestamp>;
     type Refusal = Infallible;
 
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<AskingRow>(self.key);
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<bool, Infallible> {
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<Timestamp>, Infallible> {
         let Some(asking) = rows.get_mut::<AskingRow>(&self.key).filter(|asking| asking.next_ask_at == self.due) else {
-            return Ok(false);
+            return Ok(None);
         };
         asking.asks += 1;
         asking.next_ask_at = now.plus_seconds(i64::from(next_ask(asking.asks)));
-        Ok(true)
+        Ok(Some(now))
     }
 }
 
@@ -156,10 +156,13 @@ impl Command for TakeQuestion {
 #[derive(Debug)]
 pub(crate) struct NoteMissing {
     pub(crate) key: AskingKey,
+    /// When it was asked: the answer says nothing about any later time, however long it took to get here.
+    pub(crate) asked_at: Timestamp,
 }
 
 impl Command for NoteMissing {
-    /// For how many seconds the acquirer has been saying so; `None` when nobody asks any more.
+    /// How many seconds after its first such answer it was asked and gave this one: negative for the first, `None` when nobody asks any
+    /// more.
     type Reply = Option<i64>;
     type Refusal = Infallible;
 
@@ -169,6 +172,6 @@ impl Command for NoteMissing {
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<i64>, Infallible> {
         let asking = rows.get_mut::<AskingRow>(&self.key);
-        Ok(asking.map(|asking| now.seconds_since(*asking.missing_since.get_or_insert(now))))
+        Ok(asking.map(|asking| self.asked_at.seconds_since(*asking.missing_since.get_or_insert(now))))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::{AccountId, Approval, AttemptId, Currency, Decline, Money, Outcome, PaymentId};
+use tokio::sync::Semaphore;
 
 use crate::{
     Acquirer, Answering, AsksPayer, AttemptKind, AttemptRef, Behind, ChargeAsk, ChargeListing, Connector, Fenced, FollowUpAsk,
@@ -59,6 +60,8 @@ struct Books {
     can_fence: bool,
     remembers_a_challenge: bool,
     inquiries: u32,
+    /// The next question waits for this before its answer leaves.
+    held: Option<Arc<Semaphore>>,
     requests: u32,
 }
 
@@ -81,6 +84,7 @@ impl Bank {
             can_fence: true,
             remembers_a_challenge: false,
             inquiries: 0,
+            held: None,
             requests: 0,
         })))
     }
@@ -124,6 +128,11 @@ impl Bank {
 
     pub(crate) fn cannot_fence(&self) {
         self.books().can_fence = false;
+    }
+
+    /// The next question is answered from what is known when it comes; the answer leaves when a permit is added.
+    pub(crate) fn holds_next_answer(&self) -> Arc<Semaphore> {
+        self.books().held.insert(Arc::new(Semaphore::new(0))).clone()
     }
 
     pub(crate) fn inquiries(&self) -> u32 {
@@ -266,7 +275,13 @@ impl Acquirer for Bank {
             }
             (false, None) => Inquiry::NotFound,
         };
-        Box::pin(std::future::ready(answer))
+        let held = books.held.take();
+        Box::pin(async move {
+            if let Some(held) = held {
+                let _released = held.acquire().await;
+            }
+            answer
+        })
     }
 
     fn fence<'a>(&'a self, attempt: &'a AttemptRef) -> Answering<'a, Fenced> {

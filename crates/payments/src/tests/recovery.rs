@@ -72,6 +72,25 @@ on_both_engines! {
         assert!(house.payment("k").await.is_none());
     }
 
+    async fn an_answer_that_took_long_says_nothing_about_the_time_it_took(house) {
+        house.bank.cannot_fence();
+        house.bank.will(&[Does::LoseRequest]);
+        assert_eq!(refusal(house.create("k", for_order("k", purchase(500))).await), Refusal::OutcomeUnknown);
+        house.payments.resolve_once().await;
+        let (answer, asked) = (house.bank.holds_next_answer(), house.bank.inquiries());
+        let resolver = house.payments.clone();
+        let asking = tokio::spawn(async move { resolver.resolve_once().await });
+        while house.bank.inquiries() == asked {
+            tokio::task::yield_now().await;
+        }
+        house.wait(3_600).await;
+        answer.add_permits(1);
+        asking.await.expect("it asks");
+        assert!(house.payment("k").await.is_some(), "it may have arrived while the answer was under way");
+        house.payments.resolve_once().await;
+        assert!(house.payment("k").await.is_none(), "it was asked again after an hour");
+    }
+
     async fn the_resolver_asks_by_its_schedule(house) {
         house.bank.will(&[Does::LoseAnswer]);
         house.bank.silent(true);
