@@ -17,12 +17,13 @@ const DAMAGES: &[(&str, &str)] = &[
         "I1.b",
         "UPDATE transfer SET credit_owner = debit_owner, credit_kind = debit_kind WHERE ctid = (SELECT min(ctid) FROM transfer)",
     ),
-    ("I1.c", "UPDATE ledger_account SET debits = debits + 1 WHERE ctid = (SELECT min(ctid) FROM ledger_account)"),
-    ("I1.d", "INSERT INTO ledger_account SELECT gen_random_uuid(), kind, currency, 0, 0, 0, 0 FROM ledger_account LIMIT 1"),
+    ("I1.c", "UPDATE ledger_account SET debits = debits + 1 WHERE ctid = (SELECT min(ctid) FROM ledger_account WHERE kind = 1)"),
+    ("I1.d", "INSERT INTO ledger_account SELECT gen_random_uuid(), kind, currency, 0, 0, 0, 0 FROM ledger_account WHERE kind = 1 LIMIT 1"),
     ("I1.e", "UPDATE transfer SET recipe = 4 WHERE ctid = (SELECT min(ctid) FROM transfer WHERE recipe = 3)"),
-    ("I2.a", "UPDATE ledger_account SET credits = credits + 1 WHERE ctid = (SELECT max(ctid) FROM ledger_account)"),
+    ("I2.a", "UPDATE ledger_account SET credits = credits + 1 WHERE ctid = (SELECT max(ctid) FROM ledger_account WHERE kind = 1)"),
     ("I2.b", "UPDATE transfer SET debit_sequence = debit_sequence + 100 WHERE ctid = (SELECT min(ctid) FROM transfer)"),
     ("I2.c", "UPDATE ledger_account SET debits = credits + 100000001 WHERE kind = 1"),
+    ("I2.d", "UPDATE ledger_account SET credits = credits + 1 WHERE kind = 15"),
     (
         "I3.a",
         "UPDATE claim SET reply = (
