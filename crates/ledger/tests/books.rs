@@ -193,7 +193,10 @@ async fn two_processes_share_the_books(url: &str) {
     for posted in join_all(captures).await {
         assert_eq!(posted, Ok(Posted::Now));
     }
-    assert_eq!(nets(&left, merchant.into()).await, BTreeMap::from([(AccountKind::Available, 40 * 97), (AccountKind::Charged, 40 * 3)]));
+    assert_eq!(
+        nets(&left, merchant.into()).await,
+        BTreeMap::from([(AccountKind::Available, 40 * 97), (AccountKind::Charged, 40 * 3)])
+    );
     assert_eq!(broken(&right, &verify::UnderWay::default()).await, Vec::<String>::new());
 }
 

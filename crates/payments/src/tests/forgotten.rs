@@ -6,6 +6,7 @@ use db::{DatabaseUrl, args, sql};
 use kernel::{CustomerId, PaymentId};
 
 use super::bank::Bank;
+use super::damage::Damage;
 use super::house::*;
 use super::recovery::Process;
 use crate::customers::{Changes, CreateCustomer, CustomerRow, PatchCustomer};
@@ -122,6 +123,22 @@ fn many_payments_are_forgotten_in_pages_across_a_crash() {
         house.is_sound(true).await;
     });
     process.kill();
+}
+
+#[tokio::test]
+async fn what_was_not_forgotten_is_noticed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let house = House::open(DatabaseUrl::sqlite(folder.path().join("test.db")), Bank::new()).await;
+    let id = id_of(&house.customer(None, "ada").await);
+    for number in 0..205 {
+        house.pays(&format!("k{number}"), id, DEVICE).await;
+    }
+    house.payments.delete_customer(MERCHANT, id).await.expect("it is deleted");
+    house.is_sound(false).await;
+    assert_eq!(house.broken(true).await.len(), 1, "some are still to be forgotten");
+    let given_up = move |rows: &mut db::Rows| rows.must_mut::<CustomerRow>(&(MERCHANT, id)).forget_after = None;
+    let Ok(()) = house.store.writer().run(Damage(given_up)).await.expect("works");
+    assert_eq!(house.rules_broken().await, ["I8.e"]);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 mod commands;
 pub(super) mod queries;
 mod service;
+pub(crate) mod verify;
 
 use idempotency::{Recorded, Scope};
 use kernel::PaymentId;

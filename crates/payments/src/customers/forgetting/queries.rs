@@ -16,6 +16,14 @@ const GRACE_SECONDS: i64 = 3_600;
 
 static UNFINISHED: Sql = sql!("SELECT {} FROM customer WHERE forget_after IS NOT NULL ORDER BY deleted_at LIMIT $1", CustomerRow);
 
+// The whole store, for its check.
+pub(super) static PAYMENTS_OF_DELETED: Sql = sql!(
+    "SELECT p.id, p.details FROM customer AS c JOIN payment AS p ON p.customer_id = c.id AND p.account_id = c.account_id
+      WHERE c.deleted_at IS NOT NULL AND c.forget_after IS NULL AND p.details IS NOT NULL"
+);
+
+pub(super) static TO_FORGET: Sql = sql!("SELECT id FROM customer WHERE forget_after IS NOT NULL ORDER BY id");
+
 static CUSTOMER: Sql = sql!("SELECT {} FROM customer WHERE account_id = $1 AND id = $2", CustomerRow);
 
 static REPLIES: Sql = sql!("SELECT scope FROM customer_reply WHERE account_id = $1 AND customer_id = $2 ORDER BY scope LIMIT $3");
