@@ -3,7 +3,8 @@
 //! Recorded replies go on being repeated, with what is left: a repeat must not make the customer anew. A customer may have very many
 //! payments, so they are forgotten page by page, each a command of its own; the customer's row says how far that has come, and whoever
 //! finds it unfinished goes on. No payment is made for a customer any more once he is deleted, and replies are drawn from rows, so of
-//! each page first the rows are changed and then the replies that were recorded before.
+//! each page first the rows are changed and then the replies that were recorded before. What another process remembers of a payment's
+//! reply it gave or repeated itself stays in its memory until the key's time is over.
 
 mod commands;
 pub(super) mod queries;
