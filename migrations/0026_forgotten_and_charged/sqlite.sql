@@ -19,5 +19,5 @@ CREATE INDEX payment_by_customer ON payment (customer_id, id) WHERE customer_id 
 
 -- What each account was charged so far (kind 15), as its transfers to the platform's fees (kind 12) have it.
 INSERT INTO ledger_account (owner_id, kind, currency, debits, credits, sequence, row_version)
-SELECT account_id, 15, currency, 0, CAST(SUM(amount) AS INTEGER), COUNT(*), 0
+SELECT account_id, 15, currency, 0, SUM(amount), COUNT(*), 0
   FROM transfer WHERE credit_kind = 12 GROUP BY account_id, currency;
