@@ -25,4 +25,5 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::reports::MIGRATION,
     payments::fulfilments::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
+    payments::customers::FORGOTTEN_MIGRATION,
 ];

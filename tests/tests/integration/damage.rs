@@ -17,12 +17,13 @@ const DAMAGES: &[(&str, &str)] = &[
         "I1.b",
         "UPDATE transfer SET credit_owner = debit_owner, credit_kind = debit_kind WHERE ctid = (SELECT min(ctid) FROM transfer)",
     ),
-    ("I1.c", "UPDATE ledger_account SET debits = debits + 1 WHERE ctid = (SELECT min(ctid) FROM ledger_account)"),
-    ("I1.d", "INSERT INTO ledger_account SELECT gen_random_uuid(), kind, currency, 0, 0, 0, 0 FROM ledger_account LIMIT 1"),
+    ("I1.c", "UPDATE ledger_account SET debits = debits + 1 WHERE ctid = (SELECT min(ctid) FROM ledger_account WHERE kind = 1)"),
+    ("I1.d", "INSERT INTO ledger_account SELECT gen_random_uuid(), kind, currency, 0, 0, 0, 0 FROM ledger_account WHERE kind = 1 LIMIT 1"),
     ("I1.e", "UPDATE transfer SET recipe = 4 WHERE ctid = (SELECT min(ctid) FROM transfer WHERE recipe = 3)"),
-    ("I2.a", "UPDATE ledger_account SET credits = credits + 1 WHERE ctid = (SELECT max(ctid) FROM ledger_account)"),
+    ("I2.a", "UPDATE ledger_account SET credits = credits + 1 WHERE ctid = (SELECT max(ctid) FROM ledger_account WHERE kind = 1)"),
     ("I2.b", "UPDATE transfer SET debit_sequence = debit_sequence + 100 WHERE ctid = (SELECT min(ctid) FROM transfer)"),
     ("I2.c", "UPDATE ledger_account SET debits = credits + 100000001 WHERE kind = 1"),
+    ("I2.d", "UPDATE ledger_account SET credits = credits + 1 WHERE kind = 15"),
     (
         "I3.a",
         "UPDATE claim SET reply = (
@@ -112,6 +113,7 @@ const DAMAGES: &[(&str, &str)] = &[
         "UPDATE access_secret SET sealed_secret = (SELECT sealed_secret FROM access_secret ORDER BY key_id DESC LIMIT 1)
                WHERE ctid = (SELECT min(ctid) FROM access_secret)",
     ),
+    ("I8.e", "UPDATE customer SET deleted_at = 1"),
     ("I10.a", "UPDATE payment SET refunding = 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     ("I10.b", "UPDATE ledger_account SET debits = debits + 1 WHERE kind = 11"),
     ("I10.c", "DELETE FROM webhook_delivery WHERE ctid = (SELECT min(ctid) FROM webhook_delivery)"),
@@ -185,13 +187,16 @@ fn every_rule_finds_its_damage() {
         });
         assert_eq!(merchant.post("/v1/payouts", payout).await.expect(201).at("/status"), "SUCCEEDED");
         let customer = merchant.post("/v1/customers", json!({ "merchant_customer_id": "ada" })).await.expect(201).at("/id");
+        let mut bought = merchant.purchase("2 EUR");
+        bought["customer_payer"] = json!({ "id": customer, "ip_address": "203.0.113.77" });
+        merchant.pays(bought).await;
         let card = json!({ "number": "4507990000000002", "expiration_month": 12, "expiration_year": 2099, "security_code": "123",
             "holder_name": "Ada Lovelace" });
         let account = merchant.account_id.clone();
         merchant.post("/v1/tokens", json!({ "account_id": account, "card_data": card })).await.expect(201);
         let body = json!({ "account_id": account, "country": "FR", "type": "CARD", "card_data": card });
         merchant.post(&format!("/v1/customers/{customer}/payment-methods"), body).await.expect(201);
-        receiver.wait_for(3, std::time::Duration::from_secs(20));
+        receiver.wait_for(4, std::time::Duration::from_secs(20));
         let settled = || world.report(true);
         while settled().await.findings().any(|finding| finding.id == "I10.e" && !finding.ok) {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await; // its outcome is being recorded

@@ -79,6 +79,7 @@ impl House {
                 payments::reports::MIGRATION,
                 payments::fulfilments::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
+                payments::customers::FORGOTTEN_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

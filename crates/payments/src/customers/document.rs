@@ -27,6 +27,26 @@ pub(crate) fn changed(document: Option<&[u8]>, changes: &Changes) -> Option<Arc<
     Some(serde_json::to_vec(&members).expect("names and JSON always serialise").into())
 }
 
+/// What a payment keeps of the payer's device, beside the customer he is.
+const OF_THE_DEVICE: [&str; 3] = ["ip_address", "browser_info", "device_fingerprints"];
+
+/// A payment's document, or a reply that shows one, without what was sent of its payer's device; `None` where there is nothing of that.
+pub(super) fn without_device(document: &[u8]) -> Option<Arc<[u8]>> {
+    const PAYER: &str = "customer_payer";
+    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(document).ok()?;
+    let payer = members.get(PAYER)?.get();
+    let known: BTreeMap<String, &RawValue> = serde_json::from_str(payer).ok()?;
+    if !OF_THE_DEVICE.iter().any(|name| known.contains_key(*name)) {
+        return None;
+    }
+    let less = Changes(OF_THE_DEVICE.iter().map(|name| (*name, None)).collect());
+    let payer = changed(Some(payer.as_bytes()), &less)
+        .map(|left| String::from_utf8_lossy(&left).into_owned())
+        .and_then(|left| RawValue::from_string(left).ok())
+        .map(Arc::from);
+    changed(Some(document), &Changes(vec![(PAYER, payer)])).or_else(|| Some(Arc::from(*b"{}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +59,18 @@ mod tests {
         assert_eq!(std::str::from_utf8(&after).expect("text"), r#"{"a":1.50,"c":[ 1.0 ],"d":{"x":[]}}"#);
         assert_eq!(changed(Some(br#"{"b":2}"#), &Changes(vec![("b", None)])), None);
         assert_eq!(changed(None, &Changes::default()), None);
+    }
+
+    #[test]
+    fn what_was_sent_of_a_device_is_dropped_and_the_rest_stays_as_it_was() {
+        let without = |text: &str| without_device(text.as_bytes()).map(|left| String::from_utf8(left.to_vec()).expect("text"));
+        let sent = r#"{"a":1.50,"customer_payer":{"browser_info":{"x":[1]},"device_fingerprints":[],"id":"i","ip_address":"::1"},"z":[ 1 ]}"#;
+        assert_eq!(without(sent).as_deref(), Some(r#"{"a":1.50,"customer_payer":{"id":"i"},"z":[ 1 ]}"#));
+        assert_eq!(without(r#"{"customer_payer":{"ip_address":"::1"}}"#).as_deref(), Some("{}"));
+        for nothing in
+            ["", "[]", "{}", r#"{"customer_payer":null}"#, r#"{"customer_payer":{"id":"i"}}"#, r#"{"ip_address":"::1"}"#]
+        {
+            assert_eq!(without(nothing), None, "{nothing}");
+        }
     }
 }

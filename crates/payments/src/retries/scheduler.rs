@@ -46,8 +46,8 @@ impl Inner {
     async fn take_try(&self, row: RetriedRow) -> Result<Option<Attempt>, Fault> {
         let Some(due) = row.due_at else { return Ok(None) };
         let (key, try_id, origins) = ((row.account_id, row.attempt_id), AttemptId::new(&self.source), self.origins.clone());
-        let taken = self.store.writer().run(Take { key, due, try_id, origins }).await?;
-        Ok(taken.ok().flatten())
+        let Ok(taken) = self.store.writer().run(Take { key, due, try_id, origins }).await?;
+        Ok(taken)
     }
 
     async fn try_again(self: &Arc<Self>, row: RetriedRow) -> Result<(), Fault> {

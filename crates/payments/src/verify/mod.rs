@@ -21,6 +21,7 @@ use kernel::verify::Report;
 pub use acquirers::{AcquirerBooks, read_books};
 pub(crate) use totals::Checker;
 
+use crate::customers::forgetting;
 use crate::methods;
 use crate::rows::AskingRow;
 use crate::{delays, fulfilments, links, payouts, retries, subscriptions};
@@ -77,6 +78,7 @@ pub async fn verify(
     claims::verify(snapshot, strictness.now, report).await?;
     told::verify(snapshot, strictness.now, report).await?;
     methods::verify(snapshot, strictness.now, strictness.settled, report).await?;
+    forgetting::verify::verify(snapshot, strictness.settled, report).await?;
     match books {
         Ok(books) => acquirers::verify(snapshot, books, strictness.settled, report).await,
         Err(why) => {

@@ -35,6 +35,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::reports::MIGRATION,
     payments::fulfilments::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
+    payments::customers::FORGOTTEN_MIGRATION,
 ];
 
 /// No card is stored.
