@@ -131,7 +131,7 @@ on_both_engines! {
         for (repeat, before) in repeats.iter().zip([&paid, &refunded]) {
             let mut expected = before.json();
             let payer = expected["customer_payer"].as_object_mut().expect("a payer");
-            payer.retain(|name, _| !["ip_address", "browser_info", "device_fingerprints"].contains(&name.as_str()));
+            payer.extend(["browser_info", "device_fingerprints"].map(|name| (name.to_owned(), Value::Null)));
             assert_eq!((repeat.json(), repeat.header("idempotent-replayed")), (expected, Some("true")));
         }
         let read = merchant.get(&path).await.expect(200);
