@@ -188,7 +188,7 @@ fn every_rule_finds_its_damage() {
         assert_eq!(merchant.post("/v1/payouts", payout).await.expect(201).at("/status"), "SUCCEEDED");
         let customer = merchant.post("/v1/customers", json!({ "merchant_customer_id": "ada" })).await.expect(201).at("/id");
         let mut bought = merchant.purchase("2 EUR");
-        bought["customer_payer"] = json!({ "id": customer, "ip_address": "203.0.113.77" });
+        bought["customer_payer"] = json!({ "id": customer, "browser_info": { "user_agent": "Lynx" } });
         merchant.pays(bought).await;
         let card = json!({ "number": "4507990000000002", "expiration_month": 12, "expiration_year": 2099, "security_code": "123",
             "holder_name": "Ada Lovelace" });

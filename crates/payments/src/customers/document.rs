@@ -36,15 +36,17 @@ pub(super) fn without_device(document: &[u8]) -> Option<Arc<[u8]>> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_slice(document).ok()?;
     let payer = members.get(PAYER)?.get();
     let known: BTreeMap<String, &RawValue> = serde_json::from_str(payer).ok()?;
-    if !OF_THE_DEVICE.iter().any(|name| known.contains_key(*name)) {
+    let said = |name: &&&str| known.get(**name).is_some_and(|value| value.get() != "null");
+    let nothing: Arc<RawValue> = RawValue::from_string("null".to_owned()).ok()?.into();
+    let less: Vec<_> = OF_THE_DEVICE.iter().filter(said).map(|name| (*name, Some(nothing.clone()))).collect();
+    if less.is_empty() {
         return None;
     }
-    let less = Changes(OF_THE_DEVICE.iter().map(|name| (*name, None)).collect());
-    let payer = changed(Some(payer.as_bytes()), &less)
+    let payer = changed(Some(payer.as_bytes()), &Changes(less))
         .map(|left| String::from_utf8_lossy(&left).into_owned())
         .and_then(|left| RawValue::from_string(left).ok())
         .map(Arc::from);
-    changed(Some(document), &Changes(vec![(PAYER, payer)])).or_else(|| Some(Arc::from(*b"{}")))
+    changed(Some(document), &Changes(vec![(PAYER, payer)]))
 }
 
 #[cfg(test)]
@@ -65,11 +67,20 @@ mod tests {
     fn what_was_sent_of_a_device_is_dropped_and_the_rest_stays_as_it_was() {
         let without = |text: &str| without_device(text.as_bytes()).map(|left| String::from_utf8(left.to_vec()).expect("text"));
         let sent = r#"{"a":1.50,"customer_payer":{"browser_info":{"x":[1]},"device_fingerprints":[],"id":"i","ip_address":"::1"},"z":[ 1 ]}"#;
-        assert_eq!(without(sent).as_deref(), Some(r#"{"a":1.50,"customer_payer":{"id":"i"},"z":[ 1 ]}"#));
-        assert_eq!(without(r#"{"customer_payer":{"ip_address":"::1"}}"#).as_deref(), Some("{}"));
-        for nothing in
-            ["", "[]", "{}", r#"{"customer_payer":null}"#, r#"{"customer_payer":{"id":"i"}}"#, r#"{"ip_address":"::1"}"#]
-        {
+        assert_eq!(
+            without(sent).as_deref(),
+            Some(
+                r#"{"a":1.50,"customer_payer":{"browser_info":null,"device_fingerprints":null,"id":"i","ip_address":null},"z":[ 1 ]}"#
+            )
+        );
+        for nothing in [
+            "",
+            "[]",
+            "{}",
+            r#"{"customer_payer":null}"#,
+            r#"{"customer_payer":{"id":"i","browser_info":null}}"#,
+            r#"{"ip_address":"::1"}"#,
+        ] {
             assert_eq!(without(nothing), None, "{nothing}");
         }
     }

@@ -117,7 +117,7 @@ on_both_engines! {
         let refund_path = format!("{path}/transactions/{}/refund", paid.at("/transactions/id"));
         let refunded = merchant.post_once(&refund_path, "back", &refund).await.expect(200);
         for before in [&paid, &refunded] {
-            assert!(before.text().contains("203.0.113.77") && before.text().contains("Lynx") && before.text().contains("f00d"));
+            assert!(before.text().contains("Lynx") && before.text().contains("f00d"), "{}", before.text());
         }
         merchant.ask("DELETE", &format!("/v1/customers/{id}")).send().await.expect(202);
 
@@ -130,11 +130,13 @@ on_both_engines! {
         ];
         for (repeat, before) in repeats.iter().zip([&paid, &refunded]) {
             let mut expected = before.json();
-            expected["customer_payer"] = json!({ "id": id });
+            let payer = expected["customer_payer"].as_object_mut().expect("a payer");
+            payer.extend(["browser_info", "device_fingerprints"].map(|name| (name.to_owned(), Value::Null)));
             assert_eq!((repeat.json(), repeat.header("idempotent-replayed")), (expected, Some("true")));
         }
         let read = merchant.get(&path).await.expect(200);
-        assert_eq!(read.json()["customer_payer"], json!({ "id": id }));
+        assert_eq!(read.json()["customer_payer"]["id"], json!(id));
+        assert!(!read.text().contains("Lynx") && !read.text().contains("f00d"), "{}", read.text());
         merchant.post("/v1/customers", body).await.expect(201);
         world.verify_settled().await;
     }

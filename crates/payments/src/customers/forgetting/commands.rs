@@ -100,7 +100,7 @@ impl Command for ForgetDevices {
             // What a payment was made with never changes otherwise, so its row is put in its own place.
             let Some((details, row)) = details.zip(rows.get::<PaymentRow>(&key).cloned()) else { continue };
             rows.delete::<PaymentRow>(&key);
-            rows.insert(PaymentRow { details: Some(details).filter(|left| left.as_ref() != b"{}"), ..row });
+            rows.insert(PaymentRow { details: Some(details), ..row });
         }
         Ok(())
     }
