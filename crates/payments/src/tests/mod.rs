@@ -16,5 +16,6 @@ mod recovery;
 mod reports;
 mod retries;
 mod routes;
+mod settlements;
 mod steps;
 mod subscriptions;
