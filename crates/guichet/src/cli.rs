@@ -240,8 +240,8 @@ pub enum SettlementCommand {
 /// `guichet settlement import FILE`
 #[derive(Debug, Args)]
 pub struct SettlementImport {
-    /// Whose file it is: sandbox, sandbox_b or stripe
-    #[arg(long, value_name = "NAME")]
+    /// Whose file it is.
+    #[arg(long, value_name = "NAME", help = "Whose file it is: sandbox, sandbox_b or stripe")]
     pub acquirer: String,
     /// The file: comma-separated values in UTF-8, the names of the columns first
     #[arg(value_name = "FILE")]

@@ -24,7 +24,7 @@ fn parsed(ran: &Ran) -> Value {
 }
 
 async fn from_file_to_books(database: &[&str]) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it is there");
     let serving = demo(folder.path(), database).await;
     let run = |arguments: &[&str]| on_data(folder.path(), database, arguments);
     let merchant = serving.merchant();
@@ -40,11 +40,17 @@ async fn from_file_to_books(database: &[&str]) {
 
     let due = || {
         let list = parsed(&run(&["settlement", "list", "--json"]));
-        let of = list["acquirers"].as_array().unwrap().iter().find(|one| one["currency"] == "EUR").unwrap().clone();
-        (of, list["settlements"].as_array().unwrap().len())
+        let of = list["acquirers"]
+            .as_array()
+            .expect("it is there")
+            .iter()
+            .find(|one| one["currency"] == "EUR")
+            .expect("it is there")
+            .clone();
+        (of, list["settlements"].as_array().expect("it is there").len())
     };
     assert_eq!((&due().0["settled"], due().1), (&json!("0"), 0));
-    std::fs::write(folder.path().join("s.csv"), &csv).unwrap();
+    std::fs::write(folder.path().join("s.csv"), &csv).expect("it is there");
     let import = ["settlement", "import", "--acquirer", "sandbox", "s.csv"];
     let told = run(&import);
     assert!(
@@ -61,11 +67,13 @@ async fn from_file_to_books(database: &[&str]) {
     // The server goes on beside it, and the next file says one thing wrong and one thing twice.
     let more = merchant.pays(merchant.purchase("7 EUR")).await;
     let second = anyone.get("/dev/acquirer/settlement").await.expect(200).text().replace(",7.00,0.02,6.98,", ",7.01,0.02,6.99,");
-    std::fs::write(folder.path().join("s2.csv"), second).unwrap();
-    let id =
-        parsed(&run(&["settlement", "import", "--acquirer", "sandbox", "s2.csv", "--json"]))["id"].as_str().unwrap().to_owned();
+    std::fs::write(folder.path().join("s2.csv"), second).expect("it is there");
+    let id = parsed(&run(&["settlement", "import", "--acquirer", "sandbox", "s2.csv", "--json"]))["id"]
+        .as_str()
+        .expect("it is there")
+        .to_owned();
     let shown = parsed(&run(&["settlement", "show", &id, "--json"]));
-    let differences = shown["listed_differences"].as_array().unwrap();
+    let differences = shown["listed_differences"].as_array().expect("it is there");
     let amount = differences.iter().find(|one| one["difference"] == "AMOUNT").expect("one amount differs");
     assert_eq!(
         (&amount["gross"], &amount["our_gross"], &amount["attempt_id"]),

@@ -94,7 +94,7 @@ impl<R: BufRead> Cells<R> {
 fn cut(line: &[u8], number: u32) -> Result<Vec<String>, Misread> {
     let text = std::str::from_utf8(line).map_err(|error| {
         let before = &line[..error.valid_up_to()];
-        let position = before.iter().filter(|byte| **byte == b',').count() + 1;
+        let position = before.split(|byte| *byte == b',').count();
         Misread::column(number, Column { position, name: None }, "it is not UTF-8; save the file as CSV in UTF-8")
     })?;
     let mut cells = Vec::new();
@@ -105,15 +105,14 @@ fn cut(line: &[u8], number: u32) -> Result<Vec<String>, Misread> {
             return Err(Misread::line(number, format!("it has more than {COLUMNS_MAX} columns")));
         }
         let wrong = |why: &str| Misread::column(number, at, why);
-        let (cell, after) = match text.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted).ok_or_else(|| wrong("a quote is opened and not closed on this line"))?,
-            None => {
-                let end = text.find(',').unwrap_or(text.len());
-                if text[..end].contains('"') {
-                    return Err(wrong("a cell with a quote in it stands in quotes, the quote doubled"));
-                }
-                (text[..end].to_owned(), &text[end..])
+        let (cell, after) = if let Some(quoted) = text.strip_prefix('"') {
+            unquoted(quoted).ok_or_else(|| wrong("a quote is opened and not closed on this line"))?
+        } else {
+            let end = text.find(',').unwrap_or(text.len());
+            if text[..end].contains('"') {
+                return Err(wrong("a cell with a quote in it stands in quotes, the quote doubled"));
             }
+            (text[..end].to_owned(), &text[end..])
         };
         if cell.chars().any(char::is_control) {
             return Err(wrong("it holds a control character"));

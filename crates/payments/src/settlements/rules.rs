@@ -1,5 +1,7 @@
 //! How a line is judged.
 
+use std::fmt::Write as _;
+
 use kernel::{AccountId, Currency, SettlementId};
 use ledger::{Cause, Owner};
 use uuid::Uuid;
@@ -14,8 +16,11 @@ pub(super) fn platform() -> AccountId {
 
 /// The settlement that a file of this hash is.
 pub(super) fn settlement_id(connector: Connector, hash: &[u8; 32]) -> SettlementId {
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    SettlementId::of_name(&format!("settlement {} {hash}", connector.name()))
+    let mut name = format!("settlement {} ", connector.name());
+    for byte in hash {
+        write!(name, "{byte:02x}").expect("a text takes everything");
+    }
+    SettlementId::of_name(&name)
 }
 
 /// What keeps a fee from counting twice.

@@ -106,6 +106,9 @@ fn check_settled(record: &Record, report: &mut Report) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Cash and costs of each posting, by subject and currency and whose account paid.
+type Posted = HashMap<(Uuid, Currency), Vec<(Uuid, i64, i64)>>;
+
 /// What the lines and the ledger say of each file and currency.
 struct Sums {
     /// Which files are booked, and whose they are.
@@ -115,13 +118,13 @@ struct Sums {
     /// Net and count.
     differences: HashMap<(SettlementId, Currency), (i64, i64)>,
     /// Cash and costs, by whose account.
-    posted: HashMap<(Uuid, Currency), Vec<(Uuid, i64, i64)>>,
+    posted: Posted,
 }
 
 impl Sums {
     async fn read(snapshot: &mut Snapshot) -> Result<Self, Fault> {
         let (mut booked, mut settled, mut differences) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let mut posted: HashMap<_, Vec<_>> = HashMap::new();
+        let mut posted = Posted::new();
         snapshot
             .each(&ALL_SETTLEMENTS, args![], |record| {
                 let row: SettlementRow = record.row(0)?;

@@ -18,18 +18,21 @@ const HEADER: &str = "kind,attempt_id,acquirer_reference,currency,gross_amount,c
 const SANDBOX: Connector = Connector::Sandbox;
 
 /// A line about so many cents.
-fn line(kind: &str, named: impl ToString, reference: &str, gross: i64, cost: i64) -> String {
+fn line(kind: &str, named: &(impl ToString + ?Sized), reference: &str, gross: i64, cost: i64) -> String {
     let [gross, cost, net] = [gross, cost, gross - cost].map(|minor| eur(minor).to_decimal_text());
     format!("{kind},{},{reference},EUR,{gross},{cost},{net},2026-01-31", named.to_string())
 }
 
 fn charge(attempt: AttemptId, gross: i64, cost: i64) -> String {
-    line("CHARGE", attempt, "", gross, cost)
+    line("CHARGE", &attempt, "", gross, cost)
 }
 
 fn file(lines: &[String]) -> String {
     format!("{HEADER}\n{}\n", lines.join("\n"))
 }
+
+type Change = fn(SettledRow) -> SettledRow;
+type Sums = fn(&mut SettlementTotalRow, i64);
 
 impl House {
     fn settlements(&self) -> Settlements {
@@ -115,7 +118,7 @@ on_both_engines! {
         let refund = house.payment("p").await.expect("it is there").operations[0].id;
         assert_eq!(house.owed().await, (10_500, 0, 0));
         let lines = [
-            line("CHARGE", paid.attempt_id.to_string().to_uppercase(), "whatever", 10_000, 30),
+            line("CHARGE", &paid.attempt_id.to_string().to_uppercase(), "whatever", 10_000, 30),
             line("CHARGE", "not-ours", &format!("bank-{capture}"), 2_000, 6),
             line("REFUND", "", &format!("bank-{refund}"), -1_500, 0),
             line("FEE", "", "fee-january", 0, 500),
@@ -152,7 +155,7 @@ on_both_engines! {
             charge(paid.attempt_id, 999, 0),
             dollars,
             charge(held.attempt_id, 1_000, 0),
-            line("REFUND", paid.attempt_id, "", -1_000, 0),
+            line("REFUND", &paid.attempt_id, "", -1_000, 0),
             charge(declined.attempt_id, 300, 0),
             charge(other.attempt_id, 700, 2),
             charge(other.attempt_id, 700, 2),
@@ -213,7 +216,7 @@ on_both_engines! {
     async fn a_file_that_cannot_be_read_leaves_no_trace(house) {
         let paid = house.purchase("p", 100).await;
         let good = vec![charge(paid.attempt_id, 100, 0); 700];
-        let bad = line("CHARGE", paid.attempt_id, "", 100, 0).replace(",1,", ",x,");
+        let bad = line("CHARGE", &paid.attempt_id, "", 100, 0).replace(",1,", ",x,");
         for wrong in [file(&[good, vec![bad]].concat()), String::new(), "\0".repeat(10_000), "kind;cost\n".to_owned()] {
             let refused = house.imports_of(SANDBOX, &wrong).await.expect_err("it is refused");
             assert!(matches!(refused, ImportError::Misread(_)), "{refused}");
@@ -238,7 +241,7 @@ on_both_engines! {
         let first = house.imports(&[charge(paid.attempt_id, 1_000, 10)]).await;
         house.hears(&paid, Event::Chargeback, 1_000, "a").await;
         // The acquirer knows its charge, not what we call the dispute.
-        let lost = line("CHARGEBACK", paid.attempt_id, "dispute-1", -1_000, 1_500);
+        let lost = line("CHARGEBACK", &paid.attempt_id, "dispute-1", -1_000, 1_500);
         let early = house.imports(std::slice::from_ref(&lost)).await;
         assert_eq!(house.differences(&early).await, [(2, "NOT_APPROVED", false)]);
         house.hears(&paid, Event::ChargebackLost, 1_000, "b").await;
@@ -314,7 +317,6 @@ on_both_engines! {
             kind: LineKind::Charge, reference: None, currency: Currency::EUR, gross: 1_000, cost: 3,
             settled_on: imported.settlement.began_at, taken_at: imported.settlement.began_at,
         };
-        type Change = fn(SettledRow) -> SettledRow;
         let changes: [(Change, &[&str]); 8] = [
             (|row| SettledRow { gross: 999, ..row }, &["I7.f", "I7.h"]),
             (|row| SettledRow { cost: 4, ..row }, &["I7.h"]),
@@ -348,7 +350,6 @@ on_both_engines! {
             .await;
         assert_eq!(broken, ["I7.f", "I7.g", "I7.h"]);
 
-        type Sums = fn(&mut SettlementTotalRow, i64);
         let sums: [Sums; 4] = [
             |total, by| (total.gross, total.cost) = (total.gross + by, total.cost + by),
             |total, by| (total.gross, total.net) = (total.gross + by, total.net + by),
