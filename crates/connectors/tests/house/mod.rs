@@ -78,6 +78,7 @@ impl House {
                 payments::retries::MIGRATION,
                 payments::reports::MIGRATION,
                 payments::fulfilments::MIGRATION,
+                payments::settlements::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
                 payments::customers::FORGOTTEN_MIGRATION,
             ],

@@ -114,6 +114,7 @@ impl House {
                 retries::MIGRATION,
                 reports::MIGRATION,
                 fulfilments::MIGRATION,
+                settlements::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
                 customers::FORGOTTEN_MIGRATION,
             ],

@@ -17,6 +17,7 @@ mod recovery;
 mod reports;
 mod retries;
 mod routes;
+mod settlements;
 mod steps;
 mod stops;
 mod subscriptions;

@@ -24,7 +24,7 @@ pub(crate) use totals::Checker;
 use crate::customers::forgetting;
 use crate::methods;
 use crate::rows::AskingRow;
-use crate::{delays, fulfilments, links, payouts, retries, subscriptions};
+use crate::{delays, fulfilments, links, payouts, retries, settlements, subscriptions};
 
 pub(crate) type Rule = (&'static str, &'static str);
 
@@ -73,6 +73,7 @@ pub async fn verify(
     delays::verify::verify(snapshot, strictness.settled, report).await?;
     retries::verify::verify(snapshot, strictness.settled, report).await?;
     fulfilments::verify::verify(snapshot, report).await?;
+    settlements::verify::verify(snapshot, report).await?;
     disputes::verify(snapshot, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
