@@ -24,7 +24,7 @@ use self::cases::{CASES, Case, PAY_64, Ratio, Single};
 use self::machine::{Machine, Weather};
 use self::report::{OpenRound, Outcome, Round, Row, Run};
 use self::stage::Stage;
-use self::writeback::Early;
+use self::writeback::{Early, Writeback};
 use crate::number::grouped;
 use crate::product::{self, Engine};
 use crate::{say, shell};
@@ -55,9 +55,9 @@ pub struct Options {
     /// Append the JSON lines to this file as well as to bench/results.jsonl.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Measure with the kernel's own time for carrying pages to the disk; else it is told to write early while we measure.
-    #[arg(long)]
-    kernel_as_is: bool,
+    /// When the kernel carries written pages to the disk while we measure: early, as operators are told to have it, or as it is.
+    #[arg(long, value_enum, default_value_t)]
+    writeback: Writeback,
     /// Renew the table of docs/performance.md.
     #[arg(long)]
     publish: bool,
@@ -80,7 +80,7 @@ pub fn run(options: &Options) -> Result<()> {
     let run = Run { commit: commit()?, at: shell::output("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"])?, machine: Machine::look()? };
     let Machine { cpu, cores, kernel, postgres, .. } = &run.machine;
     say!("{cores} cores ({cpu}), Linux {kernel}, {postgres}, commit {}", run.commit);
-    let _early = if options.kernel_as_is { None } else { Early::begin()? };
+    let _early = if options.writeback == Writeback::Early { Early::begin()? } else { None };
     let cluster = Cluster::start(Durability::Full)?;
     work_in(&cluster)?;
     let bench = Bench { options, run, binary, cluster, rounds, seconds };

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 
 use crate::say;
 
@@ -14,6 +15,16 @@ const BYTES: &str = "/proc/sys/vm/dirty_background_bytes";
 const RATIO: &str = "/proc/sys/vm/dirty_background_ratio";
 /// Written pages that may wait for the disk before the kernel begins.
 const EARLY: &str = "16777216";
+
+/// When the kernel writes while we measure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Writeback {
+    /// From 16 MiB on.
+    #[default]
+    Early,
+    /// As the machine is set.
+    AsIs,
+}
 
 /// The setting while we measure; the one before comes back when this value goes, however it goes.
 pub struct Early {
