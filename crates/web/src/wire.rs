@@ -209,6 +209,9 @@ impl Frames {
                         self.at = if self.chunked { At::ChunkEnd } else { self.again() };
                     }
                 }
+                // The rest of such a line says nothing.
+                At::Value(Header::Another | Header::Encoding) if bytes[next] != b'\n' => next += to_line_end(&bytes[next..]),
+                At::Line if self.name_chars >= HTTP_2.len() && bytes[next] != b'\n' => next += to_line_end(&bytes[next..]),
                 _ => {
                     let byte = &mut bytes[next];
                     if *byte == b':' && self.at == At::Name && self.is_second() {
@@ -327,6 +330,11 @@ impl Frames {
         (self.name_chars, self.length, self.chunked) = (0, None, false);
         At::Line
     }
+}
+
+/// How many bytes there are before the next line end, or at all.
+fn to_line_end(bytes: &[u8]) -> usize {
+    memchr::memchr(b'\n', bytes).unwrap_or(bytes.len())
 }
 
 #[cfg(test)]
