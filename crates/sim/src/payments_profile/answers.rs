@@ -47,23 +47,6 @@ impl Payments {
                 Ok(())
             }
             Topic::Webhook | Topic::Routing | Topic::Customer(_) | Topic::Nobody if !ok => breach("beginning", said()),
-            Topic::Search(walk) if ok => self.take_page(desk, walk, reply),
-            Topic::Report(at, asked_at) => self.take_report(desk, at, asked_at, reply),
-            Topic::StrangeReport if ok => breach("tenancy", said()),
-            Topic::Table(at) => self.take_table(desk, at, reply),
-            Topic::LastReport(table) if ok => {
-                self.take_last_report(desk, table, &reply.json());
-                Ok(())
-            }
-            Topic::LastTable(table) if ok => self.take_last_table(table, reply),
-            Topic::Reports(tenant) if ok => {
-                self.take_reports(desk, tenant, &reply.json());
-                Ok(())
-            }
-            Topic::Fulfilments(payment) if ok => {
-                self.fulfilments.insert(payment, reply.json());
-                Ok(())
-            }
             Topic::Order(op) if ok => {
                 self.orders.insert(op, reply.json());
                 Ok(())
@@ -82,20 +65,33 @@ impl Payments {
                 }
                 Ok(())
             }
-            Topic::Read(..)
-            | Topic::Order(_)
-            | Topic::Balances(_)
-            | Topic::Search(_)
-            | Topic::LastReport(_)
-            | Topic::LastTable(_)
-            | Topic::Reports(_)
-            | Topic::Fulfilments(_)
+            Topic::Read(..) | Topic::Order(_) | Topic::Balances(_) if reply.status < 500 => breach("reads", said()),
+            topic => self.take_paper(desk, &topic, call, reply),
+        }
+    }
+
+    /// An answer that is about no money.
+    fn take_paper(&mut self, desk: &mut Desk, topic: &Topic, call: &Call, reply: &Reply) -> Holds {
+        let ok = (200..300).contains(&reply.status);
+        match *topic {
+            Topic::Search(walk) if ok => return self.take_page(desk, walk, reply),
+            Topic::Report(at, asked_at) => return self.take_report(desk, at, asked_at, reply),
+            Topic::StrangeReport if ok => return breach("tenancy", format!("{} is answered {}", call.path, reply.status)),
+            Topic::Table(at) => return self.take_table(desk, at, reply),
+            Topic::LastReport(table) if ok => self.take_last_report(desk, table, &reply.json()),
+            Topic::LastTable(table) if ok => return self.take_last_table(table, reply),
+            Topic::Reports(tenant) if ok => self.take_reports(desk, tenant, &reply.json()),
+            Topic::Fulfilments(payment) if ok => {
+                self.fulfilments.insert(payment, reply.json());
+            }
+            Topic::Search(_) | Topic::LastReport(_) | Topic::LastTable(_) | Topic::Reports(_) | Topic::Fulfilments(_)
                 if reply.status < 500 =>
             {
-                breach("reads", said())
+                return breach("reads", format!("{} is answered {} {}", call.path, reply.status, reply.code()));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
     }
 
     fn take_op(&mut self, desk: &mut Desk, number: usize, reply: &Reply) -> Holds {

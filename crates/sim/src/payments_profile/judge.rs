@@ -40,7 +40,7 @@ impl Payments {
         self.compare_products(desk)?;
         self.compare_fulfilments()?;
         self.compare_searches(desk)?;
-        self.compare_reports(desk)
+        self.compare_reports()
     }
 
     /// Receivers confirmed what happened to each payment, unless they refused to listen to the last.

@@ -9,14 +9,14 @@ use super::model::{Kind, text};
 use super::reports::Line;
 use super::{Payments, amounts, retries};
 use crate::realm::Holds;
-use crate::world::Desk;
 
 impl Payments {
-    pub(super) fn compare_reports(&self, desk: &Desk) -> Holds {
+    pub(super) fn compare_reports(&self) -> Holds {
         if let Some(table) = self.tables.asked.iter().find(|table| !self.tables.lines.contains_key(table)) {
             return breach("reports", format!("{table:?} was never downloaded"));
         }
-        for tenant in 0..desk.tenants.len() {
+        let asked: BTreeSet<usize> = self.tables.asked.iter().map(|table| table.tenant).collect();
+        for tenant in asked {
             let [payments, transactions, payouts] = [0, 1, 2].map(|kind| self.lines_of(tenant, kind));
             for lines in [&payments, &transactions, &payouts] {
                 self.belong(tenant, lines)?;

@@ -14,12 +14,11 @@ fn lines(text: &str) -> Option<Vec<Vec<String>>> {
     while !left.is_empty() {
         let (cell, rest) = cell(left)?;
         line.push(cell);
-        left = match rest.strip_prefix(',') {
-            Some(next) => next,
-            None => {
-                lines.push(std::mem::take(&mut line));
-                rest.strip_prefix("\r\n")?
-            }
+        left = if let Some(next) = rest.strip_prefix(',') {
+            next
+        } else {
+            lines.push(std::mem::take(&mut line));
+            rest.strip_prefix("\r\n")?
         };
     }
     line.is_empty().then_some(lines)
