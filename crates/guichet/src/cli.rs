@@ -37,6 +37,9 @@ pub enum Command {
     Verify(Verify),
     /// List the payments, operations and payouts whose outcome nobody knows, and when their acquirer is asked next
     Unknown(Unknown),
+    /// Settlements: what acquirers say they paid, matched with what they owe
+    #[command(subcommand)]
+    Settlement(SettlementCommand),
     /// Show the effective configuration, secrets masked, and what is wrong with it
     Doctor(Doctor),
     /// Print the OpenAPI document
@@ -217,6 +220,59 @@ pub struct Verify {
 #[derive(Debug, Args)]
 pub struct Unknown {
     /// Answer as one JSON list
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet settlement …`
+#[derive(Debug, Subcommand)]
+pub enum SettlementCommand {
+    /// Take an acquirer's file in: match its lines with our attempts and book what it paid; broken off, it goes on where it was
+    Import(SettlementImport),
+    /// Show what each acquirer still owes, what it has settled, the differences nothing explains, and the files
+    List(SettlementList),
+    /// Show what became of one file, and its differences
+    Show(SettlementShow),
+}
+
+/// `guichet settlement import FILE`
+#[derive(Debug, Args)]
+pub struct SettlementImport {
+    /// Whose file it is.
+    #[arg(long, value_name = "NAME", help = "Whose file it is: sandbox, sandbox_b or stripe")]
+    pub acquirer: String,
+    /// The file: comma-separated values in UTF-8, the names of the columns first
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet settlement list`
+#[derive(Debug, Args)]
+pub struct SettlementList {
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) flags: ToolFlags,
+}
+
+/// `guichet settlement show ID`
+#[derive(Debug, Args)]
+pub struct SettlementShow {
+    /// Id of the settlement
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Only differences behind this line of the file; 1000 are shown at once
+    #[arg(long, value_name = "LINE", default_value_t = 0)]
+    pub after: u32,
+    /// Answer as one JSON object
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

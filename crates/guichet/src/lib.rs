@@ -29,8 +29,10 @@ pub mod workers;
 
 use std::process::ExitCode;
 
-use crate::cli::{AccountCommand, Cli, Command, KeyCommand, VaultCommand};
-use crate::commands::{account, backup, configure, demo, doctor, key, migrate, openapi, serve, unknown, vault, verify};
+use crate::cli::{AccountCommand, Cli, Command, KeyCommand, SettlementCommand, VaultCommand};
+use crate::commands::{
+    account, backup, configure, demo, doctor, key, migrate, openapi, serve, settlement, unknown, vault, verify,
+};
 use crate::config::Purpose;
 use crate::trouble::{EXIT_NO, Trouble};
 
@@ -93,6 +95,13 @@ async fn execute(command: Command) -> Result<ExitCode, Trouble> {
             vault::rotate(&tool(command.flags)?, command.new_master_key_file.as_deref(), command.json).await?
         }
         Command::Unknown(command) => unknown::list(&tool(command.flags)?, command.json).await?,
+        Command::Settlement(SettlementCommand::Import(command)) => {
+            settlement::import(&tool(command.flags)?, &command.acquirer, &command.file, command.json).await?
+        }
+        Command::Settlement(SettlementCommand::List(command)) => settlement::list(&tool(command.flags)?, command.json).await?,
+        Command::Settlement(SettlementCommand::Show(command)) => {
+            settlement::show(&tool(command.flags)?, &command.id, command.after, command.json).await?
+        }
         Command::Openapi => openapi::document(),
         Command::Backup(command) => backup::run(&tool(command.flags)?, &command.file).await?,
     };

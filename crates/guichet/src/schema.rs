@@ -24,5 +24,7 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::retries::MIGRATION,
     payments::reports::MIGRATION,
     payments::fulfilments::MIGRATION,
+    payments::settlements::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
+    payments::customers::FORGOTTEN_MIGRATION,
 ];

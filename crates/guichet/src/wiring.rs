@@ -15,6 +15,7 @@ use idempotency::{Idempotency, ReplySealer};
 use kernel::{MasterKey, PlatformKey, SecretText, Source, Timestamp};
 use messaging::{Courier, Messaging, Outbox, Sender, SystemLookup, UrlGuard, WebhookSecrets};
 use payments::delays::Delays;
+use payments::settlements::Settlements;
 use payments::subscriptions::{BillingPort, Subscriptions};
 use payments::{Acquirer, Acquirers, Challenges, Connector, Origins, Parts, Patience, Payments, Vault};
 use tokio::net::TcpListener;
@@ -282,6 +283,8 @@ pub struct Office {
     pub access: AccessService,
     /// Stored cards.
     pub vault: Vault,
+    /// What acquirers have settled.
+    pub settlements: Settlements,
     /// The key that everything sealed depends on.
     pub platform: PlatformKey,
     /// Where it is kept, wrapped under the master key.
@@ -300,7 +303,8 @@ impl Office {
         let access = open_access(config, &store, &platform, source).await?;
         let vault = Vault::new(store.clone(), &platform, source);
         let platform_keys = PlatformKeys::new(&store, source);
-        Ok(Office { store, database: config.database.clone(), access, vault, platform, platform_keys })
+        let settlements = Settlements::new(store.clone());
+        Ok(Office { store, database: config.database.clone(), access, vault, settlements, platform, platform_keys })
     }
 
     /// Gives the database back.

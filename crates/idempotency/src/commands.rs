@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use db::{Command, Keys, Rows};
 use kernel::Timestamp;
+use uuid::Uuid;
 
 use crate::codec;
 use crate::error::HoldRefusal;
@@ -98,6 +99,29 @@ fn record(rows: &mut Rows, scope: &Scope, reply: &Reply, frame: Arc<[u8]>, over_
     row.finished_at = Some(over_at);
     Ok(Recorded {
         status: reply.status,
+        frame,
+        body_hash: row.body_hash,
+        first_seen_at: row.first_seen_at,
+        request_id: row.request_id.clone(),
+        expires_at: expires_at(row.first_seen_at, over_at),
+    })
+}
+
+/// Records another reply in place of one that shows what was to be forgotten. Its key counts as before. `None` where there is no such
+/// reply: the claim is gone or unfinished, was made for something else than `subject`, or `change` has nothing to change.
+pub fn amend(rows: &mut Rows, scope: &Scope, subject: Uuid, change: impl FnOnce(&Reply) -> Option<Reply>) -> Option<Recorded> {
+    let row = rows.get_mut::<ClaimRow>(&key(scope)).filter(|row| row.subject == subject)?;
+    let (ClaimStatus::Done, Some(stored), Some(status), Some(over_at)) =
+        (row.status, &row.reply, row.http_status, row.finished_at)
+    else {
+        return None;
+    };
+    let changed = change(&codec::unpack(status, stored).ok()?)?;
+    let frame = codec::pack(&changed).ok()?;
+    row.http_status = Some(changed.status);
+    row.reply = Some(frame.clone());
+    Some(Recorded {
+        status: changed.status,
         frame,
         body_hash: row.body_hash,
         first_seen_at: row.first_seen_at,

@@ -43,7 +43,9 @@ mod types;
 pub mod verify;
 
 pub use cache::REPLAY_CACHE_BYTES_MAX;
-pub use commands::{Claimed, claim, claim_keys, finish, finish_sealed, forget, held_keys, mark_unknown, still_held, take_over};
+pub use commands::{
+    Claimed, amend, claim, claim_keys, finish, finish_sealed, forget, held_keys, mark_unknown, still_held, take_over,
+};
 pub use error::{CodecError, HoldRefusal, KeyError};
 pub use in_flight::Working;
 pub use queries::{Orphan, OrphansAfter, orphans};

@@ -66,6 +66,8 @@ kinds! {
     Payout => PayoutId;
     /// A report.
     Report => ReportId;
+    /// An acquirer's file that says what it settled.
+    Settlement => SettlementId;
     /// A subscription.
     Subscription => SubscriptionId;
     /// A receiver of webhooks.

@@ -17,6 +17,22 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// SHA-256 over what comes piece by piece, which may be looked at on the way.
+#[derive(Clone, Debug, Default)]
+pub struct RunningHash(Sha256);
+
+impl RunningHash {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The hash of everything so far.
+    pub fn so_far(&self) -> [u8; 32] {
+        self.0.clone().finalize().into()
+    }
+}
+
 /// HMAC-SHA-256 (RFC 2104) with one key, whose two inner states are computed once.
 ///
 /// Fit for secrets of at least 128 random bits; a password that people choose needs a slow hash instead.

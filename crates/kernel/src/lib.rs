@@ -38,9 +38,9 @@ pub use currency::Currency;
 pub use data_key::{DataKey, KeyWrap};
 pub use id::{
     AccessKeyId, AccountId, AttemptId, BootId, CheckoutSessionId, CustomerId, CustomerSessionId, EventId, Id, PaymentId,
-    PaymentLinkId, PaymentMethodId, PayoutId, ReportId, SubscriptionId, TokenId, WebhookId, kind,
+    PaymentLinkId, PaymentMethodId, PayoutId, ReportId, SettlementId, SubscriptionId, TokenId, WebhookId, kind,
 };
-pub use keyed_hash::{KeyedHash, equal_in_constant_time, sha256};
+pub use keyed_hash::{KeyedHash, RunningHash, equal_in_constant_time, sha256};
 pub use master_key::{MasterKey, MasterKeyError};
 pub use money::{AMOUNT_MINOR_MAX, Money, MoneyError};
 pub use outcome::{Approval, Decline, Outcome};

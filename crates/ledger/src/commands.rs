@@ -22,12 +22,13 @@ pub enum Posted {
 pub fn keys<R: Recipe>(keys: &mut Keys<'_>, cause: &Cause, recipe: &R) {
     let Booking { currency, legs } = recipe.booking();
     keys.fresh::<TransferRow>(first_leg::<R>(cause));
-    for party in rules::parties(&legs) {
+    for party in rules::parties(&legs).into_iter().chain(rules::charged(&legs, cause.account_id)) {
         keys.row::<LedgerAccountRow>(rules::key(party, currency));
     }
 }
 
-/// Books `recipe` for `cause`: one row per transfer, and the running sums of the accounts it touches, made on first use.
+/// Books `recipe` for `cause`: one row per transfer, and the running sums of the accounts it touches, made on first use. What it charges the
+/// tenant is counted beside them.
 ///
 /// Repeating it is harmless: the first leg's primary key is the claim on (cause, recipe).
 ///
@@ -43,13 +44,18 @@ pub fn post<R: Recipe>(rows: &mut Rows, cause: &Cause, recipe: &R, at: Timestamp
 
     let mut accounts: Vec<LedgerAccountRow> = Vec::with_capacity(legs.len() + 1);
     let parties = rules::parties(&legs);
-    for party in &parties {
+    let counter = rules::charged(&legs, cause.account_id);
+    for party in parties.iter().chain(&counter) {
         let known = rows.get::<LedgerAccountRow>(&rules::key(*party, currency));
         accounts.push(known.cloned().unwrap_or_else(|| LedgerAccountRow::unused(*party, currency)));
     }
     let mut booked = Vec::with_capacity(legs.len());
     for leg in &legs {
         booked.push(rules::apply(leg, &mut accounts, recipe.floor(leg.debit.kind))?);
+    }
+
+    if let (Some(_), Some(counter)) = (counter, accounts.last_mut()) {
+        rules::count(&legs, counter)?;
     }
 
     // Everything is known to be right: only now do rows change.

@@ -1,6 +1,6 @@
 //! The arithmetic of a posting, pure: legs applied to running sums, floors watched.
 
-use kernel::{AMOUNT_MINOR_MAX, Currency};
+use kernel::{AMOUNT_MINOR_MAX, AccountId, Currency};
 
 use crate::error::PostRefusal;
 use crate::rows::LedgerAccountRow;
@@ -50,6 +50,20 @@ pub(crate) fn apply(leg: &Leg, accounts: &mut [LedgerAccountRow], floor: Floor) 
     let to = find(accounts, leg.credit);
     to.credits = to.credits.checked_add(leg.minor).ok_or(PostRefusal::Full)?;
     Ok(Entries { debit, credit: entry(to)? })
+}
+
+/// The counter of what the platform has charged `tenant`, where these legs charge something.
+pub(crate) fn charged(legs: &[Leg], tenant: AccountId) -> Option<Party> {
+    legs.iter().any(|leg| leg.credit.kind == AccountKind::Fees).then(|| Party::new(tenant, AccountKind::Charged))
+}
+
+/// Counts what `legs` charge.
+pub(crate) fn count(legs: &[Leg], counter: &mut LedgerAccountRow) -> Result<(), PostRefusal> {
+    for leg in legs.iter().filter(|leg| leg.credit.kind == AccountKind::Fees) {
+        counter.credits = counter.credits.checked_add(leg.minor).ok_or(PostRefusal::Full)?;
+        counter.sequence += 1;
+    }
+    Ok(())
 }
 
 /// Every account of `legs`, once each, in the order of first mention.

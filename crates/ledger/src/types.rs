@@ -81,6 +81,8 @@ db::codes! {
         Cash = 13,
         /// What acquirers charged us (an asset side: it grows by debits).
         Costs = 14,
+        /// What the platform has charged its owner so far: counted beside the transfers, none of which books it.
+        Charged = 15,
     }
 }
 
@@ -109,7 +111,7 @@ impl AccountKind {
             | AccountKind::AppFees
             | AccountKind::Fees => Side::Credit,
             AccountKind::Due | AccountKind::Cash | AccountKind::Costs => Side::Asset,
-            AccountKind::Pending | AccountKind::Hold => Side::Memo,
+            AccountKind::Pending | AccountKind::Hold | AccountKind::Charged => Side::Memo,
         }
     }
 }

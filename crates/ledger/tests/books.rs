@@ -117,7 +117,7 @@ async fn a_purchase_is_two_rows_and_repeating_it_changes_nothing(store: &Store) 
 
     assert_eq!(post(store, &cause, purchase(1999)).await, Ok(Posted::Already));
     assert_eq!(post(store, &cause, purchase(2000)).await, Err(PostRefusal::Differs));
-    assert_eq!(nets(store, merchant.into()).await, BTreeMap::from([(AccountKind::Available, 1946)]));
+    assert_eq!(nets(store, merchant.into()).await, BTreeMap::from([(AccountKind::Available, 1946), (AccountKind::Charged, 53)]));
     assert_eq!(broken(store, &verify::UnderWay::default()).await, Vec::<String>::new());
 }
 
@@ -131,7 +131,7 @@ async fn a_refused_posting_leaves_nothing_behind(store: &Store) {
     let split = Split::new(eur(901), parts).expect("a split");
     let refund = Post { cause: cause(merchant), recipe: RefundStart { merchant, split, negative_limit: 0 } };
     assert_eq!(store.writer().run(TryPost(refund)).await.expect("runs"), Ok(false));
-    assert_eq!(nets(store, merchant.into()).await, BTreeMap::from([(AccountKind::Available, 900)]));
+    assert_eq!(nets(store, merchant.into()).await, BTreeMap::from([(AccountKind::Available, 900), (AccountKind::Charged, 100)]));
     assert_eq!(broken(store, &verify::UnderWay::default()).await, Vec::<String>::new());
 }
 
@@ -193,7 +193,10 @@ async fn two_processes_share_the_books(url: &str) {
     for posted in join_all(captures).await {
         assert_eq!(posted, Ok(Posted::Now));
     }
-    assert_eq!(nets(&left, merchant.into()).await, BTreeMap::from([(AccountKind::Available, 40 * 97)]));
+    assert_eq!(
+        nets(&left, merchant.into()).await,
+        BTreeMap::from([(AccountKind::Available, 40 * 97), (AccountKind::Charged, 40 * 3)])
+    );
     assert_eq!(broken(&right, &verify::UnderWay::default()).await, Vec::<String>::new());
 }
 

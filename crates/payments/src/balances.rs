@@ -29,12 +29,11 @@ impl Payments {
     pub async fn balances(&self, account: AccountId) -> Result<Vec<Balance>, Fault> {
         let reader = self.0.store.reader();
         let accounts = ledger::queries::balances(reader, Owner::account(account)).await?;
-        let fees = ledger::queries::fees_charged(reader, account).await?;
-        Ok(of(&accounts, &fees))
+        Ok(of(&accounts))
     }
 }
 
-fn of(accounts: &[LedgerAccountRow], fees: &[Money]) -> Vec<Balance> {
+fn of(accounts: &[LedgerAccountRow]) -> Vec<Balance> {
     let mut balances: BTreeMap<&'static str, Balance> = BTreeMap::new();
     let none = |currency| {
         let zero = Money::zero(currency);
@@ -50,6 +49,7 @@ fn of(accounts: &[LedgerAccountRow], fees: &[Money]) -> Vec<Balance> {
             AccountKind::RefundTransit | AccountKind::PayoutTransit | AccountKind::Disputed | AccountKind::Rolling => {
                 balance.reserved = more(balance.reserved, row.net());
             }
+            AccountKind::Charged => balance.fees = more(balance.fees, row.net()),
             AccountKind::LockedOut
             | AccountKind::LockedIn
             | AccountKind::AppFees
@@ -59,10 +59,6 @@ fn of(accounts: &[LedgerAccountRow], fees: &[Money]) -> Vec<Balance> {
             | AccountKind::Cash
             | AccountKind::Costs => {}
         }
-    }
-    for charged in fees {
-        let balance = balances.entry(charged.currency().code()).or_insert_with(|| none(charged.currency()));
-        balance.fees = added(balance.fees, charged.minor(), charged.currency());
     }
     balances.into_values().collect()
 }

@@ -65,6 +65,7 @@ mod rows;
 pub mod rules;
 pub mod search;
 mod service;
+pub mod settlements;
 mod split;
 pub mod subscriptions;
 pub mod tokens;

@@ -1,5 +1,5 @@
 //! Recovery: asks what became of attempts whose outcome is unknown, takes dead processes' work over, tries again what is to be tried again,
-//! and lets lapsed holds go.
+//! lets lapsed holds go, and forgets what is left of deleted customers.
 //!
 //! Runs in every process; each question and each hold is taken by a guarded update, so no process needs to be the leader.
 
@@ -36,7 +36,8 @@ impl Payments {
                 self.keep_asking(),
                 self.keep_trying_again(),
                 self.keep_letting_lapse(),
-                self.keep_working_off()
+                self.keep_working_off(),
+                self.keep_forgetting()
             )
         };
         tokio::select! {
@@ -55,6 +56,7 @@ impl Payments {
         noted("letting holds lapse", self.0.lapse_due().await);
         noted("ending challenges", self.0.expire_challenges(self.0.now(), PAGE).await);
         noted("working off notifications", self.0.work_off_notifications().await);
+        noted("forgetting customers", self.0.forget_deleted().await);
     }
 
     async fn keep_taking_over(&self) {
@@ -84,6 +86,13 @@ impl Payments {
             noted("working off notifications", self.0.work_off_notifications().await);
             let _one_came_or_time_is_over =
                 tokio::time::timeout(self.0.patience.tick, self.0.notifications_waiting.notified()).await;
+        }
+    }
+
+    async fn keep_forgetting(&self) {
+        loop {
+            noted("forgetting customers", self.0.forget_deleted().await);
+            tokio::time::sleep(self.0.patience.tick).await;
         }
     }
 

@@ -108,6 +108,11 @@ impl PaymentRow {
         self.response.as_ref().and_then(Response::parts)
     }
 
+    /// Whether this later attempt is its delayed one, and tried again where it fails for now.
+    pub fn delays_and_tries_again(&self, operation: &AttemptRow) -> bool {
+        operation.origin == OriginKind::Delay && self.delay.is_some_and(Delay::is_tried_again)
+    }
+
     /// The tries at other acquirers before the first attempt, oldest first.
     pub fn earlier_tries(&self) -> &[EarlierTry] {
         self.earlier.as_ref().map_or(&[], Earlier::tries)

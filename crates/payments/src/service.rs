@@ -28,6 +28,7 @@ use crate::facts::{Faces, PaymentRead};
 use crate::made_for::MadeFor;
 use crate::origin::{Ended, Origins};
 use crate::queries;
+use crate::retries;
 use crate::routing::{self, Route, Routing};
 use crate::rows::{CheckoutSessionRow, PaymentRow};
 use crate::rules;
@@ -196,7 +197,9 @@ impl Payments {
         let working = inner.enter(&once)?;
         let attempt_id = AttemptId::new(&inner.source);
         let claim = once.claim(attempt_id.uuid());
-        let begin = BeginOperation { claim, terms: *terms, payment, target, want, attempt_id, details, origin, retried };
+        let (stops, origins) = (vec![], inner.origins.clone());
+        let terms = *terms;
+        let begin = BeginOperation { claim, terms, payment, target, want, attempt_id, details, origin, retried, stops, origins };
         let flow = inner.clone().operate(begin, working);
         self.0.clone().detached(once.scope, flow).await
     }
@@ -369,9 +372,10 @@ impl Inner {
         let working = once.as_ref().map(|once| self.enter(once)).transpose()?;
         let claim = once.map(|once| once.claim(subject));
         let scope = claim.as_ref().map(|claim| claim.scope);
+        let remembered = scope.filter(|_| decision.is_remembered());
         let finished = match self.store.writer().run(AtOnce { claim, decision }).await?? {
             Begun::Taken(known) => {
-                return match scope {
+                return match remembered {
                     Some(scope) => self.taken(scope, known),
                     None => answered(known),
                 };
@@ -379,8 +383,10 @@ impl Inner {
             Begun::Done(finished) => finished,
             Begun::Go(()) => return Err(Fault::Failed("this request needs no acquirer".into()).into()),
         };
-        if let Some((scope, recorded)) = scope.zip(finished.recorded) {
+        if scope.is_some() {
             meter::claimed();
+        }
+        if let Some((scope, recorded)) = remembered.zip(finished.recorded) {
             self.idempotency.done(scope, recorded);
         }
         drop(working);
@@ -507,7 +513,7 @@ impl Inner {
 
     async fn operate(self: Arc<Self>, operation: BeginOperation, working: Working) -> Result<Answer, PaymentsError> {
         let (subject, asked) = (operation.claim.subject, operation.asked());
-        match self.store.writer().run(operation).await {
+        match self.begin_operation(operation).await {
             Ok(begun) => match begun? {
                 Begun::Taken(known) => self.taken(working.scope(), known),
                 Begun::Done(finished) => self.finished(&working, finished),
@@ -519,6 +525,20 @@ impl Inner {
             },
             Err(fault) => Err(self.intent_failed(subject, asked, working, fault)),
         }
+    }
+
+    /// Writes the intent of an operation. A cancel that stands back for captures that only wait for their next try is begun once more, and
+    /// ends them.
+    async fn begin_operation(&self, operation: BeginOperation) -> Result<Result<Begun<Attempt>, Refusal>, Fault> {
+        let again = operation.may_stop().map(|payment| (payment, operation.clone()));
+        let begun = self.store.writer().run(operation).await?;
+        let (Err(Refusal::InvalidStatus), Some((payment, again))) = (&begun, again) else { return Ok(begun) };
+        let waiting = retries::queries::waiting(self.store.reader(), payment.0, payment.1).await?;
+        if waiting.is_empty() {
+            return Ok(begun);
+        }
+        let stops = waiting.into_iter().map(|row| row.attempt_id).collect();
+        self.store.writer().run(BeginOperation { stops, ..again }).await
     }
 
     /// An intent that may or may not have been written, for an acquirer that was certainly not asked: it is taken back.

@@ -17,12 +17,13 @@ const DAMAGES: &[(&str, &str)] = &[
         "I1.b",
         "UPDATE transfer SET credit_owner = debit_owner, credit_kind = debit_kind WHERE ctid = (SELECT min(ctid) FROM transfer)",
     ),
-    ("I1.c", "UPDATE ledger_account SET debits = debits + 1 WHERE ctid = (SELECT min(ctid) FROM ledger_account)"),
-    ("I1.d", "INSERT INTO ledger_account SELECT gen_random_uuid(), kind, currency, 0, 0, 0, 0 FROM ledger_account LIMIT 1"),
+    ("I1.c", "UPDATE ledger_account SET debits = debits + 1 WHERE ctid = (SELECT min(ctid) FROM ledger_account WHERE kind = 1)"),
+    ("I1.d", "INSERT INTO ledger_account SELECT gen_random_uuid(), kind, currency, 0, 0, 0, 0 FROM ledger_account WHERE kind = 1 LIMIT 1"),
     ("I1.e", "UPDATE transfer SET recipe = 4 WHERE ctid = (SELECT min(ctid) FROM transfer WHERE recipe = 3)"),
-    ("I2.a", "UPDATE ledger_account SET credits = credits + 1 WHERE ctid = (SELECT max(ctid) FROM ledger_account)"),
+    ("I2.a", "UPDATE ledger_account SET credits = credits + 1 WHERE ctid = (SELECT max(ctid) FROM ledger_account WHERE kind = 1)"),
     ("I2.b", "UPDATE transfer SET debit_sequence = debit_sequence + 100 WHERE ctid = (SELECT min(ctid) FROM transfer)"),
     ("I2.c", "UPDATE ledger_account SET debits = credits + 100000001 WHERE kind = 1"),
+    ("I2.d", "UPDATE ledger_account SET credits = credits + 1 WHERE kind = 15"),
     (
         "I3.a",
         "UPDATE claim SET reply = (
@@ -88,6 +89,25 @@ const DAMAGES: &[(&str, &str)] = &[
     ("I7.c", "DELETE FROM transfer WHERE cause = (SELECT attempt_id FROM payment WHERE state = 3 LIMIT 1)"),
     ("I7.d", "UPDATE payment SET state = 10, attempt = 3 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     ("I7.e", "UPDATE payment SET state = 1, attempt = 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
+    ("I7.f", "UPDATE settled SET gross = gross + 1 WHERE ctid = (SELECT min(ctid) FROM settled)"),
+    ("I7.f", "UPDATE settlement SET connector = 1"),
+    ("I7.f", "DELETE FROM settlement"),
+    ("I7.f", "UPDATE attempt SET state = 3 WHERE id IN (SELECT attempt_id FROM settled)"),
+    (
+        "I7.g",
+        "INSERT INTO settled SELECT gen_random_uuid(), attempt_id, payment_id, settlement_id, line, kind, reference, currency, gross, cost,
+                settled_on, taken_at, 0 FROM settled LIMIT 1",
+    ),
+    ("I7.h", "UPDATE settled SET cost = cost + 1 WHERE ctid = (SELECT min(ctid) FROM settled)"),
+    ("I7.h", "DELETE FROM settled WHERE ctid = (SELECT min(ctid) FROM settled)"),
+    ("I7.h", "UPDATE settlement_total SET gross = gross + 1, net = net + 1"),
+    ("I7.h", "DELETE FROM settlement_total"),
+    ("I7.h", "DELETE FROM settlement_difference"),
+    ("I7.h", "UPDATE settlement SET booked_at = NULL"),
+    ("I7.h", "UPDATE settlement SET matched = matched + 1"),
+    ("I7.h", "DELETE FROM transfer WHERE recipe = 13"),
+    ("I7.h", "UPDATE transfer SET subject = gen_random_uuid() WHERE recipe = 13"),
+    ("I7.h", "UPDATE transfer SET credit_owner = gen_random_uuid() WHERE recipe = 13"),
     ("I8.a", "UPDATE account SET name = 'pay with 4507 9900 0000 0002' WHERE ctid = (SELECT min(ctid) FROM account)"),
     ("I8.b", "UPDATE account SET name = 'sandbox_sk_0123456789' WHERE ctid = (SELECT min(ctid) FROM account)"),
     ("I8.c", "UPDATE token SET expires_at = 1"),
@@ -112,6 +132,7 @@ const DAMAGES: &[(&str, &str)] = &[
         "UPDATE access_secret SET sealed_secret = (SELECT sealed_secret FROM access_secret ORDER BY key_id DESC LIMIT 1)
                WHERE ctid = (SELECT min(ctid) FROM access_secret)",
     ),
+    ("I8.e", "UPDATE customer SET deleted_at = 1"),
     ("I10.a", "UPDATE payment SET refunding = 1 WHERE ctid = (SELECT min(ctid) FROM payment WHERE state = 3)"),
     ("I10.b", "UPDATE ledger_account SET debits = debits + 1 WHERE kind = 11"),
     ("I10.c", "DELETE FROM webhook_delivery WHERE ctid = (SELECT min(ctid) FROM webhook_delivery)"),
@@ -185,13 +206,25 @@ fn every_rule_finds_its_damage() {
         });
         assert_eq!(merchant.post("/v1/payouts", payout).await.expect(201).at("/status"), "SUCCEEDED");
         let customer = merchant.post("/v1/customers", json!({ "merchant_customer_id": "ada" })).await.expect(201).at("/id");
+        let mut bought = merchant.purchase("2 EUR");
+        bought["customer_payer"] = json!({ "id": customer, "browser_info": { "user_agent": "Lynx" } });
+        merchant.pays(bought).await;
         let card = json!({ "number": "4507990000000002", "expiration_month": 12, "expiration_year": 2099, "security_code": "123",
             "holder_name": "Ada Lovelace" });
         let account = merchant.account_id.clone();
         merchant.post("/v1/tokens", json!({ "account_id": account, "card_data": card })).await.expect(201);
         let body = json!({ "account_id": account, "country": "FR", "type": "CARD", "card_data": card });
         merchant.post(&format!("/v1/customers/{customer}/payment-methods"), body).await.expect(201);
-        receiver.wait_for(3, std::time::Duration::from_secs(20));
+        let file = world.anonymous().get("/dev/acquirer/settlement").await.expect(200).text().to_owned();
+        // What the file says twice is a difference.
+        let last = file.lines().last().expect("a line").to_owned();
+        let path = world.folder().join("settlement.csv");
+        std::fs::write(&path, format!("{file}{last}\r\n")).expect("a file");
+        let config = world.config(guichet::config::Purpose::Tool);
+        guichet::commands::settlement::import(&config, "sandbox", &path, false)
+            .await
+            .unwrap_or_else(|trouble| panic!("{trouble}"));
+        receiver.wait_for(4, std::time::Duration::from_secs(20));
         let settled = || world.report(true);
         while settled().await.findings().any(|finding| finding.id == "I10.e" && !finding.ok) {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await; // its outcome is being recorded

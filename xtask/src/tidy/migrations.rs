@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &str); 17] = [
 const TYPES: [(&str, &str); 5] =
     [("BIGINT", "INTEGER"), ("TEXT", "TEXT"), ("BYTEA", "BLOB"), ("UUID", "BLOB"), ("BOOLEAN", "INTEGER")];
 /// Tables whose rows do not begin with the tenant, and why that is right.
-const NOT_BY_TENANT: [(&str, &str); 13] = [
+const NOT_BY_TENANT: [(&str, &str); 16] = [
     ("node", "one row per process"),
     ("platform_clock", "one row"),
     ("counter", "one row per kind of number"),
@@ -44,6 +44,9 @@ const NOT_BY_TENANT: [(&str, &str); 13] = [
     ("ledger_account", "its owner is the tenant, a connector or the platform"),
     ("notification", "what acquirers send names its payment by claim only: who it is about is found out afterwards"),
     ("vault_rotation", "one row"),
+    ("settlement", "an acquirer's file, about attempts of many tenants"),
+    ("settlement_total", "sums of such a file"),
+    ("settlement_difference", "a line of such a file that agrees with no attempt, so of no known tenant"),
     ("mode", "the sandbox acquirer's"),
 ];
 /// Folders of stores that belong to foreign systems: their rows are not ours to distribute.

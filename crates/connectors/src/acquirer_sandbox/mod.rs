@@ -24,12 +24,13 @@ mod connector;
 mod notification;
 mod queries;
 mod rows;
+mod settlement;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use db::{Access, DatabaseUrl, Fault, Migration, Store, StoreOptions};
-use kernel::{AttemptId, PaymentId, SecretText, Source};
+use kernel::{AttemptId, PaymentId, SecretText, Source, Timestamp};
 use payments::{Acquirer, Connector};
 
 pub use behaviour::{Behaviour, NAMES, SLOW_MS_MAX, Weather};
@@ -37,6 +38,7 @@ pub use books::Books;
 pub use cards::Verdict;
 pub use notification::{SIGNATURE_HEADER, secret_of};
 pub use rows::{Operation, ReceivedRow};
+pub use settlement::{SETTLEMENT_HEADER, SettlementPage};
 
 use behaviour::Behaviours;
 use connector::SandboxConnector;
@@ -183,6 +185,21 @@ impl Sandbox {
     /// [`Fault`] of its store.
     pub async fn charges(&self, filter: &ChargeFilter, after: Option<AttemptId>, limit: u32) -> Result<ChargesPage, Fault> {
         queries::charges(self.0.store.reader(), filter, after, limit.clamp(1, CHARGES_PAGE_MAX)).await
+    }
+
+    /// Lines of its settlement file, under one of its names: what it took and gave back between two times, both included, oldest attempt
+    /// first, those after `after`.
+    ///
+    /// # Errors
+    /// [`Fault`] of its store.
+    pub async fn settlement(
+        &self,
+        connector: Connector,
+        (from, to): (Timestamp, Timestamp),
+        after: Option<AttemptId>,
+    ) -> Result<SettlementPage, Fault> {
+        let rows = queries::settled(self.0.store.reader(), connector, (from, to), after, CHARGES_PAGE_MAX).await?;
+        Ok(settlement::page(&rows, CHARGES_PAGE_MAX))
     }
 
     /// Carries out what waits and closes its books.

@@ -1,7 +1,8 @@
 //! Reads of its register.
 
 use db::{Fault, Reader, Sql, args, sql};
-use kernel::AttemptId;
+use kernel::{AttemptId, Timestamp};
+use payments::Connector;
 
 use super::cards::Verdict;
 use super::rows::{Operation, ReceivedRow};
@@ -19,6 +20,13 @@ pub(crate) static CHARGES: Sql = sql!(
         AND (payment_id = $5 OR $5 IS NULL)
         AND (connector = $6 OR $6 IS NULL)
       ORDER BY attempt_id LIMIT $7",
+    ReceivedRow
+);
+
+static SETTLED: Sql = sql!(
+    "SELECT {} FROM received
+      WHERE attempt_id > $1 AND operation IN ($2, $3, $4) AND verdict = $5 AND connector = $6 AND created_at >= $7 AND created_at <= $8
+      ORDER BY attempt_id LIMIT $9",
     ReceivedRow
 );
 
@@ -48,4 +56,17 @@ pub(crate) async fn charges(
     charges.truncate(limit as usize);
     let next = charges.last().filter(|_| more).map(|last| last.attempt_id);
     Ok(ChargesPage { charges, next })
+}
+
+/// What moved money under one of its names between two times, both included.
+pub(crate) async fn settled(
+    reader: &Reader,
+    connector: Connector,
+    (from, to): (Timestamp, Timestamp),
+    after: Option<AttemptId>,
+    limit: u32,
+) -> Result<Vec<ReceivedRow>, Fault> {
+    let (after, verdict) = (after.unwrap_or(BEFORE_ALL), Verdict::Succeeded);
+    let args = args![after, Operation::Purchase, Operation::Capture, Operation::Refund, verdict, connector, from, to, limit];
+    reader.rows::<ReceivedRow>(&SETTLED, args).await
 }

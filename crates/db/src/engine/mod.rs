@@ -3,6 +3,7 @@
 pub(crate) mod postgres;
 pub(crate) mod postgres_texts;
 pub(crate) mod sqlite;
+mod sqlite_log;
 
 use kernel::{BootId, Timestamp};
 

@@ -8,6 +8,7 @@ use kernel::{BootId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 
+use super::sqlite_log::Log;
 use super::{Begun, Engine, Flush, Mode, Trouble};
 use crate::clock::PlatformClock;
 use crate::node::LEASE_MICROS;
@@ -19,9 +20,6 @@ use crate::value::{Kind, Value};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Page cache of a connection; 4 MB was measured to be faster than 64 MB, which only moves memory.
 const PAGE_CACHE_KIB: i64 = 4_096;
-/// Pages the WAL may hold before they are carried over into the database file (32 MB). Hot pages are written many times into the WAL but
-/// carried over once, so a longer WAL saves work.
-const CHECKPOINT_PAGES: i64 = 8_000;
 /// Prepared statements kept by the writing connection.
 const STATEMENTS: usize = 256;
 
@@ -64,7 +62,6 @@ pub(crate) fn open(path: &Path, read_only: bool) -> rusqlite::Result<Connection>
     if !read_only {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     }
     connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -88,6 +85,7 @@ impl From<rusqlite::Error> for Trouble {
 /// The writing connection.
 pub(crate) struct SqliteEngine {
     connection: Connection,
+    log: Log,
     clock: PlatformClock,
     /// Only the serving process keeps a node row.
     serves: bool,
@@ -106,8 +104,9 @@ enum Operation {
 
 impl SqliteEngine {
     pub(crate) fn open(path: &Path, clock: PlatformClock, boot: BootId, serves: bool) -> Result<Self, Trouble> {
-        let connection = open(path, false)?;
-        let engine = Self { connection, clock, serves, boot, data_version: 0, texts: HashMap::new() };
+        let mut connection = open(path, false)?;
+        let log = Log::watch(&mut connection, path)?;
+        let engine = Self { connection, log, clock, serves, boot, data_version: 0, texts: HashMap::new() };
         if serves {
             engine.connection.execute(
                 "INSERT INTO node (boot_id, mark, lease_until, oldest_work_at, row_version) VALUES (?1, 0, ?2, ?3, 0)",
@@ -152,6 +151,7 @@ impl SqliteEngine {
         }
         self.mark(flush.version, flush.oldest_work)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.log.tend(&self.connection);
         Ok(())
     }
 

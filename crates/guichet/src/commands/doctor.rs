@@ -16,6 +16,9 @@ use crate::schema::MIGRATIONS;
 use crate::trouble::Trouble;
 use crate::{master_key, terminal};
 
+/// Written pages of this many bytes may wait for the disk without a commit noticing.
+const WRITEBACK_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
 /// How serious a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weight {
@@ -88,7 +91,20 @@ async fn examine(config: &Config) -> Vec<Finding> {
             "redis is configured; nothing in this version uses it, rates are counted in each process",
         ));
     }
+    findings.extend(late_writeback().filter(|_| !config.sandbox));
     findings
+}
+
+/// Linux collects written pages for half a minute and writes what is due in one burst every few seconds; a commit that meets one waits
+/// for all of it.
+fn late_writeback() -> Option<Finding> {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/vm/{name}")).ok()?.trim().parse::<u64>().ok();
+    let may_wait = read("dirty_background_bytes")?;
+    (may_wait == 0 || may_wait > WRITEBACK_BYTES_MAX).then(|| {
+        let text = "the kernel lets written pages wait and then writes many at once, which commits wait for; \
+                    `sysctl vm.dirty_background_bytes=16777216` has it write early (docs/operations.md, A steady disk)";
+        finding(Weight::Note, text)
+    })
 }
 
 fn bad(trouble: &Trouble) -> Finding {

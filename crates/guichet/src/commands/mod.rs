@@ -12,6 +12,7 @@ pub mod key;
 pub mod migrate;
 pub mod openapi;
 pub mod serve;
+pub mod settlement;
 pub mod unknown;
 pub mod vault;
 pub mod verify;

@@ -3,6 +3,7 @@
 mod demo;
 mod operations;
 mod refusals;
+mod settlements;
 
 use std::path::Path;
 

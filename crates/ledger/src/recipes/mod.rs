@@ -14,6 +14,7 @@
 //! | [`PayoutStart`] x + f | available x + f | payout transit x + f |
 //! | [`PayoutDone`] x, f | payout transit x + f | cash x, fees f |
 //! | [`PayoutFailed`] x + f | payout transit x + f | available x + f |
+//! | [`Settlement`] n, c: what is negative goes the other way | cash n, costs c | due (connector) n + c |
 //!
 //! Each line is balanced, because each transfer is. A leg of amount zero is left out.
 
@@ -23,6 +24,7 @@ mod chargeback;
 mod hold_release;
 mod payout;
 mod refund;
+mod settlement;
 
 pub use authorise_hold::AuthoriseHold;
 pub use capture::Capture;
@@ -30,6 +32,7 @@ pub use chargeback::{ChargebackLost, ChargebackOpen, ChargebackWon};
 pub use hold_release::HoldRelease;
 pub use payout::{PayoutDone, PayoutFailed, PayoutStart};
 pub use refund::{RefundDone, RefundFailed, RefundStart};
+pub use settlement::{SETTLEMENT_MINOR_MAX, Settlement};
 
 use crate::rules::{self, Floor};
 use crate::types::{AccountKind, Booking, Owner, Party, Split};
@@ -61,6 +64,8 @@ db::codes! {
         ChargebackLost = 11,
         /// [`ChargebackWon`]
         ChargebackWon = 12,
+        /// [`Settlement`]
+        Settlement = 13,
     }
 }
 
@@ -80,7 +85,7 @@ pub trait Recipe {
 
 /// Whether a transfer between these two is one that `code` books for `tenant`: the rule by which stored transfers are judged.
 pub(crate) fn books(code: RecipeCode, tenant: Owner, debit: Party, credit: Party) -> bool {
-    use AccountKind::{Available, Cash, Disputed, Due, Fees, Hold, PayoutTransit, RefundTransit};
+    use AccountKind::{Available, Cash, Costs, Disputed, Due, Fees, Hold, PayoutTransit, RefundTransit};
     let kinds = (debit.kind, credit.kind);
     match code {
         RecipeCode::AuthoriseHold => kinds == (Hold, Hold) && debit.owner == tenant && credit.owner != tenant,
@@ -95,6 +100,10 @@ pub(crate) fn books(code: RecipeCode, tenant: Owner, debit: Party, credit: Party
         RecipeCode::ChargebackOpen => kinds == (Available, Disputed) && debit.owner == tenant && credit.owner == tenant,
         RecipeCode::ChargebackLost => matches!(kinds, (Disputed, Due) | (Available, Fees)) && debit.owner == tenant,
         RecipeCode::ChargebackWon => kinds == (Disputed, Available) && debit.owner == tenant && credit.owner == tenant,
+        RecipeCode::Settlement => {
+            let ours = |party: Party| party.owner == tenant && matches!(party.kind, Cash | Costs);
+            tenant == Owner::PLATFORM && (ours(debit) && credit.kind == Due || debit.kind == Due && ours(credit))
+        }
     }
 }
 

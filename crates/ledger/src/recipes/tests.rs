@@ -36,7 +36,8 @@ impl Books {
             }
         }
         for leg in &legs {
-            assert!(books(R::CODE, Owner::account(MERCHANT), leg.debit, leg.credit), "{:?} books {leg:?}", R::CODE);
+            let tenant = if R::CODE == RecipeCode::Settlement { Owner::PLATFORM } else { Owner::account(MERCHANT) };
+            assert!(books(R::CODE, tenant, leg.debit, leg.credit), "{:?} books {leg:?}", R::CODE);
         }
         let entries: Result<Vec<_>, _> = legs.iter().map(|leg| apply(leg, &mut accounts, recipe.floor(leg.debit.kind))).collect();
         self.0 = if entries.is_ok() { accounts } else { std::mem::take(&mut self.0) };
@@ -66,6 +67,12 @@ impl Books {
 
 fn amounts() -> impl Strategy<Value = i64> {
     prop_oneof![Just(1), Just(AMOUNT_MINOR_MAX), 1..=AMOUNT_MINOR_MAX, 1..10_000_i64]
+}
+
+/// What many lines add up to.
+fn sums() -> impl Strategy<Value = i64> {
+    let most = SETTLEMENT_MINOR_MAX;
+    prop_oneof![Just(0), Just(1), Just(-1), Just(most), Just(-most), -most..=most, -10_000..10_000_i64]
 }
 
 /// A split of `total` over up to all allowed kinds, weights chosen by the test.
@@ -161,6 +168,20 @@ proptest! {
     }
 
     #[test]
+    fn a_settlement_pays_what_is_due_less_its_cost(net in sums(), cost in sums()) {
+        let mut books = Books::default();
+        let settlement = Settlement { connector: sandbox(), currency: Currency::EUR, net_minor: net, cost_minor: cost };
+        if (net, cost) != (0, 0) {
+            books.book(&settlement)?;
+        }
+        prop_assert_eq!(books.net(Owner::PLATFORM, AccountKind::Cash), -net);
+        prop_assert_eq!(books.net(Owner::PLATFORM, AccountKind::Costs), -cost);
+        prop_assert_eq!(books.net(sandbox(), AccountKind::Due), net + cost);
+        prop_assert_eq!(books.sum(), 0);
+        prop_assert!(settlement.booking().legs.len() <= 200, "legs are numbered by one byte");
+    }
+
+    #[test]
     fn a_refund_may_overdraw_to_the_limit_and_not_one_unit_more(owned in 0..1_000_i64, limit in 0..1_000_i64, amount in 1..3_000_i64) {
         let mut books = if owned == 0 { Books::default() } else { Books::funded(owned) };
         let start = RefundStart { merchant: MERCHANT, split: Split::all_available(MERCHANT, eur(amount)), negative_limit: limit };
@@ -213,6 +234,10 @@ fn amounts_outside_the_range_are_refused() {
         let hold = AuthoriseHold { merchant: MERCHANT, connector: sandbox(), amount: eur(minor) };
         assert_eq!(Books::default().book(&hold).err(), Some(PostRefusal::Amount), "{minor}");
     }
+    for (net_minor, cost_minor) in [(SETTLEMENT_MINOR_MAX + 1, 0), (0, -SETTLEMENT_MINOR_MAX - 1), (i64::MIN, i64::MAX)] {
+        let settlement = Settlement { connector: sandbox(), currency: Currency::EUR, net_minor, cost_minor };
+        assert_eq!(Books::default().book(&settlement).err(), Some(PostRefusal::Amount), "{net_minor} {cost_minor}");
+    }
     let payout = PayoutStart { merchant: MERCHANT, amount: eur(i64::MAX), fee_minor: i64::MAX };
     assert_eq!(Books::default().book(&payout).err(), Some(PostRefusal::Amount));
 }
@@ -248,7 +273,11 @@ fn no_recipe_is_mistaken_for_another() {
     let (due, cash) = (Party::new(sandbox(), AccountKind::Due), Party::new(Owner::PLATFORM, AccountKind::Cash));
     for code in RecipeCode::ALL {
         assert!(!books(*code, tenant, cash, due), "{code:?}");
+        let is_settlement = *code == RecipeCode::Settlement;
+        assert_eq!(books(*code, Owner::PLATFORM, cash, due), is_settlement, "{code:?}");
     }
+    let theirs = Party::new(tenant, AccountKind::Cash);
+    assert!(!books(RecipeCode::Settlement, Owner::PLATFORM, theirs, due));
 }
 
 #[test]

@@ -30,6 +30,7 @@ const AS_RECIPE: (&str, &str) = ("I1.e", "a posting books what its recipe says")
 const SUMS: (&str, &str) = ("I2.a", "running sums equal the sum of entries");
 const CHAIN: (&str, &str) = ("I2.b", "entries are numbered without gap and carry the running balance");
 const FLOORS: (&str, &str) = ("I2.c", "no balance is below its floor");
+const CHARGED: (&str, &str) = ("I2.d", "what an account was charged equals its transfers to the platform's fees");
 const TRANSIT: (&str, &str) = ("I10.a", "transit accounts equal the refunds and payouts under way");
 const HOLDS: (&str, &str) = ("I10.b", "hold accounts equal the open authorisations");
 
@@ -86,6 +87,8 @@ struct Books {
     tallies: HashMap<Place, Tally>,
     /// What chargebacks took from merchants' own money: nobody asks whether they can afford it.
     taken: HashMap<Place, i64>,
+    /// How often and how much each account was charged.
+    charged: BTreeMap<Place, (i64, i64)>,
     before: Option<Posting>,
     nets: BTreeMap<Currency, i128>,
     postings: u64,
@@ -118,6 +121,10 @@ impl Books {
             let taken = self.taken.entry(place(debit, row)).or_default();
             *taken = taken.saturating_add(row.amount);
         }
+        if row.credit_kind == AccountKind::Fees {
+            let charged = self.charged.entry(place(Party::new(row.account_id, AccountKind::Charged), row)).or_default();
+            *charged = (charged.0 + 1, charged.1.saturating_add(row.amount));
+        }
         self.tallies.entry(place(debit, row)).or_default().debit(row.amount, row.debit_sequence, row.debit_balance);
         self.tallies.entry(place(credit, row)).or_default().credit(row.amount, row.credit_sequence, row.credit_balance);
     }
@@ -143,6 +150,9 @@ impl Books {
     fn account(&mut self, row: &LedgerAccountRow, negative_limit: &impl Fn(Owner) -> i64, report: &mut Report) {
         self.accounts += 1;
         let place = Place { party: row.party(), currency: row.currency };
+        if row.kind == AccountKind::Charged {
+            return self.counter(row, place, report);
+        }
         *self.nets.entry(row.currency).or_default() += i128::from(row.credits) - i128::from(row.debits);
         let floor = match row.kind {
             AccountKind::Available => {
@@ -171,7 +181,22 @@ impl Books {
         }
     }
 
+    /// A counter is no account: it has no entries, and its sum is in no currency's.
+    fn counter(&mut self, row: &LedgerAccountRow, place: Place, report: &mut Report) {
+        let (count, minor) = self.charged.remove(&place).unwrap_or_default();
+        let found = (row.sequence, row.credits, row.debits);
+        if found != (count, minor, 0) {
+            let found = format!("{} in {} transfers", row.net(), row.sequence);
+            report.broken(CHARGED.0, "charged so far", place, format!("{minor} in {count} transfers"), found);
+        }
+        report.checked(CHARGED.0, CHARGED.1, 1);
+    }
+
     fn finish(self, report: &mut Report) {
+        for (place, (count, minor)) in &self.charged {
+            report.broken(CHARGED.0, "charged so far", place, format!("{minor} in {count} transfers"), "nothing counted");
+        }
+        report.checked(CHARGED.0, CHARGED.1, 0);
         for (place, tally) in &self.tallies {
             report.broken(COMPLETE.0, "entries without ledger account", place, "a ledger account", tally);
         }

@@ -27,6 +27,13 @@ impl Kept {
             }
         }
         let cause = Cause { account_id: MERCHANT, id: Uuid::from_u128(cause), subject: Uuid::from_u128(1), request_id: None };
+        if let Some(charged) = rules::charged(&booking.legs, MERCHANT) {
+            if !self.accounts.iter().any(|account| account.party() == charged) {
+                self.accounts.push(LedgerAccountRow::unused(charged, booking.currency));
+            }
+            let counter = self.accounts.iter_mut().find(|account| account.party() == charged).expect("it was put there");
+            rules::count(&booking.legs, counter).expect("the test's bookings are good");
+        }
         for (number, leg) in (0..).zip(&booking.legs) {
             let entries =
                 rules::apply(leg, &mut self.accounts, recipe.floor(leg.debit.kind)).expect("the test's bookings are good");
@@ -43,6 +50,10 @@ impl Kept {
         }
         kept.post(3, &RefundStart { merchant: MERCHANT, split: Split::all_available(MERCHANT, eur(1000)), negative_limit: 0 });
         kept
+    }
+
+    fn charged(&mut self) -> &mut LedgerAccountRow {
+        self.accounts.iter_mut().find(|account| account.kind == AccountKind::Charged).expect("something was charged")
     }
 
     fn broken(&self) -> BTreeSet<&'static str> {
@@ -62,12 +73,13 @@ fn eur(minor: i64) -> Money {
 #[test]
 fn sound_books_pass() {
     assert_eq!(Kept::sound().broken(), BTreeSet::new());
+    assert_eq!((Kept::sound().charged().net(), Kept::sound().charged().sequence), (53 + 32, 2));
 }
 
 #[test]
 fn each_rule_notices_its_damage() {
     type Damage = fn(&mut Kept);
-    let table: [(&str, Damage); 8] = [
+    let table: [(&str, Damage); 10] = [
         (AMOUNTS.0, |kept| kept.transfers[1].currency = Currency::USD),
         (TWO_SIDES.0, |kept| kept.transfers[0].credit_kind = kept.transfers[0].debit_kind),
         (ZERO_SUM.0, |kept| kept.accounts[0].debits += 1),
@@ -79,6 +91,8 @@ fn each_rule_notices_its_damage() {
         }),
         (CHAIN.0, |kept| kept.transfers[1].credit_balance += 1),
         (FLOORS.0, |kept| kept.accounts.iter_mut().for_each(|account| account.debits += 5_000)),
+        (CHARGED.0, |kept| kept.charged().credits += 1),
+        (CHARGED.0, |kept| kept.accounts.retain(|account| account.kind != AccountKind::Charged)),
     ];
     for (rule, damage) in table {
         let mut kept = Kept::sound();

@@ -13,6 +13,10 @@ pub(crate) trait Decision: Send + 'static {
     fn keys(&self, keys: &mut Keys<'_>);
     /// Decides and draws the reply.
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal>;
+    /// Whether a process may repeat its reply from memory: not where it may be recorded anew.
+    fn is_remembered(&self) -> bool {
+        true
+    }
     /// The reply as it is recorded for repeats: one that carries a secret is recorded sealed.
     fn kept(&self, reply: &Reply) -> Reply {
         reply.clone()

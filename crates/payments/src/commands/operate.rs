@@ -7,6 +7,7 @@ use idempotency::Claim;
 use kernel::{AccountId, AttemptId, Money, PaymentId, Timestamp};
 use ledger::recipes::RefundStart;
 use ledger::{Cause, PostRefusal, Split};
+use messaging::Family;
 
 use super::{Begun, claim};
 use crate::asks::Target;
@@ -14,6 +15,7 @@ use crate::attempt::{Asked, Attempt};
 use crate::delays;
 use crate::earlier::EarlierTry;
 use crate::error::{AmountRefusal, Refusal};
+use crate::origin::Origins;
 use crate::retries;
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::rules::{Operation, Standing};
@@ -52,7 +54,7 @@ impl Want {
 }
 
 /// Captures, cancels or refunds, up to the call of the acquirer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BeginOperation {
     pub(crate) claim: Claim,
     pub(crate) terms: Terms,
@@ -67,6 +69,9 @@ pub(crate) struct BeginOperation {
     pub(crate) origin: OriginKind,
     /// It is tried again where it fails for now; of a cancel it means nothing.
     pub(crate) retried: bool,
+    /// What was seen to wait for its next try of this payment: a cancel ends the captures among it, if they still wait.
+    pub(crate) stops: Vec<AttemptId>,
+    pub(crate) origins: Origins,
 }
 
 /// The transaction an operation names.
@@ -94,6 +99,22 @@ impl BeginOperation {
 
     pub(crate) fn asked(&self) -> Asked {
         Asked::by(&self.claim)
+    }
+
+    /// Whether it may end what waits for its next try: only what a merchant himself cancels.
+    pub(crate) fn may_stop(&self) -> Option<(AccountId, PaymentId)> {
+        let cancels = matches!(self.want, Want::Cancel | Want::CancelOrRefund(_));
+        self.payment_key().filter(|_| cancels && self.origin == OriginKind::Api)
+    }
+
+    /// How the payment stands for what is asked: before a cancel the captures end that wait for their next try. If it is refused all the
+    /// same, they have not.
+    fn standing(&self, rows: &mut Rows, payment: &PaymentRow, operation: Operation, now: Timestamp) -> Standing {
+        let key = (payment.account_id, payment.id);
+        if operation == Operation::Cancel {
+            self.stops.iter().for_each(|waiting| retries::stop(rows, key, *waiting, &self.origins, now));
+        }
+        rows.must::<PaymentRow>(&key).standing()
     }
 
     /// The row of the transaction that is named, unless it is the payment's first one.
@@ -221,6 +242,10 @@ impl Command for BeginOperation {
         if self.retried {
             retries::begin_keys(keys, (self.terms.account_id, self.attempt_id));
         }
+        if !self.stops.is_empty() {
+            self.stops.iter().for_each(|waiting| retries::stop_keys(keys, payment, *waiting));
+            self.origins.herald().keys(payment.0, Family::Payment, keys);
+        }
         // Without an amount the currency is not known yet, and the accounts are found when they are touched.
         if let Want::Refund(Some(amount)) | Want::CancelOrRefund(Some(amount)) = self.want {
             let (merchant, id, subject) = (self.terms.account_id, self.attempt_id.uuid(), payment.1.uuid());
@@ -237,7 +262,8 @@ impl Command for BeginOperation {
         let payment = payment.filter(|payment| payment.attempt != AttemptState::NotSent).ok_or(Refusal::PaymentNotFound)?;
         let named = self.named(rows, &payment)?;
         let operation = self.operation(&payment, named)?;
-        let plan = self.plan(&payment.standing(), operation, named, now)?;
+        let standing = self.standing(rows, &payment, operation, now);
+        let plan = self.plan(&standing, operation, named, now)?;
         let row = self.row(&payment, &plan, now);
         let attempt = Attempt::later(&payment, &row, Some(self.asked()));
         self.reserve(rows, &plan, &attempt, now)?;

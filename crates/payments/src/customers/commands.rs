@@ -1,11 +1,12 @@
 //! Decisions about customers: each one commit, with its reply when the request brought a key.
 
 use db::{Command, Keys, Rows};
-use idempotency::Reply;
+use idempotency::{Reply, Scope};
 use kernel::{AccountId, CustomerId, CustomerSessionId, PaymentMethodId, Timestamp};
 use messaging::Family;
 
 use super::document::changed;
+use super::forgetting::{self, Amended};
 use super::rows::{CustomerReferenceRow, CustomerRow, CustomerSessionRow};
 use super::types::{CreateCustomer, CreateCustomerSession, PatchCustomer};
 use crate::announce::Herald;
@@ -45,6 +46,8 @@ pub(super) struct Create {
     pub(super) account: AccountId,
     pub(super) id: CustomerId,
     pub(super) ask: CreateCustomer,
+    /// Where the key of the request counts, if it has one: its reply is recorded.
+    pub(super) scope: Option<Scope>,
     pub(super) faces: Faces,
 }
 
@@ -52,6 +55,11 @@ impl Decision for Create {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<CustomerReferenceRow>((self.account, self.ask.merchant_customer_id.clone()));
         keys.fresh::<CustomerRow>((self.account, self.id));
+        forgetting::note_keys(keys, self.id, self.scope);
+    }
+
+    fn is_remembered(&self) -> bool {
+        false
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -65,10 +73,12 @@ impl Decision for Create {
             document: self.ask.document.clone(),
             last_method: None,
             deleted_at: None,
+            forget_after: None,
             updated_at: now,
         };
         let body = (self.faces.customer)(&row);
         rows.append(row);
+        forgetting::note(rows, self.id, self.scope, now);
         Ok(json(201, body))
     }
 }
@@ -88,15 +98,22 @@ pub(super) struct Patch {
     pub(super) account: AccountId,
     pub(super) id: CustomerId,
     pub(super) ask: PatchCustomer,
+    /// As of [`Create`].
+    pub(super) scope: Option<Scope>,
     pub(super) faces: Faces,
 }
 
 impl Decision for Patch {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<CustomerRow>((self.account, self.id));
+        forgetting::note_keys(keys, self.id, self.scope);
         if let Some(name) = &self.ask.merchant_customer_id {
             keys.row::<CustomerReferenceRow>((self.account, name.clone()));
         }
+    }
+
+    fn is_remembered(&self) -> bool {
+        false
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
@@ -114,6 +131,7 @@ impl Decision for Patch {
         row.document = changed(row.document.as_deref(), &self.ask.changes);
         row.updated_at = now;
         let body = (self.faces.customer)(row);
+        forgetting::note(rows, self.id, self.scope, now);
         Ok(json(200, body))
     }
 }
@@ -125,32 +143,37 @@ pub(super) struct Delete {
     pub(super) id: CustomerId,
     /// The methods he was seen to have, enrolled or not.
     pub(super) methods: Vec<PaymentMethodId>,
+    /// The recorded replies that were seen to show him; more are forgotten with his payments.
+    pub(super) replies: Vec<Scope>,
     pub(super) herald: Herald,
 }
 
 impl Command for Delete {
-    type Reply = ();
+    /// The replies that were recorded anew.
+    type Reply = Amended;
     type Refusal = Refusal;
 
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<CustomerRow>((self.account, self.id));
+        forgetting::replies_keys(keys, self.id, &self.replies);
         methods::of_customer_keys(keys, self.account, self.id);
         self.methods.iter().for_each(|method| methods::settle_keys(keys, self.account, *method));
         self.herald.keys(self.account, Family::Enrollment, keys);
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<(), Refusal> {
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Amended, Refusal> {
         let row = live(rows, self.account, self.id)?;
         let name = row.merchant_customer_id.take();
         row.document = None;
         row.last_method = None;
         row.deleted_at = Some(now);
+        row.forget_after = Some(forgetting::NO_PAYMENT);
         row.updated_at = now;
         if let Some(name) = name {
             rows.delete::<CustomerReferenceRow>(&(self.account, name));
         }
         methods::forget_all(rows, &self.herald, self.account, self.id, &self.methods, now);
-        Ok(())
+        Ok(forgetting::replies(rows, self.account, self.id, &self.replies, &self.herald.faces))
     }
 }
 

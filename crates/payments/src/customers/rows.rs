@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::{AccountId, Country, CustomerId, CustomerSessionId, PaymentMethodId, Timestamp};
+use kernel::{AccountId, Country, CustomerId, CustomerSessionId, PaymentId, PaymentMethodId, Timestamp};
 
 db::row! {
     /// Somebody who pays a merchant.
@@ -21,8 +21,25 @@ db::row! {
                 last_method: Option<PaymentMethodId>,
                 /// When it was deleted.
                 deleted_at: Option<Timestamp>,
+                /// While its payments are forgotten: the last one that is.
+                forget_after: Option<PaymentId>,
                 /// When it last changed.
                 updated_at: Timestamp }
+    }
+}
+
+db::row! {
+    /// A recorded reply that shows a customer.
+    pub struct CustomerReplyRow: "customer_reply" {
+        key { /// The tenant.
+              account_id: AccountId,
+              /// The customer.
+              customer_id: CustomerId,
+              /// Where the key of its request counts.
+              scope: [u8; 16] }
+        once { /// When it was recorded.
+               recorded_at: Timestamp }
+        state {}
     }
 }
 

@@ -4,9 +4,9 @@ use db::Fault;
 use kernel::{AccountId, CustomerId, CustomerSessionId};
 
 use super::commands::{Create, Delete, OpenSession, Patch};
-use super::queries;
 use super::rows::CustomerRow;
 use super::types::{CreateCustomer, CreateCustomerSession, PatchCustomer};
+use super::{forgetting, queries};
 use crate::asks::{Answer, Once};
 use crate::error::{PaymentsError, Refusal};
 use crate::methods;
@@ -24,8 +24,8 @@ impl Payments {
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
         let id = CustomerId::new(&self.0.source);
-        let faces = self.0.faces.clone();
-        self.0.at_once(Create { account, id, ask, faces }, id.uuid(), once).await
+        let (scope, faces) = (once.as_ref().map(|once| once.scope), self.0.faces.clone());
+        self.0.at_once(Create { account, id, ask, scope, faces }, id.uuid(), once).await
     }
 
     /// Changes a customer. An id that is none is answered like an unknown one.
@@ -40,18 +40,25 @@ impl Payments {
         once: Option<Once>,
     ) -> Result<Answer, PaymentsError> {
         let Some(id) = id else { return self.0.refused(once.as_ref(), Refusal::CustomerNotFound).await };
-        let faces = self.0.faces.clone();
-        self.0.at_once(Patch { account, id, ask, faces }, id.uuid(), once).await
+        let (scope, faces) = (once.as_ref().map(|once| once.scope), self.0.faces.clone());
+        self.0.at_once(Patch { account, id, ask, scope, faces }, id.uuid(), once).await
     }
 
-    /// Forgets a customer and destroys the cards kept for it.
+    /// Forgets a customer and destroys the cards kept for it. Of many payments, or recorded replies, only the first are forgotten when
+    /// it returns; whatever happens then, the rest follows.
     ///
     /// # Errors
     /// [`PaymentsError`].
     pub async fn delete_customer(&self, account: AccountId, id: CustomerId) -> Result<(), PaymentsError> {
         let herald = self.0.origins.herald().clone();
         let methods = methods::ids_of(self.0.store.reader(), account, id).await?;
-        Ok(self.0.store.writer().run(Delete { account, id, methods, herald }).await??)
+        let replies = forgetting::queries::replies(self.0.store.reader(), account, id).await?;
+        let amended = self.0.store.writer().run(Delete { account, id, methods, replies, herald }).await??;
+        self.0.remember(amended);
+        if let Err(fault) = self.0.forget_some(account, id).await {
+            tracing::warn!(customer = %id, %fault, "what payments say of a deleted customer is forgotten later");
+        }
+        Ok(())
     }
 
     /// Opens a customer's session.

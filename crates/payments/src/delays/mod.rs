@@ -3,7 +3,7 @@
 //! The delay is part of the payment; the row that carries it out is written in the commit that approves the authorisation. The scheduler
 //! only finds what is due and asks for an ordinary capture or cancel under the key `delay:<transaction>`; the intent of that operation and
 //! the end of the row's waiting are one commit, so it is asked for once. Only an operation that certainly never reached the acquirer makes
-//! it wait again.
+//! it wait again. A capture that was asked to be tried again is one from then on: its times are those of [`crate::retries`].
 //!
 //! # Invariants
 //! - At most one operation of a delay ever takes effect, however many processes look and wherever one of them dies.

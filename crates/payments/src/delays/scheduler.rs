@@ -12,7 +12,7 @@ use kernel::sha256;
 use super::commands::{Due, Take};
 use super::queries;
 use super::rows::DelayedRow;
-use super::types::DelayedStep;
+use super::types::{Delay, DelayedStep};
 use crate::asks::{Once, Target};
 use crate::commands::Want;
 use crate::error::PaymentsError;
@@ -98,7 +98,7 @@ impl Delays {
             },
             details: None,
             origin: OriginKind::Delay,
-            retried: false,
+            retried: payment.delay.is_some_and(Delay::is_tried_again),
         };
         match self.payments.operate(&terms, wanted, once(&payment)).await {
             Ok(_) => Ok(()),

@@ -1,18 +1,19 @@
 //! The decisions about operations that are tried again.
 
+use std::convert::Infallible;
+
 use db::{Command, Keys, Rows};
-use idempotency::HoldRefusal;
 use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
 
 use super::rows::{RetriedRow, RetriesRow};
 use super::rules::{self, is_for_now, next_try_at};
 use crate::attempt::Attempt;
-use crate::commands::{Ending, conclude, end_later};
+use crate::commands::{Ending, end_later};
 use crate::earlier::{Earlier, EarlierTry, unreachable};
 use crate::origin::Origins;
 use crate::rows::{AskingRow, AttemptRow, PaymentRow};
 use crate::rules::{Operation, Retries, Standing};
-use crate::types::{AttemptState, PaymentState};
+use crate::types::{AttemptKind, AttemptState, PaymentState};
 
 /// For how long whoever makes a try is left alone with it; then it is asked what became of it. Longer than an acquirer is waited for.
 const LEASE_SECONDS: i64 = 120;
@@ -157,6 +158,35 @@ impl RetriedRow {
     }
 }
 
+/// Names the rows that [`stop`] touches besides the payment's own.
+pub(crate) fn stop_keys(keys: &mut Keys<'_>, payment: PaymentKey, operation: AttemptId) {
+    keys.row::<RetriedRow>((payment.0, operation));
+    keys.row::<AttemptRow>((payment.0, operation));
+    keys.row::<RetriesRow>(payment);
+}
+
+/// Ends a capture of this payment that waits for its next try: nothing is under way at the acquirer then, and no try begins any more.
+/// Of one that does not wait nothing is changed: what became of its last try is not certain.
+pub(crate) fn stop(rows: &mut Rows, payment: PaymentKey, operation: AttemptId, origins: &Origins, now: Timestamp) {
+    let key = (payment.0, operation);
+    let waits =
+        |row: &&AttemptRow| row.payment_id == payment.1 && row.kind == AttemptKind::Capture && row.state == AttemptState::Waiting;
+    let Some(operation) = rows.get::<AttemptRow>(&key).filter(waits).cloned() else { return };
+    let Some(try_id) = rows.get::<RetriedRow>(&key).filter(|row| row.due_at.is_some()).map(|row| row.try_id) else { return };
+    let attempt = Attempt::later(rows.must::<PaymentRow>(&payment), &operation, None).tried_as(Some(try_id));
+    give_up(rows, &attempt, Operation::Capture, origins, now);
+}
+
+/// An operation that waits is over, with what was said of it last.
+fn give_up(rows: &mut Rows, attempt: &Attempt, operation: Operation, origins: &Origins, now: Timestamp) {
+    let row = rows.must_mut::<RetriedRow>(&key(attempt));
+    (row.due_at, row.updated_at) = (None, now);
+    let ending = row.last_word();
+    let ended = end_later(rows, attempt, operation, &ending, now);
+    // Who asked was answered when it began to wait: only others are told.
+    let _answered = origins.of(attempt.origin).settled(rows, attempt, ended, now);
+}
+
 /// Takes an operation whose time has come: of several processes one does. The next try gets its id, and what becomes of it is a question
 /// from now on. What cannot be tried any more ends here.
 #[derive(Debug)]
@@ -172,7 +202,7 @@ pub(super) struct Take {
 impl Command for Take {
     /// The try to be made, if it is this process's.
     type Reply = Option<Attempt>;
-    type Refusal = HoldRefusal;
+    type Refusal = Infallible;
 
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<RetriedRow>(self.key);
@@ -180,7 +210,7 @@ impl Command for Take {
         keys.fresh::<AskingRow>(self.key);
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<Attempt>, HoldRefusal> {
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Option<Attempt>, Infallible> {
         if rows.get::<RetriedRow>(&self.key).is_none_or(|row| row.due_at != Some(self.due)) {
             return Ok(None);
         }
@@ -196,9 +226,7 @@ impl Command for Take {
             return Ok(None);
         }
         if standing.is_disputed() || !standing.may_try_again(kind, now) {
-            let ending = row.last_word();
-            let ended = end_later(rows, &attempt, kind, &ending, now);
-            conclude(rows, &attempt, ended, &self.origins, now)?;
+            give_up(rows, &attempt, kind, &self.origins, now);
             return Ok(None);
         }
         row.try_id = self.try_id;

@@ -7,6 +7,7 @@
 //! # Invariants
 //! - At most one try of an operation is under way, and the next one begins only when it is certain that the one before did nothing.
 //! - What an operation reserved stays reserved until it has gone through or failed for good.
+//! - Only what waits can be stopped: the cancel of a hold ends its waiting captures in the commit that writes the cancel's own intent.
 //! - A try is counted once: the end of an earlier try that is told late changes nothing.
 //! - Nothing is tried again once its hold is over, or while a payer's bank disputes the payment: the times that come then are passed
 //!   over. What waits is over when the bank has won.
@@ -19,7 +20,7 @@ mod scheduler;
 pub(crate) mod verify;
 
 pub(crate) use commands::{
-    After, after, begin, begin_keys, is_current, keep, keys, over_by, standing, standing_of, was_tried_again,
+    After, after, begin, begin_keys, is_current, keep, keys, over_by, standing, standing_of, stop, stop_keys, was_tried_again,
 };
 pub use rows::{RetriedRow, RetriesRow};
 

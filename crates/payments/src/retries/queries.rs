@@ -65,7 +65,7 @@ pub(super) async fn due(reader: &Reader, now: Timestamp, limit: u32) -> Result<V
 }
 
 /// What waits for its next try of one payment.
-pub(super) async fn waiting(reader: &Reader, account: AccountId, payment: PaymentId) -> Result<Vec<RetriedRow>, Fault> {
+pub(crate) async fn waiting(reader: &Reader, account: AccountId, payment: PaymentId) -> Result<Vec<RetriedRow>, Fault> {
     reader.rows(&WAITING, args![account, payment]).await
 }
 

@@ -49,8 +49,8 @@ impl Inner {
         let fresh = AttemptId::new(&self.source);
         let try_id = if is_planted(Defect::TryIdKept) { row.try_id } else { fresh };
         let (key, origins) = ((row.account_id, row.attempt_id), self.origins.clone());
-        let taken = self.store.writer().run(Take { key, due, try_id, origins }).await?;
-        Ok(taken.ok().flatten())
+        let Ok(taken) = self.store.writer().run(Take { key, due, try_id, origins }).await?;
+        Ok(taken)
     }
 
     async fn try_again(self: &Arc<Self>, row: RetriedRow) -> Result<(), Fault> {

@@ -27,6 +27,7 @@ pub(crate) use origin::SubscriptionOrigin;
 pub use port::{BillingPort, RenewalListener, StoredCard};
 pub use queries::{CyclePayment, Filter, Page};
 pub use rows::{RenewalNoticeRow, SubscriptionPaymentRow, SubscriptionRow};
+pub(crate) use scheduler::PATH;
 pub use service::Subscriptions;
 pub use types::{ChangeSubscription, CreateSubscription, Cycle, FrequencyUnit, Retries, Step, SubscriptionState};
 

@@ -26,7 +26,7 @@ const PAGE: u32 = 500;
 /// Cycles charged at the same time.
 const AT_ONCE: usize = 16;
 /// Where the claims of cycles count.
-const PATH: &str = "internal/subscriptions";
+pub(crate) const PATH: &str = "internal/subscriptions";
 
 impl Subscriptions {
     /// Charges what is due until `stop`.

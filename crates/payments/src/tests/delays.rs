@@ -29,6 +29,14 @@ impl House {
         self.payment(key).await.expect("it is there").payment
     }
 
+    /// A hold whose delayed capture is tried again.
+    async fn delayed_again(&self, key: &str, seconds: u32, minor: i64) -> PaymentRow {
+        let ask = later(DelayedStep::Capture, seconds, minor);
+        let ask = CreatePayment { delay: ask.delay.map(Delay::tried_again), ..ask };
+        self.create(key, for_order(key, ask)).await.expect("a hold");
+        self.payment(key).await.expect("it is there").payment
+    }
+
     async fn after(&self, seconds: u32) {
         self.wait(seconds).await;
         self.delays().run_once().await.expect("the store works");
@@ -59,6 +67,55 @@ on_both_engines! {
         assert_eq!(house.operations("c").await, [(AttemptKind::Capture, DONE, 1_000)]);
         assert_eq!((house.state(held.id).await, house.held().await), (PaymentState::Captured, 0));
         assert_eq!((house.available().await, house.bank.sum(AttemptKind::Capture)), (1_000 - 39, 1_000));
+    }
+
+    async fn a_delayed_capture_that_fails_for_now_is_tried_again_at_the_times_of_any_other(house) {
+        house.delayed_again("c", HOUR, 1_000).await;
+        house.bank.will(&[Does::Decline, Does::NotSent]);
+        house.after(HOUR).await;
+        assert_eq!(house.operations("c").await, [(AttemptKind::Capture, AttemptState::Waiting, 1_000)]);
+        let waiting = house.payment("c").await.expect("it is there");
+        assert_eq!(waiting.payment.state, PaymentState::CaptureRetried);
+        assert!(waiting.payment.delays_and_tries_again(&waiting.operations[0]));
+        house.is_sound(false).await;
+        for (seconds, state) in [(299, AttemptState::Waiting), (1, AttemptState::Waiting), (2_699, AttemptState::Waiting), (1, DONE)] {
+            house.after(seconds).await;
+            house.payments.0.try_again_due().await.expect("the store works");
+            assert_eq!(house.operations("c").await, [(AttemptKind::Capture, state, 1_000)], "{seconds}");
+        }
+        for _ in 0..3 {
+            house.after(DAY).await;
+            house.payments.0.try_again_due().await.expect("the store works");
+        }
+        assert_eq!((house.bank.sum(AttemptKind::Capture), house.available().await), (1_000, 1_000 - 39));
+    }
+
+    async fn a_delayed_capture_that_fails_at_every_try_has_failed(house) {
+        let held = house.delayed_again("c", HOUR, 1_000).await;
+        house.bank.will(&[Does::NotSent; 7]);
+        house.after(HOUR).await;
+        let mut passed = 0;
+        for time in crate::retries::rules::TRIES_AFTER_SECONDS {
+            assert_eq!(house.operations("c").await, [(AttemptKind::Capture, AttemptState::Waiting, 1_000)], "before {time} s");
+            house.after(u32::try_from(time - passed).expect("days")).await;
+            house.payments.0.try_again_due().await.expect("the store works");
+            passed = time;
+        }
+        assert_eq!(house.operations("c").await, [(AttemptKind::Capture, AttemptState::Errored, 1_000)]);
+        assert_eq!(house.state(held.id).await, PaymentState::CaptureFailed);
+        house.after(DAY).await;
+        house.capture("m", &held, 1_000).await.expect("the merchant may still capture");
+    }
+
+    async fn a_delayed_capture_too_late_to_be_tried_again_waits_as_ever(house) {
+        let held = house.delayed_again("c", 7 * DAY, 1_000).await;
+        house.bank.will(&[Does::NotSent, Does::NotSent, Does::NotSent]);
+        house.after(7 * DAY - 600).await;
+        assert_eq!(house.operations("c").await, [(AttemptKind::Capture, AttemptState::Waiting, 1_000)], "five minutes are left");
+        house.after(300).await;
+        house.payments.0.try_again_due().await.expect("the store works");
+        assert_eq!(house.operations("c").await, [(AttemptKind::Capture, AttemptState::Errored, 1_000)]);
+        assert_eq!(house.state(held.id).await, PaymentState::CaptureFailed);
     }
 
     async fn a_delayed_cancel_waits_for_a_capture_that_is_tried_again(house) {
@@ -265,10 +322,8 @@ fn a_delayed_capture_is_made_once_across_a_crash_at_every_step() {
             process.house.wait(HOUR).await;
         });
         if let Some(does) = does {
-            bank.will(&[does]);
             let delays = process.house.delays();
-            process.runtime.spawn(async move { delays.run_once().await });
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            process.asks(&bank, does, async move { delays.run_once().await });
         } else {
             process.runtime.block_on(process.house.takes_and_dies("c"));
         }

@@ -114,7 +114,9 @@ impl House {
                 retries::MIGRATION,
                 reports::MIGRATION,
                 fulfilments::MIGRATION,
+                settlements::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
+                customers::FORGOTTEN_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,
@@ -161,6 +163,17 @@ impl House {
 
     pub(crate) async fn wait(&self, seconds: u32) {
         self.store.clock().advance(self.store.writer(), seconds).await.expect("the store works");
+    }
+
+    /// Returns when it is so; looks again and again.
+    pub(crate) async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        for _ in 0..3_000 {
+            if is_so().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("not within half a minute: {what}");
     }
 
     pub(crate) async fn create(&self, key: &str, ask: CreatePayment) -> Result<Answer, PaymentsError> {

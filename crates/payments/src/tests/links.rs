@@ -141,13 +141,11 @@ fn a_link_is_paid_once_across_a_crash_at_every_step() {
         let bank = Bank::new();
         let process = Process::start(folder.path(), &bank);
         let id = process.runtime.block_on(process.house.makes_link(link(900)));
-        bank.will(&[does]);
         let payments = process.house.payments.clone();
-        process.runtime.spawn(async move {
+        process.asks(&bank, does, async move {
             let once = once(&format!("/v1/links/{id}"), "t");
             payments.create_for(MadeFor::Link(id), &TERMS, for_order("link", purchase(900)), once).await
         });
-        std::thread::sleep(std::time::Duration::from_millis(300));
         process.kill();
         let process = Process::start(folder.path(), &bank);
         let house = &process.house;

@@ -176,11 +176,9 @@ fn dies_at(step: &str, does: Option<Does>, sent: usize, key: Option<&'static str
     process.runtime.block_on(process.house.has(5_000));
     let paid_out = || bank.approved().iter().filter(|entry| entry.kind == AttemptKind::Payout).count();
     if let Some(does) = does {
-        bank.will(&[does]);
         let payments = process.house.payments.clone();
         let once = key.map(|key| once("/v1/payouts", key));
-        process.runtime.spawn(async move { payments.create_payout(MERCHANT, payout("rent", 900), once).await });
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        process.asks(&bank, does, async move { payments.create_payout(MERCHANT, payout("rent", 900), once).await });
     }
     process.kill();
     assert_eq!(paid_out(), sent, "{step}");

@@ -96,19 +96,19 @@ on_both_engines! {
         house.bank.silent(true);
         assert_eq!(refusal(house.create("k", for_order("k", purchase(500))).await), Refusal::OutcomeUnknown);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let resolver = house.payments.clone();
+        let (resolver, at_first) = (house.payments.clone(), house.bank.inquiries());
         let running = tokio::spawn(async move { resolver.resolve_until(async { drop(stopped.await) }).await });
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let asked = house.bank.inquiries() + 1;
-        for (asked, seconds) in (asked..).zip(&ASKING_SCHEDULE_SECONDS[1..4]) {
+        // One question at the start, whether or not it is due; after that one each time it is.
+        house.until("it asks at the start", async || house.bank.inquiries() > at_first).await;
+        for (asked, seconds) in (at_first + 2..).zip(&ASKING_SCHEDULE_SECONDS[1..4]) {
             house.wait(*seconds + 1).await;
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            house.until("it asks when it is due", async || house.bank.inquiries() >= asked).await;
             assert_eq!(house.bank.inquiries(), asked, "one question after {seconds} s");
         }
         house.bank.silent(false);
         house.wait(61).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(house.payment("k").await.expect("it is there").payment.state, PaymentState::Approved);
+        let state = async || house.payment("k").await.expect("it is there").payment.state;
+        house.until("it learns the outcome", async || state().await == PaymentState::Approved).await;
         stop.send(()).expect("it runs");
         running.await.expect("it stops");
     }
@@ -170,6 +170,20 @@ impl Process {
         Self { runtime, house }
     }
 
+    /// Sets off what makes the bank be asked, which then does this. Returns when it was asked, and where it answers when the work is done.
+    pub(crate) fn asks<F>(&self, bank: &Bank, does: Does, work: F)
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let before = bank.requests();
+        bank.will(&[does]);
+        let working = self.runtime.spawn(work);
+        bank.is_reached_again(before);
+        if !matches!(does, Does::Hang | Does::ActAndHang) {
+            self.runtime.block_on(working).expect("no panic");
+        }
+    }
+
     pub(crate) fn kill(self) {
         drop(self.house);
         self.runtime.shutdown_timeout(Duration::from_secs(5));
@@ -206,11 +220,9 @@ fn a_purchase_survives_a_crash_at_every_step() {
         let bank = Bank::new();
         let process = Process::start(folder.path(), &bank);
         if let Some(does) = does {
-            bank.will(&[does]);
             let payments = process.house.payments.clone();
             let call = async move { payments.create(&TERMS, for_order("k", purchase(500)), once("/v1/payments", "k")).await };
-            process.runtime.spawn(call);
-            std::thread::sleep(Duration::from_millis(300));
+            process.asks(&bank, does, call);
         }
         process.kill();
         assert_eq!(bank.approved().len(), charged, "{step}");
@@ -243,9 +255,8 @@ fn a_refund_survives_a_crash_at_every_step() {
         let bank = Bank::new();
         let process = Process::start(folder.path(), &bank);
         let paid = process.runtime.block_on(process.house.purchase("p", 5_000));
-        bank.will(&[does]);
         let (payments, named) = (process.house.payments.clone(), paid.clone());
-        process.runtime.spawn(async move {
+        process.asks(&bank, does, async move {
             let ask = Refund {
                 payment: Some(named.id),
                 transaction: Some(named.attempt_id),
@@ -255,7 +266,6 @@ fn a_refund_survives_a_crash_at_every_step() {
             };
             payments.refund(&TERMS, ask, once("/refund", "r")).await
         });
-        std::thread::sleep(Duration::from_millis(300));
         process.kill();
 
         let process = Process::start(folder.path(), &bank);

@@ -19,26 +19,31 @@ const DONE: AttemptState = AttemptState::Succeeded;
 const WAITING: AttemptState = AttemptState::Waiting;
 
 impl House {
-    async fn capture_until_done(&self, key: &str, of: &PaymentRow, minor: i64) -> Result<Answer, PaymentsError> {
+    pub(super) async fn capture_until_done(&self, key: &str, of: &PaymentRow, minor: i64) -> Result<Answer, PaymentsError> {
         let (payment, transaction) = (Some(of.id), Some(of.attempt_id));
         let ask = Capture { payment, transaction, amount: eur(minor), retried: true, details: None };
         self.payments.capture(&TERMS, ask, once("/capture", key)).await
     }
 
-    async fn refund_until_done(&self, key: &str, of: &PaymentRow, minor: Option<i64>) -> Result<Answer, PaymentsError> {
+    pub(super) async fn refund_until_done(
+        &self,
+        key: &str,
+        of: &PaymentRow,
+        minor: Option<i64>,
+    ) -> Result<Answer, PaymentsError> {
         let (payment, transaction) = (Some(of.id), Some(of.attempt_id));
         let ask = Refund { payment, transaction, amount: minor.map(eur), retried: true, details: None };
         self.payments.refund(&TERMS, ask, once("/refund", key)).await
     }
 
     /// So much later everybody has looked.
-    async fn after_seconds(&self, seconds: u32) {
+    pub(super) async fn after_seconds(&self, seconds: u32) {
         self.wait(seconds).await;
         self.payments.0.try_again_due().await.expect("the store works");
     }
 
     /// The later transactions of the payment with this key.
-    async fn tried(&self, key: &str) -> Vec<(AttemptState, i64)> {
+    pub(super) async fn tried(&self, key: &str) -> Vec<(AttemptState, i64)> {
         let operations = self.payment(key).await.expect("it is there").operations;
         operations.iter().map(|row| (row.state, row.amount)).collect()
     }
@@ -248,7 +253,6 @@ on_both_engines! {
         house.bank.will(&[Does::NotSent]);
         house.capture_until_done("c1", &held, 700).await.expect("it is tried again");
         assert_eq!(refusal(house.capture("c2", &held, 301).await), AmountRefusal::MoreThanLeft(eur(300)).into());
-        assert_eq!(refusal(house.cancel("v", &held).await), Refusal::InvalidStatus);
         house.capture("c3", &held, 300).await.expect("the rest");
         house.bank.will(&[Does::NotSent]);
         house.refund_until_done("r5", &held, Some(300)).await.expect("it is tried again");
@@ -475,10 +479,8 @@ fn a_retried_capture_is_made_once_across_a_crash_at_every_step() {
             process.house.wait(5 * MINUTE).await;
         });
         if let Some(does) = does {
-            bank.will(&[does]);
-            let (payments, before) = (process.house.payments.clone(), bank.requests());
-            process.runtime.spawn(async move { payments.0.try_again_due().await });
-            bank.is_reached_again(before);
+            let payments = process.house.payments.clone();
+            process.asks(&bank, does, async move { payments.0.try_again_due().await });
         }
         process.kill();
         assert_eq!(bank.sum(AttemptKind::Capture), before, "{does:?}");
@@ -505,14 +507,12 @@ fn a_refund_that_is_to_be_retried_survives_a_crash_at_its_first_try() {
         let bank = Bank::new();
         let process = Process::start(folder.path(), &bank);
         let paid = process.runtime.block_on(process.house.purchase("p", 1_000));
-        bank.will(&[does]);
-        let (payments, named, before) = (process.house.payments.clone(), paid.clone(), bank.requests());
-        process.runtime.spawn(async move {
+        let (payments, named) = (process.house.payments.clone(), paid.clone());
+        process.asks(&bank, does, async move {
             let (payment, transaction) = (Some(named.id), Some(named.attempt_id));
             let ask = Refund { payment, transaction, amount: Some(eur(900)), retried: true, details: None };
             payments.refund(&TERMS, ask, once("/refund", "r")).await
         });
-        bank.is_reached_again(before);
         process.kill();
 
         let process = Process::start(folder.path(), &bank);
@@ -546,11 +546,13 @@ async fn an_intent_whose_caller_was_told_of_a_fault_is_not_tried_again() {
         details: None,
         origin: OriginKind::Api,
         retried: true,
+        stops: vec![],
+        origins: house.payments.0.origins.clone(),
     };
     let (subject, asked) = (begin.claim.subject, begin.asked());
     assert!(matches!(house.store.writer().run(begin).await, Ok(Ok(commands::Begun::Go(_)))));
     house.payments.0.run_errand(errands::Errand::TakeBack { subject, asked }, None);
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    house.until("it is taken back", async || house.tried("a").await.is_empty()).await;
     assert_eq!((house.tried("a").await, house.state(held.id).await), (vec![], PaymentState::Authorised));
     house.after_seconds(DAY).await;
     assert_eq!(house.bank.sum(AttemptKind::Capture), 0);

@@ -202,8 +202,7 @@ stories! {
         let stale = Settle { attempt: first, ending, asked_for: false, origins: origins.clone() };
         assert!(writer.run(stale).await.expect("works").expect("no matter whose").is_none(), "it is not the payment's attempt any more");
         house.payments.0.run_errand(Errand::EndTries(Box::new(retry.endings(&origins))), None);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert!(house.payment("k").await.is_none(), "nothing happened anywhere");
+        house.until("nothing happened anywhere", async || house.payment("k").await.is_none()).await;
         assert!(matches!(writer.run(retry).await.expect("works"), Ok(false)));
         let again = begin_payment(house, "k", 500);
         assert!(matches!(writer.run(again.clone()).await, Ok(Ok(Begun::Go(())))), "the key {:?} is free", asked.scope);
@@ -216,8 +215,8 @@ stories! {
         })).expect("a response"));
         let retry = Retry { failed: again.attempt(), ending: refused, next: AttemptId::new(&Source::system()), connector: NAMES[1] };
         house.payments.0.run_errand(Errand::EndTries(Box::new(retry.endings(&origins))), None);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert_eq!(house.payment("k").await.expect("it is there").payment.state, PaymentState::Declined);
+        let reached = async || house.payment("k").await.expect("it is there").payment.state;
+        house.until("the refusal is the end", async || reached().await == PaymentState::Declined).await;
         assert!(matches!(house.create("k", for_order("k", purchase(500))).await, Ok(Answer::Replay(_))));
     }
 }
@@ -263,10 +262,14 @@ fn a_purchase_along_a_route_survives_a_crash_at_every_step() {
         process.runtime.block_on(process.house.routed(&[rule(&NAMES[..2], ANYTHING)]));
         banks.iter().zip(does).for_each(|(bank, does)| bank.will(&[does]));
         let payments = process.house.payments.clone();
-        process
-            .runtime
-            .spawn(async move { payments.create(&TERMS, for_order("k", purchase(500)), once("/v1/payments", "k")).await });
-        std::thread::sleep(Duration::from_millis(400));
+        let call = async move { payments.create(&TERMS, for_order("k", purchase(500)), once("/v1/payments", "k")).await };
+        let calling = process.runtime.spawn(call);
+        let never_answers = |does| matches!(does, Does::Hang | Does::ActAndHang);
+        match does {
+            [first, _] if never_answers(first) => banks[0].is_reached_again(0),
+            [_, second] if never_answers(second) => banks[1].is_reached_again(0),
+            _ => drop(process.runtime.block_on(calling).expect("no panic")),
+        }
         process.kill();
         let charges = || banks.iter().map(|bank| bank.approved().len()).sum::<usize>();
         assert_eq!(charges(), charged, "{step}");

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use db::{Command, DatabaseUrl, Keys, Rows};
 use idempotency::{Claim, Claimed, Known, Reply};
@@ -80,8 +79,7 @@ on_both_engines! {
         assert!(matches!(house.store.writer().run(begin).await, Ok(Ok(Begun::Go(())))));
         house.payments.0.run_errand(never_written, None);
         house.payments.0.run_errand(errand, None);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert!(house.payment("k").await.is_none());
+        house.until("it is taken back", async || house.payment("k").await.is_none()).await;
         house.create("k", for_order("k", purchase(500))).await.expect("the key is free");
     }
 
@@ -91,7 +89,8 @@ on_both_engines! {
         assert!(matches!(house.store.writer().run(begin).await, Ok(Ok(Begun::Go(())))));
         house.bank.charge(&ask(&attempt)).await;
         house.payments.0.run_errand(Errand::FindOut { scope }, None);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let state = async || house.payment("k").await.expect("it is there").payment.state;
+        house.until("it is a question", async || state().await == PaymentState::Unconfirmed).await;
         house.payments.resolve_once().await;
         assert!(matches!(house.create("k", for_order("k", purchase(500))).await, Ok(Answer::Replay(_))));
     }

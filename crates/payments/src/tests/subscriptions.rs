@@ -298,10 +298,8 @@ fn a_cycle_is_paid_once_across_a_crash_at_every_step() {
         let process = Process::start(folder.path(), &bank);
         let id = process.runtime.block_on(process.house.subscribes(monthly(900)));
         if let Some(does) = does {
-            bank.will(&[does]);
             let subscriptions = process.house.subscriptions();
-            process.runtime.spawn(async move { subscriptions.bill_once().await });
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            process.asks(&bank, does, async move { subscriptions.bill_once().await });
         }
         process.kill();
         assert_eq!(bank.sum(AttemptKind::Purchase), before, "{does:?}");

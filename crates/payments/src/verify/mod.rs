@@ -21,9 +21,10 @@ use kernel::verify::Report;
 pub use acquirers::{AcquirerBooks, read_books};
 pub(crate) use totals::Checker;
 
+use crate::customers::forgetting;
 use crate::methods;
 use crate::rows::AskingRow;
-use crate::{delays, fulfilments, links, payouts, retries, subscriptions};
+use crate::{delays, fulfilments, links, payouts, retries, settlements, subscriptions};
 
 pub(crate) type Rule = (&'static str, &'static str);
 
@@ -72,11 +73,13 @@ pub async fn verify(
     delays::verify::verify(snapshot, strictness.settled, report).await?;
     retries::verify::verify(snapshot, strictness.settled, report).await?;
     fulfilments::verify::verify(snapshot, report).await?;
+    settlements::verify::verify(snapshot, report).await?;
     disputes::verify(snapshot, report).await?;
     ledger::verify::transit(snapshot, &under_way, strictness.settled, report).await?;
     claims::verify(snapshot, strictness.now, report).await?;
     told::verify(snapshot, strictness.now, report).await?;
     methods::verify(snapshot, strictness.now, strictness.settled, report).await?;
+    forgetting::verify::verify(snapshot, strictness.settled, report).await?;
     match books {
         Ok(books) => acquirers::verify(snapshot, books, strictness.settled, report).await,
         Err(why) => {

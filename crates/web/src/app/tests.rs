@@ -34,7 +34,9 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::retries::MIGRATION,
     payments::reports::MIGRATION,
     payments::fulfilments::MIGRATION,
+    payments::settlements::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
+    payments::customers::FORGOTTEN_MIGRATION,
 ];
 
 /// No card is stored.

@@ -5,6 +5,7 @@ mod acquirer;
 mod clock;
 mod hello;
 mod outbox;
+mod settlement;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -20,6 +21,7 @@ const SANDBOX: &str = "Sandbox";
 /// All routes.
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = acquirer::routes();
+    routes.push(settlement::route());
     routes.push(clock::route());
     routes.push(outbox::route());
     routes.extend(hello::routes());

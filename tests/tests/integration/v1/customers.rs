@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use testkit::actors::Actor;
+use testkit::actors::{Actor, money};
 use testkit::exchange::show;
 use testkit::on_both_engines;
 
@@ -99,6 +99,45 @@ on_both_engines! {
         enrol(&merchant, &id, card("4507990000000002"), json!({})).await.refused(400, "CUSTOMER_NOT_FOUND");
         // The name is free again.
         assert_ne!(customer(&merchant, "ada").await, id);
+        world.verify_settled().await;
+    }
+
+    async fn a_deleted_customer_is_shown_by_no_repeat_and_no_payment(world) {
+        let merchant = world.merchant();
+        let body = json!({ "merchant_customer_id": "ada-1", "first_name": "Adaline", "email": "ada@example.com" });
+        let made = merchant.post_once("/v1/customers", "made", &body).await.expect(201);
+        let id = made.at("/id");
+        let mut purchase = merchant.purchase("12 EUR");
+        purchase["customer_payer"] = json!({
+            "id": id, "ip_address": "203.0.113.77", "browser_info": { "user_agent": "Lynx" }, "device_fingerprints": [{ "id": "f00d" }]
+        });
+        let paid = merchant.post_once("/v1/payments", "paid", &purchase).await.expect(201);
+        let path = format!("/v1/payments/{}", paid.at("/id"));
+        let refund = json!({ "merchant_reference": "return", "amount": money("5 EUR") });
+        let refund_path = format!("{path}/transactions/{}/refund", paid.at("/transactions/id"));
+        let refunded = merchant.post_once(&refund_path, "back", &refund).await.expect(200);
+        for before in [&paid, &refunded] {
+            assert!(before.text().contains("Lynx") && before.text().contains("f00d"), "{}", before.text());
+        }
+        merchant.ask("DELETE", &format!("/v1/customers/{id}")).send().await.expect(202);
+
+        let again = merchant.post_once("/v1/customers", "made", &body).await.expect(201);
+        assert_eq!((again.at("/id"), again.header("idempotent-replayed")), (id.clone(), Some("true")));
+        assert!(["Adaline", "ada@example.com", "ada-1"].iter().all(|personal| !again.text().contains(personal)), "{}", again.text());
+        let repeats = [
+            merchant.post_once("/v1/payments", "paid", &purchase).await.expect(201),
+            merchant.post_once(&refund_path, "back", &refund).await.expect(200),
+        ];
+        for (repeat, before) in repeats.iter().zip([&paid, &refunded]) {
+            let mut expected = before.json();
+            let payer = expected["customer_payer"].as_object_mut().expect("a payer");
+            payer.extend(["browser_info", "device_fingerprints"].map(|name| (name.to_owned(), Value::Null)));
+            assert_eq!((repeat.json(), repeat.header("idempotent-replayed")), (expected, Some("true")));
+        }
+        let read = merchant.get(&path).await.expect(200);
+        assert_eq!(read.json()["customer_payer"]["id"], json!(id));
+        assert!(!read.text().contains("Lynx") && !read.text().contains("f00d"), "{}", read.text());
+        merchant.post("/v1/customers", body).await.expect(201);
         world.verify_settled().await;
     }
 

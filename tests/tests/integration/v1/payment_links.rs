@@ -203,6 +203,10 @@ on_both_engines! {
         let body = json!({ "availability": { "finish_at": "2099-01-01T00:00:00Z", "start_at": "2098-01-01" } });
         let later = link(&merchant, body).await;
         assert!(payer.get(&path(&later)).await.expect(403).text().contains("1 Jan 2098, 00:00 UTC"));
+        let times = json!({ "availability": { "start_at": "2098-01-01", "finish_at": "2098-01-01" } });
+        let one_day = link(&merchant, times).await;
+        let shown = json!({ "start_at": "2098-01-01T00:00:00.000000Z", "finish_at": "2098-01-02T00:00:00.000000Z" });
+        assert_eq!(one_day["availability"], shown, "a date alone is all of its day");
         for (member, value, code) in [
             ("payment_method_types", json!(["PIX"]), "UNAVAILABLE_PAYMENT_METHOD"),
             ("payment_method_types", json!([]), "INVALID_PARAMETERS"),

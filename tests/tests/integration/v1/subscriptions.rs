@@ -79,6 +79,9 @@ on_both_engines! {
         merchant.ask("PATCH", &lasting).json(&other).send().await.refused(400, "INVALID_AMOUNT");
 
         let patched = async |change: Value| merchant.ask("PATCH", &lasting).json(&change).send().await.expect(200).json();
+        let ends = patched(json!({ "availability": { "finish_at": "2099-01-31" } })).await;
+        assert_eq!(ends["availability"]["finish_at"], "2099-02-01T00:00:00.000000Z", "a date alone is all of its day");
+        patched(json!({ "availability": { "finish_at": null } })).await;
         let retries = json!({ "retry_on_decline": true, "stop_on_hard_decline": true });
         let more = json!({ "description": "Weekly", "billing_cycles": { "total": 9 }, "retries": retries });
         assert_eq!(patched(more).await["retries"]["amount"], 6, "as where nothing is said at first");

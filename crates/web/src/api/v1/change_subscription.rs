@@ -10,7 +10,7 @@ use payments::subscriptions::{ChangeSubscription, Retries, SubscriptionRow};
 
 use super::create_subscription::{CYCLES_MAX, StoredMethod};
 use super::details::{SubscriptionDetails, packed, raw, unpacked};
-use super::parts::{Metadata, Moment, Reference, must_be_positive};
+use super::parts::{Metadata, Reference, Until, must_be_positive};
 use super::{SUBSCRIPTIONS, answer, subscription_reply};
 use crate::caller::{Caller, Write};
 use crate::envelope::Code;
@@ -57,8 +57,8 @@ object! {
 object! {
     /// Until when something counts.
     pub(super) struct AvailabilityChange {
-        /// From when on not any more; `null` for never.
-        finish_at: Patch<Moment>,
+        /// From when on not any more; `null` for never. A date alone means that all of its day in UTC still counts.
+        finish_at: Patch<Until>,
     }
 }
 
@@ -132,7 +132,7 @@ impl ChangeSubscriptionBody {
                 None => row.vaulted_token.clone(),
             },
             total: total.change().map_or(row.total, |total| total.map(|Whole(total)| *total)),
-            finish_at: finish_at.change().map_or(row.finish_at, |time| time.map(|Moment(time)| *time)),
+            finish_at: finish_at.change().map_or(row.finish_at, |time| time.map(|Until(time)| *time)),
             retries: self.retries.as_ref().map_or_else(|| row.retries(), |change| change.applied(row.retries())),
             details: packed(&details),
         }

@@ -11,7 +11,7 @@ use payments::delays::Delay;
 use payments::{CreatePayment, Means, Mode, Workflow};
 use serde::Serialize;
 
-use super::delayed::{self, DelaySettings};
+use super::delayed::{self, CaptureDelaySettings, DelaySettings};
 use super::details::{PaymentDetails, packed, raw};
 use super::parts::{CardData, CustomerPayer, Echoed, Metadata, Reference, must_be_positive};
 use super::{PAYMENTS, answer, payment_reply};
@@ -137,7 +137,7 @@ object! {
         /// Why a card that is kept is charged.
         stored_credentials: Option<StoredCredentials>,
         /// Of an authorisation: capture by itself what is still held so long after it was approved.
-        delayed_capture_settings: Option<DelaySettings>,
+        delayed_capture_settings: Option<CaptureDelaySettings>,
         /// Of an authorisation: cancel it by itself so long after it was approved, if nothing was captured.
         delayed_cancel_settings: Option<DelaySettings>,
     }

@@ -9,6 +9,16 @@ use crate::json::Value;
 use crate::object::{Field, Reader, object, string};
 
 object! {
+    /// After how long it is captured, and what if that fails.
+    pub(super) struct CaptureDelaySettings {
+        /// ISO 8601, such as `PT2H30M` or `P7D`: more than nothing, at most seven days.
+        delay: Lapse,
+        /// Try the capture again where it fails for now, as a capture with `simplified_mode` is.
+        simplified_mode: bool = false,
+    }
+}
+
+object! {
     /// After how long.
     pub(super) struct DelaySettings {
         /// ISO 8601, such as `PT2H30M` or `P7D`: more than nothing, at most seven days.
@@ -75,17 +85,22 @@ pub(super) fn text(seconds: i64) -> String {
 
 /// The delay that a card's settings ask for: one of the two, and only of an authorisation.
 pub(super) fn judge(
-    capture: Option<DelaySettings>,
+    capture: Option<CaptureDelaySettings>,
     cancel: Option<DelaySettings>,
     authorises: bool,
     reader: &mut Reader,
 ) -> Option<Delay> {
     const PLACE: [&str; 3] = ["payment_method", "detail", "card"];
-    let both =
-        [("delayed_capture_settings", capture, DelayedStep::Capture), ("delayed_cancel_settings", cancel, DelayedStep::Cancel)];
+    let capture = capture.and_then(|CaptureDelaySettings { delay: Lapse(seconds), simplified_mode }| {
+        let delay = Delay::new(DelayedStep::Capture, seconds)?;
+        Some(if simplified_mode { delay.tried_again() } else { delay })
+    });
+    let cancel = cancel.and_then(|DelaySettings { delay: Lapse(seconds) }| Delay::new(DelayedStep::Cancel, seconds));
     let mut delay = None;
-    for (name, settings, step) in both {
-        let Some(DelaySettings { delay: Lapse(seconds) }) = settings else { continue };
+    for (name, asked) in [("delayed_capture_settings", capture), ("delayed_cancel_settings", cancel)] {
+        if asked.is_none() {
+            continue;
+        }
         let path = [PLACE[0], PLACE[1], PLACE[2], name];
         if !authorises {
             reader.wrong_at(&path, Code::InvalidParameters, "needs capture false, and no card check");
@@ -93,7 +108,7 @@ pub(super) fn judge(
         if delay.is_some() {
             reader.wrong_at(&path, Code::InvalidParameters, "cannot be asked for together with delayed_capture_settings");
         }
-        delay = Delay::new(step, seconds);
+        delay = asked;
     }
     delay
 }

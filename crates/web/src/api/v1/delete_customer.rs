@@ -18,9 +18,13 @@ pub(super) fn route() -> Guarded {
     Guarded::new(Method::DELETE, "/v1/customers/{customer}", delete_customer).about(|route| {
         route
             .named(CUSTOMERS, "delete-customer", "Delete a customer")
-            .text("What is known of the person is erased and stored cards are destroyed. Payments stay, with the customer's id only.")
+            .text(
+                "What is known of the person is erased and stored cards are destroyed. Payments stay, with the customer's id only: what \
+                 they say of his device is erased as well, of a customer with many payments some moments later. A repeat of a request \
+                 with its key is answered with what is left.",
+            )
             .params(&[CUSTOMER_PARAM])
-            .replies(StatusCode::ACCEPTED, "It is done.", nothing_reply())
+            .replies(StatusCode::ACCEPTED, "He is deleted.", nothing_reply())
             .refusals(&[(Code::CustomerNotFound, "There is no such customer, or it is somebody else's.")])
     })
 }

@@ -276,18 +276,18 @@ impl Field for Until {
 object! {
     /// When something counts.
     pub(super) struct Availability {
-        /// From when on; at once when absent.
+        /// From when on; at once when absent. A date alone is its beginning in UTC.
         start_at: Option<Moment>,
-        /// From when on not any more; never when absent.
-        finish_at: Option<Moment>,
+        /// From when on not any more; never when absent. A date alone means that all of its day in UTC still counts.
+        finish_at: Option<Until>,
     }
 }
 
 impl Availability {
     /// Beginning and end.
     pub(super) fn times(availability: Option<&Availability>) -> (Option<Timestamp>, Option<Timestamp>) {
-        let time = |moment: Option<Moment>| moment.map(|Moment(time)| time);
-        availability.map_or((None, None), |both| (time(both.start_at), time(both.finish_at)))
+        let start = availability.and_then(|both| both.start_at).map(|Moment(time)| time);
+        (start, availability.and_then(|both| both.finish_at).map(|Until(time)| time))
     }
 }
 

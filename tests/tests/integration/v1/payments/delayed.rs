@@ -28,7 +28,7 @@ on_both_engines! {
         let merchant = world.merchant();
         let held = merchant.pays(delayed(&merchant, "12 EUR", "delayed_capture_settings", "PT90M")).await;
         assert_eq!(held.exchange.payment_state(), "PENDING/AUTHORIZED");
-        assert_eq!(shown(&held.exchange, "delayed_capture_settings"), json!({ "delay": "PT1H30M" }));
+        assert_eq!(shown(&held.exchange, "delayed_capture_settings"), json!({ "delay": "PT1H30M", "simplified_mode": false }));
         assert_eq!(shown(&held.exchange, "delayed_cancel_settings"), json!(null));
         merchant.captures(&held, "5 EUR").await.expect(200);
         world.advance_seconds(90 * 60).await;
@@ -38,6 +38,23 @@ on_both_engines! {
         let capture = |amount: i64| (json!("CAPTURE"), json!("SUCCEEDED"), json!(amount));
         assert_eq!(all, [(json!("AUTHORIZE"), json!("SUCCEEDED"), json!(12)), capture(5), capture(7)]);
         merchant.refunds(&held, "12 EUR").await.expect(200);
+        world.verify_settled().await;
+    }
+
+    async fn a_delayed_capture_with_simplified_mode_is_tried_again(world) {
+        let merchant = world.merchant();
+        let mut body = delayed(&merchant, "12 EUR", "delayed_capture_settings", "PT1H");
+        body.pointer_mut(CARD).expect("a card")["delayed_capture_settings"]["simplified_mode"] = json!(true);
+        let held = merchant.pays(body).await;
+        assert_eq!(shown(&held.exchange, "delayed_capture_settings"), json!({ "delay": "PT1H", "simplified_mode": true }));
+        assert_eq!(held.exchange.json()["simplified_mode"], json!(false), "nothing but the hold was asked for yet");
+        world.acquirer("down").await;
+        world.advance_seconds(60 * 60).await;
+        let waiting = becomes(&world, &merchant, &held, "SUCCEEDED/CAPTURE_RETRY_IN_PROCESS").await;
+        assert_eq!((waiting.at("/transactions/status"), waiting.json()["simplified_mode"].clone()), ("PENDING".into(), json!(true)));
+        world.acquirer("normal").await;
+        world.advance_seconds(5 * 60).await;
+        becomes(&world, &merchant, &held, "SUCCEEDED/CAPTURED").await;
         world.verify_settled().await;
     }
 
@@ -72,6 +89,10 @@ on_both_engines! {
         let mut nothing = delayed(&merchant, "12 EUR", "delayed_capture_settings", "PT1H");
         nothing.pointer_mut(CARD).expect("a card")["delayed_capture_settings"] = json!({});
         merchant.post("/v1/payments", nothing).await.refused(400, "MISSING_PARAMETERS");
+        let mut unclear = delayed(&merchant, "12 EUR", "delayed_capture_settings", "PT1H");
+        unclear.pointer_mut(CARD).expect("a card")["delayed_capture_settings"]["simplified_mode"] = json!("yes");
+        let refused = merchant.post("/v1/payments", unclear).await.refused(400, "INVALID_PARAMETERS");
+        assert!(refused.text().contains("delayed_capture_settings.simplified_mode"), "{}", refused.text());
         let mut both = delayed(&merchant, "12 EUR", "delayed_capture_settings", "PT1H");
         both.pointer_mut(CARD).expect("a card")["delayed_cancel_settings"] = json!({ "delay": "PT1H" });
         merchant.post("/v1/payments", both).await.refused(400, "INVALID_PARAMETERS");

@@ -57,7 +57,6 @@ on_both_engines! {
 
         world.acquirer("normal").await;
         merchant.captures(&held, "8 EUR").await.refused(400, "INVALID_AMOUNT");
-        merchant.operate(&held, "cancel", json!({})).await.refused(400, "INVALID_STATUS");
         merchant.refunds(&held, "1 EUR").await.refused(400, "INVALID_STATUS");
         merchant.captures(&held, "7 EUR").await.expect(200);
         assert_eq!(read(&merchant, &held).await.payment_state(), "SUCCEEDED/CAPTURE_RETRY_IN_PROCESS");
@@ -68,6 +67,32 @@ on_both_engines! {
         let succeeded = json!("SUCCEEDED");
         assert_eq!(all, [(&succeeded, &json!(12)), (&succeeded, &json!(5)), (&succeeded, &json!(7))]);
         assert_eq!((&history[1]["id"], &captured["simplified_mode"]), (&json!(answer.at("/id")), &json!(false)), "the latest did not ask for it");
+        let replay = merchant.post_once(&held.path("capture"), "c", &capture("5 EUR")).await.expect(200);
+        assert_eq!(replay.text(), answer.text(), "what was answered stays what was answered");
+        world.verify_settled().await;
+    }
+
+    async fn a_cancel_ends_a_capture_that_waits_and_both_are_told(world) {
+        let merchant = world.merchant();
+        let receiver = Receiver::start(Does::Answer(200));
+        let hook = json!({ "account_id": merchant.account_id, "name": "Shop", "url": receiver.url("/"), "payment_triggers": ["CAPTURE", "CANCEL"] });
+        merchant.post("/v1/webhooks", hook).await.expect(201);
+        let held = merchant.pays(merchant.authorisation("12 EUR")).await;
+        world.acquirer("down").await;
+        let answer = merchant.post_once(&held.path("capture"), "c", &capture("5 EUR")).await.expect(200);
+        world.acquirer("normal").await;
+        let cancelled = merchant.operate(&held, "cancel", json!({})).await.expect(200);
+        assert_eq!((cancelled.at("/type"), cancelled.at("/status")), ("CANCEL".into(), "SUCCEEDED".into()));
+        assert_eq!(cancelled.at("/payment/status"), "CANCELED");
+        let history = read(&merchant, &held).await.json()["transactions_history"].clone();
+        assert_eq!((&history[1]["id"], &history[1]["status"]), (&json!(answer.at("/id")), &json!("ERROR")));
+        let told: Vec<_> = receiver.wait_for(3, PATIENCE).iter().map(|one| {
+            let told: Value = serde_json::from_slice(&one.body).expect("JSON");
+            (told["type_event"].clone(), told["data"]["payment"]["transactions"]["status"].clone())
+        }).collect();
+        let event = |name: &str, status: &str| (json!(name), json!(status));
+        assert_eq!(told, [event("payment.capture", "PENDING"), event("payment.capture", "ERROR"), event("payment.cancel", "SUCCEEDED")]);
+        world.advance_seconds(5 * 60).await;
         let replay = merchant.post_once(&held.path("capture"), "c", &capture("5 EUR")).await.expect(200);
         assert_eq!(replay.text(), answer.text(), "what was answered stays what was answered");
         world.verify_settled().await;

@@ -87,7 +87,7 @@ impl OperationView<'_> {
             response_message: provider_data.response_message(),
             provider_data,
             payment: payment(facts.payment, additional_data),
-            simplified_mode: details.simplified_mode,
+            simplified_mode: details.simplified_mode || facts.payment.delays_and_tries_again(facts.operation),
         })
     }
 }

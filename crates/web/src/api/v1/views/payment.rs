@@ -1,7 +1,7 @@
 //! A payment as it is shown.
 
 use kernel::{AccountId, CheckoutSessionId, Country, Money, PaymentId, Timestamp};
-use payments::delays::DelayedStep;
+use payments::delays::{Delay, DelayedStep};
 use payments::{PaymentFacts, PaymentRow};
 use serde_json::value::RawValue;
 
@@ -108,9 +108,19 @@ view! {
         card_data: Option<CardView<'a>>,
         stored_credentials: Option<&'a RawValue>,
         /// Of an authorisation that is captured by itself.
-        delayed_capture_settings: Option<DelayView>,
+        delayed_capture_settings: Option<CaptureDelayView>,
         /// Of an authorisation that is cancelled by itself.
         delayed_cancel_settings: Option<DelayView>,
+    }
+}
+
+view! {
+    /// After how long it is captured by itself, and what if that fails.
+    struct CaptureDelayView as "CaptureDelaySettingsReply" {
+        /// ISO 8601, counted from the approval.
+        delay: String,
+        /// Whether the capture is tried again where it fails for now.
+        simplified_mode: bool,
     }
 }
 
@@ -160,7 +170,8 @@ impl PaymentView<'_> {
         let run = facts.authentication();
         let sent = || ThreeDSecure::of(details.three_d_secure.as_deref());
         let three_d_secure = run.as_ref().map_or_else(sent, ThreeDSecure::ours);
-        let simplified_mode = operations.last().is_some_and(|operation| operation.simplified_mode);
+        let simplified_mode = operations.last().is_some_and(|operation| operation.simplified_mode)
+            || facts.operations.last().is_some_and(|operation| payment.delays_and_tries_again(operation));
         drawn(&PaymentView { simplified_mode, ..PaymentView::of(facts, &details, &three_d_secure, latest, history) })
     }
 }
@@ -244,8 +255,9 @@ fn method<'a>(facts: &PaymentFacts<'a>, details: &'a PaymentDetails<'a>, three_d
         redirect_url: facts.redirect_url(),
         card_data: card.map(|card| CardView::of(&card, three_d_secure)),
         stored_credentials: details.stored_credentials.as_deref(),
-        delayed_capture_settings: delay(payment, DelayedStep::Capture),
-        delayed_cancel_settings: delay(payment, DelayedStep::Cancel),
+        delayed_capture_settings: delay(payment, DelayedStep::Capture)
+            .map(|delay| CaptureDelayView { delay: text(delay), simplified_mode: delay.is_tried_again() }),
+        delayed_cancel_settings: delay(payment, DelayedStep::Cancel).map(|delay| DelayView { delay: text(delay) }),
     };
     MethodView {
         vaulted_token: OrEmpty(payment.vaulted_token),
@@ -257,7 +269,10 @@ fn method<'a>(facts: &PaymentFacts<'a>, details: &'a PaymentDetails<'a>, three_d
     }
 }
 
-fn delay(payment: &PaymentRow, step: DelayedStep) -> Option<DelayView> {
-    let delay = payment.delay.filter(|delay| delay.step() == step)?;
-    Some(DelayView { delay: delayed::text(delay.seconds()) })
+fn delay(payment: &PaymentRow, step: DelayedStep) -> Option<Delay> {
+    payment.delay.filter(|delay| delay.step() == step)
+}
+
+fn text(delay: Delay) -> String {
+    delayed::text(delay.seconds())
 }

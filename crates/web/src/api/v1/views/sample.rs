@@ -178,6 +178,7 @@ fn customer() -> CustomerRow {
         document: Some(Arc::from(&br#"{"first_name":"Ada","last_name":"Martin","email":"ada@example.com"}"#[..])),
         last_method: None,
         deleted_at: None,
+        forget_after: None,
         updated_at: AT,
     }
 }
