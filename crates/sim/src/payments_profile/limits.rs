@@ -63,11 +63,11 @@ impl Payments {
         let under_way = self.model.ops.iter().filter(|other| other.tenant == op.tenant && other.currency == of.currency);
         let under_way: i64 = under_way.filter(|other| other.overlaps(op.began)).map(|other| other.minor).sum();
         let poor = code == "INVALID_AMOUNT" && money.is_ok_and(|money| money - under_way < -OVERDRAFT_MINOR);
-        if self.is_possible(payment, op) && !poor { unexplained() } else { Ok(()) }
+        if self.is_possible(desk, payment, op) && !poor { unexplained() } else { Ok(()) }
     }
 
     /// Whether the payment has room for it, whatever has become of what is tried again.
-    fn is_possible(&self, payment: usize, op: &Op) -> bool {
+    fn is_possible(&self, desk: &Desk, payment: usize, op: &Op) -> bool {
         let of = &self.model.payments[payment];
         let (taken, refunded) = (self.model.taken(payment), self.model.certain(payment, Kind::Refund));
         let (capturing, refunding) =
@@ -78,8 +78,9 @@ impl Payments {
         match op.kind {
             // A merchant who refunded everything cannot capture the rest.
             Kind::Capture => held && op.minor <= of.minor - most_taken && (most_refunded == 0 || most_refunded < taken),
-            Kind::Cancel => held && most_taken == 0,
-            Kind::CancelOrRefund if held && taken == 0 => !op.named && capturing == 0,
+            // What waits between two tries is ended by it.
+            Kind::Cancel => held && taken == 0 && !self.may_be_under_way(desk, payment),
+            Kind::CancelOrRefund if held && taken == 0 => !op.named && !self.may_be_under_way(desk, payment),
             Kind::Refund | Kind::CancelOrRefund => taken > most_refunded && (!op.named || op.minor <= taken - most_refunded),
             _ => false,
         }

@@ -206,6 +206,7 @@ impl Profile for Payments {
         "payment is CAPTURE_RETRY_PROCESS_FAILED",
         "retried Capture ends Done",
         "retried Capture ends Declined",
+        "a cancel ends a retried Capture",
         "retried Refund ends Done",
         "retried Refund ends Declined",
         "Fulfil Done",

@@ -37,8 +37,28 @@ impl Payments {
         if self.model.payments[payment].disputed {
             return 0;
         }
-        let waiting = self.model.on(payment).filter(|op| op.kind == kind && op.waits(desk));
+        let waiting = self.model.on(payment).filter(|op| op.kind == kind && op.waits(desk) && !self.may_be_stopped(payment, op));
         waiting.map(|op| op.minor).sum()
+    }
+
+    /// Whether a capture that waits may have been ended by a cancel, even by one that came to nothing at the acquirer.
+    fn may_be_stopped(&self, payment: usize, op: &Op) -> bool {
+        let stops = |other: &Op| match &other.state {
+            State::Refused(code) => code == "PROVIDER_UNAVAILABLE",
+            _ => other.did() != Some(Kind::Refund),
+        };
+        let cancels = self.model.on(payment).filter(|other| matches!(other.kind, Kind::Cancel | Kind::CancelOrRefund));
+        op.kind == Kind::Capture && cancels.into_iter().any(|other| other.overlaps(op.began) && stops(other))
+    }
+
+    /// Whether the payment's hold was certainly let go before this moment.
+    fn was_let_go(&self, payment: usize, since: u64) -> bool {
+        self.model.on(payment).any(|op| op.did() == Some(Kind::Cancel) && !op.overlaps(since))
+    }
+
+    /// What is tried again and may be under way, so that a cancel cannot end it.
+    pub(super) fn may_be_under_way(&self, desk: &Desk, payment: usize) -> bool {
+        self.model.on(payment).any(|op| op.kind == Kind::Capture && op.state == State::Retried && !op.waits(desk))
     }
 
     /// It is to be tried again where it fails for now, as it often does.
@@ -79,12 +99,18 @@ impl Payments {
                 continue;
             }
             let state = match text(transaction(shown, text(op.transaction(), "id")), "status") {
+                "PENDING" if op.kind == Kind::Capture && self.was_let_go(payment, since) => {
+                    return breach("retries", format!("{} waits for a hold that was let go", op.order));
+                }
                 "PENDING" => continue,
                 "SUCCEEDED" => State::Done,
                 "DECLINED" | "ERROR" => State::Declined,
                 other => return breach("reads", format!("{:?} {} is tried again and shown as {other:?}", op.kind, op.order)),
             };
             desk.realm.reach(format!("retried {:?} ends {state:?}", op.kind));
+            if op.kind == Kind::Capture && state == State::Declined && self.was_let_go(payment, since) {
+                desk.realm.reach("a cancel ends a retried Capture");
+            }
             let op = &mut self.model.ops[number];
             op.state = state;
             op.ended = Some(desk.sequence());
