@@ -212,6 +212,8 @@ pub struct Report {
     pub id: String,
     /// From when on it lists.
     pub start: Timestamp,
+    /// Until when: it says when it was made. A clock that went back may be behind a payment that was made before.
+    pub until: Timestamp,
     /// When its client learned of it.
     pub known_at: Timestamp,
 }

@@ -76,13 +76,13 @@ impl Payments {
             && answer["type"] == op.body["type"]
             && text(answer, "status") == "COMPLETED"
             && ["start_date", "end_date"].into_iter().all(|name| said(name) == shown(name));
-        let Some(start) = said("start_date").filter(|_| same) else {
+        let Some((start, until)) = said("start_date").zip(shown("created_at")).filter(|_| same) else {
             return breach("answers-what-was-asked", format!("{} is answered {answer}", op.key));
         };
         let id = text(answer, "id").to_owned();
         let (tenant, at) = (op.tenant, self.model.reports.len());
         self.get(desk, tenant, format!("/v1/reports/{id}/download"), Topic::Table(at));
-        self.model.reports.push(Report { made_by: number, id, start, known_at: desk.realm.now() });
+        self.model.reports.push(Report { made_by: number, id, start, until, known_at: desk.realm.now() });
         Ok(())
     }
 
@@ -134,7 +134,8 @@ impl Payments {
         };
         let listed: BTreeSet<&str> = lines.iter().map(|line| line[column].as_str()).collect();
         let there = self.model.payments.iter().filter(|of| of.tenant == op.tenant && of.known_from <= op.began);
-        match there.filter(|of| of.created_at >= report.start).find(|of| !listed.contains(of.id.as_str())) {
+        let mut listable = there.filter(|of| (report.start..=report.until).contains(&of.created_at));
+        match listable.find(|of| !listed.contains(of.id.as_str())) {
             Some(of) => breach("reports", format!("{} was made before report {}, which does not list it", of.id, report.id)),
             None => Ok(()),
         }
