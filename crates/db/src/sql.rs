@@ -6,7 +6,8 @@ use crate::fault::Fault;
 use crate::table::{Table, TableMeta, Undecodable};
 use crate::value::{Column, Kind, Value};
 
-/// A query, written once for both engines: parameters are `$1`, `$2` …; each `{}` stands for the column list of a row type.
+/// A query, written once for both engines: parameters are `$1`, `$2` …; each `{}` stands for the column list of a row type, and `{p}`
+/// for that of the table that the query calls `p`.
 ///
 /// House rules: no locking clauses, no functions of one engine, `CAST(sum(x) AS BIGINT)`.
 pub struct Sql {
@@ -29,11 +30,12 @@ impl Sql {
 
     fn expanded(&self) -> &Expanded {
         self.expanded.get_or_init(|| {
-            let mut pieces = self.text.split("{}");
+            let mut pieces = self.text.split('{');
             let mut postgres = pieces.next().unwrap_or_default().to_owned();
             for (piece, meta) in pieces.zip(self.rows) {
-                postgres.push_str(&meta.column_list());
-                postgres.push_str(piece);
+                let (table, rest) = piece.split_once('}').unwrap_or(("", piece));
+                postgres.push_str(&meta.column_list_of(table));
+                postgres.push_str(rest);
             }
             // SQLite numbers `$n` by first appearance, `?n` by n.
             let sqlite = postgres.replace('$', "?");

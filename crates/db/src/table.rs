@@ -43,7 +43,13 @@ impl TableMeta {
 
     /// The column list in declared order, for SELECT and INSERT.
     pub fn column_list(&self) -> String {
-        self.columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+        self.column_list_of("")
+    }
+
+    /// The same where the query calls the table by a name of its own.
+    pub(crate) fn column_list_of(&self, table: &str) -> String {
+        let dot = if table.is_empty() { "" } else { "." };
+        self.columns.iter().map(|column| format!("{table}{dot}{}", column.name)).collect::<Vec<_>>().join(", ")
     }
 }
 

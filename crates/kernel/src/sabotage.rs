@@ -16,6 +16,10 @@ pub enum Defect {
     ClaimForgottenAfterTimeout = 3,
     /// Whatever a webhook receiver answers confirms.
     AnyAnswerConfirms = 4,
+    /// An operation that is tried again counts as failed when the outcome of a try is unknown, and is sent anew.
+    UnknownTryCountsAsFailed = 5,
+    /// Each try of an operation is sent under the id of the one before.
+    TryIdKept = 6,
 }
 
 #[cfg(feature = "sabotage")]

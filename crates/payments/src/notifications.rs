@@ -264,9 +264,6 @@ impl Inner {
         if !row.success {
             return Ok(Some(NotificationState::Ignored));
         }
-        if row.event == Event::Chargeback && payment.may_yet_be_paid() {
-            return Ok(None);
-        }
         let id = if let Some(id) = row.attempt_id {
             id
         } else {
@@ -281,16 +278,21 @@ impl Inner {
         let attempt = Attempt { id, kind: AttemptKind::Chargeback, amount: row.money(), ..Attempt::first(&payment, None) };
         let (event, known_by_id, origins) = (row.event, row.attempt_id.is_some(), self.origins.clone());
         let Ok(state) = self.store.writer().run(TakeChargeback { attempt, event, known_by_id, origins }).await?;
-        if state == NotificationState::Done && event == Event::ChargebackLost {
+        if state == Some(NotificationState::Done) && event == Event::ChargebackLost {
             self.end_tries_of(payment.account_id, payment.id).await?;
         }
-        Ok(Some(state))
+        Ok(state)
     }
 
-    /// Whether it is about the end of a dispute of whose beginning nothing was heard yet: the two may have changed places on their way.
+    /// Whether it is about the end of a dispute that has not begun here: the two may have changed places on their way, or its beginning
+    /// waits until it is known what was paid.
     async fn is_early(&self, row: &NotificationRow, payment: &PaymentRow) -> Result<bool, Fault> {
         let is_end = matches!(row.event, Event::ChargebackLost | Event::ChargebackWon);
-        if !is_end || row.received_at.plus_seconds(EARLY_SECONDS_MAX) < self.now() {
+        if !is_end {
+            return Ok(false);
+        }
+        let in_time = self.now() <= row.received_at.plus_seconds(EARLY_SECONDS_MAX);
+        if !in_time && !queries::dispute_waits(self.store.reader(), payment.id).await? {
             return Ok(false);
         }
         Ok(!queries::was_disputed(self.store.reader(), payment.account_id, payment.id).await?)
@@ -362,14 +364,6 @@ impl Inner {
             }
         }
         Ok(())
-    }
-}
-
-impl PaymentRow {
-    /// Whether nothing was paid yet, but something is under way that may show it: then a bank that disputes it knows more than we do.
-    fn may_yet_be_paid(&self) -> bool {
-        let unsure = matches!(self.attempt, AttemptState::Sending | AttemptState::Unknown) || self.capturing > 0;
-        unsure && !self.standing().can_be_disputed()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads that are not part of a decision.
 
-use db::{Fault, Reader, Sql, args, sql};
+use db::{Fault, Reader, Record, Sql, Table, args, sql};
 use idempotency::{ClaimStatus, Scope};
 use kernel::{AccountId, AttemptId, CheckoutSessionId, PaymentId, PayoutId, Timestamp};
 use uuid::Uuid;
@@ -13,18 +13,28 @@ use crate::retries;
 use crate::rows::{AskingRow, AttemptRow, ChallengeRow, CheckoutSessionRow, NotificationRow, PaymentRow};
 use crate::types::{AttemptKind, AttemptState};
 
-static PAYMENT: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND id = $2 AND attempt <> $3", PaymentRow);
+// A payment and its later attempts are read at once: between two reads something may end, and the one would contradict the other. Later
+// attempts are joined by the payment's id alone: the account beside it would lead SQLite to all attempts of the account.
+static PAYMENT: Sql = sql!(
+    "SELECT {p}, {a} FROM payment AS p LEFT JOIN attempt AS a ON a.payment_id = p.id AND a.state <> $3
+      WHERE p.account_id = $1 AND p.id = $2 AND p.attempt <> $3
+      ORDER BY a.id",
+    PaymentRow,
+    AttemptRow
+);
 
 static BY_SESSION: Sql = sql!(
-    "SELECT {} FROM payment WHERE checkout_session = $1 AND account_id = $2 AND attempt <> $3 ORDER BY id DESC LIMIT 1",
-    PaymentRow
+    "SELECT {p}, {a} FROM payment AS p LEFT JOIN attempt AS a ON a.payment_id = p.id AND a.state <> $3
+      WHERE p.account_id = $2
+        AND p.id = (SELECT id FROM payment
+                     WHERE checkout_session = $1 AND account_id = $2 AND attempt <> $3 ORDER BY id DESC LIMIT 1)
+      ORDER BY a.id",
+    PaymentRow,
+    AttemptRow
 );
 
 // Ids are ordered by time.
 static LATEST: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND attempt <> $2 ORDER BY id DESC LIMIT $3", PaymentRow);
-
-static OPERATIONS: Sql =
-    sql!("SELECT {} FROM attempt WHERE account_id = $1 AND payment_id = $2 AND state <> $3 ORDER BY id", AttemptRow);
 
 static SESSION: Sql = sql!("SELECT {} FROM checkout_session WHERE account_id = $1 AND id = $2", CheckoutSessionRow);
 
@@ -47,11 +57,7 @@ static LAPSED: Sql =
 
 /// One payment with its later attempts; `None` when there is none that may be shown.
 pub(crate) async fn payment(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<PaymentRead>, Fault> {
-    let payment = reader.row::<PaymentRow>(&PAYMENT, args![account, id, AttemptState::NotSent]).await?;
-    match payment {
-        Some(payment) => Ok(Some(with_operations(reader, payment).await?)),
-        None => Ok(None),
-    }
+    with_operations(&reader.list(&PAYMENT, args![account, id, AttemptState::NotSent]).await?)
 }
 
 /// The account's last payments without their later attempts, newest first.
@@ -65,20 +71,20 @@ pub(crate) async fn by_session(
     account: AccountId,
     session: CheckoutSessionId,
 ) -> Result<Option<PaymentRead>, Fault> {
-    match reader.row::<PaymentRow>(&BY_SESSION, args![session, account, AttemptState::NotSent]).await? {
-        Some(payment) => Ok(Some(with_operations(reader, payment).await?)),
-        None => Ok(None),
-    }
+    with_operations(&reader.list(&BY_SESSION, args![session, account, AttemptState::NotSent]).await?)
 }
 
-/// Only a payment that went through can have later attempts, so most need no second query.
-async fn with_operations(reader: &Reader, payment: PaymentRow) -> Result<PaymentRead, Fault> {
-    let operations = if payment.attempt == AttemptState::Succeeded {
-        reader.rows::<AttemptRow>(&OPERATIONS, args![payment.account_id, payment.id, AttemptState::NotSent]).await?
-    } else {
-        Vec::new()
-    };
-    Ok(PaymentRead { payment, operations })
+/// A payment with its later attempts, of lines that each repeat the payment; one without later attempts has a line without one.
+fn with_operations(lines: &[Record]) -> Result<Option<PaymentRead>, Fault> {
+    let Some(first) = lines.first() else { return Ok(None) };
+    let (payment, own) = (first.row::<PaymentRow>(0)?, PaymentRow::META.columns.len());
+    let mut operations = Vec::with_capacity(lines.len());
+    for line in lines {
+        if line.get::<Option<AccountId>>(own)? == Some(payment.account_id) {
+            operations.push(line.row::<AttemptRow>(own)?);
+        }
+    }
+    Ok(Some(PaymentRead { payment, operations }))
 }
 
 /// One checkout session.
@@ -144,6 +150,9 @@ static OPEN_DISPUTE: Sql = sql!("SELECT {} FROM attempt WHERE payment_id = $2 AN
 
 static WAS_DISPUTED: Sql = sql!("SELECT COUNT(*) FROM attempt WHERE payment_id = $2 AND account_id = $1 AND kind = $3");
 
+static WAITING_DISPUTES: Sql =
+    sql!("SELECT COUNT(*) FROM notification WHERE due_at IS NOT NULL AND payment_id = $1 AND event = $2 AND success");
+
 static QUESTIONS_ABOUT: Sql = sql!("SELECT {} FROM asking WHERE account_id = $1 AND payment_id = $2", AskingRow);
 
 static SENDING: Sql = sql!(
@@ -204,6 +213,12 @@ pub(crate) async fn open_dispute(reader: &Reader, account: AccountId, id: Paymen
 /// Whether a payment was ever disputed.
 pub(crate) async fn was_disputed(reader: &Reader, account: AccountId, id: PaymentId) -> Result<bool, Fault> {
     let found = reader.one(&WAS_DISPUTED, args![account, id, AttemptKind::Chargeback]).await?;
+    found.map_or(Ok(false), |record| Ok(record.get::<i64>(0)? > 0))
+}
+
+/// Whether it is known already that a payment is disputed, and that waits to be worked off.
+pub(crate) async fn dispute_waits(reader: &Reader, id: PaymentId) -> Result<bool, Fault> {
+    let found = reader.one(&WAITING_DISPUTES, args![id, Event::Chargeback]).await?;
     found.map_or(Ok(false), |record| Ok(record.get::<i64>(0)? > 0))
 }
 

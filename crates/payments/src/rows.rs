@@ -138,6 +138,11 @@ impl PaymentRow {
         }
     }
 
+    /// Whether it is not known yet whether it was paid at all.
+    pub(crate) fn is_unsure(&self) -> bool {
+        matches!(self.attempt, AttemptState::Sending | AttemptState::Unknown)
+    }
+
     /// Takes over what the rules made of it.
     pub(crate) fn adopt(&mut self, standing: &Standing, now: Timestamp) {
         self.state = standing.state;

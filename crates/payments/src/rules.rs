@@ -344,6 +344,16 @@ impl Standing {
         (self.can_be_disputed() && fits).then(|| amount.minor())
     }
 
+    /// Whether it can be disputed like that once what is under way has gone through.
+    pub fn may_yet_be_disputed(&self, amount: Money) -> bool {
+        if self.capturing == 0 {
+            return false;
+        }
+        let mut then = *self;
+        then.complete(Operation::Capture, self.capturing);
+        then.plan_dispute(amount).is_some()
+    }
+
     /// Where a payment that went through stands, by its totals alone.
     pub fn state_by_totals(&self) -> PaymentState {
         if self.mode == Mode::Verify {

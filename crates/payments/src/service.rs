@@ -8,7 +8,7 @@ use std::time::Duration;
 use db::{Fault, Store};
 use idempotency::{Idempotency, InProcess, Known, Scope, Working, meter};
 use kernel::{AccountId, AttemptId, CheckoutSessionId, Outcome, PaymentId, Source, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -88,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) routing: Routing,
     pub(crate) tasks: TaskTracker,
     pub(crate) notifications_waiting: Notify,
+    /// Whose turn it is to read a page of a report. One at a time: however many are downloaded, a connection is left to everybody else.
+    pub(crate) report_turn: Arc<Semaphore>,
 }
 
 /// An attempt and the key it is worked on under.
@@ -115,6 +117,7 @@ impl Payments {
             routing,
             tasks,
             notifications_waiting: Notify::new(),
+            report_turn: Arc::new(Semaphore::new(1)),
         }))
     }
 

@@ -85,6 +85,10 @@ pub struct Mail {
 #[derive(Default)]
 struct Books {
     entries: BTreeMap<AttemptId, Entry>,
+    /// What it was asked for at all, whether that arrived or not.
+    asked: BTreeSet<AttemptId>,
+    /// What it declines next, whatever it is: for now, or for good.
+    declines: Vec<(AttemptKind, bool)>,
     fenced: BTreeSet<AttemptId>,
     late: Vec<(Timestamp, AttemptId, Entry)>,
     disputes: Vec<Dispute>,
@@ -135,6 +139,18 @@ impl Banks {
         self.books().mail.push(Mail { due, ..mail });
     }
 
+    /// The next request of this kind is declined: for good, or for now.
+    pub fn decline_next(&self, kind: AttemptKind, for_good: bool) {
+        self.books().declines.push((kind, for_good));
+    }
+
+    /// The platform is about to ask for something: each under an id of its own, and never a second time.
+    fn is_asked(&self, attempt: AttemptId) {
+        if !self.books().asked.insert(attempt) {
+            self.realm.broken(Breach::of("asked-once", format!("{attempt} is asked for a second time")));
+        }
+    }
+
     /// All disputes.
     pub fn disputes(&self) -> Vec<Dispute> {
         self.books().disputes.clone()
@@ -180,6 +196,8 @@ impl Banks {
         entry.calls = 1;
         entry.outcome = if books.fenced.contains(&attempt) {
             declined("FENCED", true)
+        } else if let Some(for_good) = books.declines(entry.kind) {
+            declined(if for_good { "REPORTED_STOLEN" } else { "DO_NOT_HONOR" }, for_good)
         } else if books.is_taken_back(&entry) {
             declined("CHARGEBACK", true)
         } else {
@@ -373,6 +391,12 @@ impl Books {
     fn followed(&self, charge: AttemptId, kind: AttemptKind) -> i64 {
         let of = self.entries.values().filter(|entry| entry.charge == Some(charge) && entry.kind == kind);
         of.filter(|entry| entry.approved()).map(|entry| entry.amount.minor()).sum()
+    }
+
+    /// Whether it was told to decline this, and whether for good.
+    fn declines(&mut self, kind: AttemptKind) -> Option<bool> {
+        let at = self.declines.iter().position(|(declined, _)| *declined == kind)?;
+        Some(self.declines.remove(at).1)
     }
 
     /// Whether a refund would give back what the payer's bank has taken back itself.

@@ -36,7 +36,7 @@ pub enum Defect {
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Defect; 13] = [
+    pub const ALL: [Defect; 15] = [
         Defect::AckBeforeCommit,
         Defect::ClaimApart,
         Defect::MessageApart,
@@ -50,6 +50,8 @@ impl Defect {
         Defect::Inside(Inside::KeysSharedByTenants),
         Defect::Inside(Inside::ClaimForgottenAfterTimeout),
         Defect::Inside(Inside::AnyAnswerConfirms),
+        Defect::Inside(Inside::UnknownTryCountsAsFailed),
+        Defect::Inside(Inside::TryIdKept),
     ];
 
     /// Its part inside the product, if it has one.

@@ -113,6 +113,11 @@ impl Desk {
         self.outgoing.push((self.calls, call, hangs_up_after));
     }
 
+    /// Whether there is something on the tray.
+    pub fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
     /// A number that grows with every request.
     pub fn sequence(&self) -> u64 {
         self.calls
@@ -343,6 +348,10 @@ impl<P: Profile> World<P> {
         self.verify()?;
         self.profile.look(&mut self.desk);
         self.drive(Duration::from_secs(5))?;
+        // An answer may lead on: to the next page of a list, to what was made for the look.
+        while self.desk.has_outgoing() {
+            self.drive(Duration::from_millis(500))?;
+        }
         if !self.open.is_empty() {
             return Err(Breach::of("liveness", format!("{} requests have no answer", self.open.len())));
         }

@@ -87,11 +87,11 @@ impl Command for IgnoreNotifications {
     }
 }
 
-/// Notes what became of a notification; `None`: it is looked at again a moment later.
+/// Notes what became of a notification.
 #[derive(Debug)]
 pub(crate) struct CloseNotification {
     pub(crate) id: [u8; 16],
-    pub(crate) state: Option<NotificationState>,
+    pub(crate) state: Worked,
 }
 
 impl Command for CloseNotification {
@@ -112,7 +112,11 @@ impl Command for CloseNotification {
     }
 }
 
-/// A payer's bank takes money back, or the dispute about that is over.
+/// What became of a notification; `None`: it is looked at again a moment later.
+type Worked = Option<NotificationState>;
+
+/// A payer's bank takes money back, or the dispute about that is over. One that does not fit what we know of the payment waits while
+/// something is under way that may show that it does.
 #[derive(Debug)]
 pub(crate) struct TakeChargeback {
     /// The dispute: the open one, or one to be opened under a fresh id; its amount is the notification's.
@@ -129,27 +133,32 @@ impl TakeChargeback {
         (self.attempt.account_id, self.attempt.id)
     }
 
-    fn open(&self, rows: &mut Rows, now: Timestamp) -> NotificationState {
+    fn open(&self, rows: &mut Rows, now: Timestamp) -> Worked {
         if self.known_by_id && rows.get::<AttemptRow>(&self.key()).is_some() {
-            return NotificationState::Ignored;
+            return Some(NotificationState::Ignored);
         }
-        if let Err(state) = self.set_aside(rows, AttemptState::Disputed, now) {
-            return state;
+        if let Err(refused) = self.set_aside(rows, AttemptState::Disputed, now) {
+            return refused;
         }
         self.tell(rows, now);
-        NotificationState::Done
+        Some(NotificationState::Done)
     }
 
     /// Writes the dispute down as it stands and sets its amount aside.
-    fn set_aside(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> Result<(), NotificationState> {
-        let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
+    fn set_aside(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> Result<(), Worked> {
+        let payment = rows.must::<PaymentRow>(&self.attempt.payment_key());
         let standing = payment.standing();
         let Some(minor) = standing.plan_dispute(self.attempt.amount) else {
+            // A bank that disputes what we do not know to be paid may know more than we do.
+            if payment.is_unsure() || standing.may_yet_be_disputed(self.attempt.amount) {
+                return Err(None);
+            }
             // A repeat, or too late: only one that would fit but for its amount, or another one at the same time, needs somebody to look.
             let another = self.known_by_id && payment.state == PaymentState::Disputed;
             let quarantined = standing.can_be_disputed() || another;
-            return Err(if quarantined { NotificationState::Quarantined } else { NotificationState::Ignored });
+            return Err(Some(if quarantined { NotificationState::Quarantined } else { NotificationState::Ignored }));
         };
+        let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
         payment.state = PaymentState::Disputed;
         payment.touch(now);
         rows.insert(AttemptRow {
@@ -175,10 +184,10 @@ impl TakeChargeback {
         Ok(())
     }
 
-    fn end(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> NotificationState {
+    fn end(&self, rows: &mut Rows, state: AttemptState, now: Timestamp) -> Worked {
         match rows.get_mut::<AttemptRow>(&self.key()) {
-            Some(dispute) if dispute.state != AttemptState::Disputed => return NotificationState::Ignored,
-            Some(dispute) if dispute.money() != self.attempt.amount => return NotificationState::Quarantined,
+            Some(dispute) if dispute.state != AttemptState::Disputed => return Some(NotificationState::Ignored),
+            Some(dispute) if dispute.money() != self.attempt.amount => return Some(NotificationState::Quarantined),
             Some(dispute) => {
                 dispute.state = state;
                 dispute.updated_at = now;
@@ -189,7 +198,7 @@ impl TakeChargeback {
                     return refused;
                 }
             }
-            None => return NotificationState::Ignored,
+            None => return Some(NotificationState::Ignored),
         }
         let undisputed = retries::standing_of(rows, self.attempt.payment_key()).state_undisputed();
         let payment = rows.must_mut::<PaymentRow>(&self.attempt.payment_key());
@@ -202,7 +211,7 @@ impl TakeChargeback {
             self.post(rows, &self.lost(), now);
         }
         self.tell(rows, now);
-        NotificationState::Done
+        Some(NotificationState::Done)
     }
 
     /// The product whose payment it is hears of it.
@@ -233,7 +242,7 @@ impl TakeChargeback {
 }
 
 impl Command for TakeChargeback {
-    type Reply = NotificationState;
+    type Reply = Worked;
     type Refusal = Infallible;
 
     fn keys(&self, keys: &mut Keys<'_>) {
@@ -250,12 +259,12 @@ impl Command for TakeChargeback {
         }
     }
 
-    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<NotificationState, Infallible> {
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Worked, Infallible> {
         Ok(match self.event {
             Event::Chargeback => self.open(rows, now),
             Event::ChargebackLost => self.end(rows, AttemptState::Lost, now),
             Event::ChargebackWon => self.end(rows, AttemptState::Won, now),
-            _ => NotificationState::Ignored,
+            _ => Some(NotificationState::Ignored),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Reports as the edge asks for them, and the reading of their lines.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use db::{Fault, Reader};
 use kernel::{AccountId, Id, ReportId};
@@ -19,9 +20,6 @@ use crate::service::Payments;
 
 /// How many reports one sweep command takes.
 const SWEEP_REPORTS_MAX: u32 = 250;
-
-/// Whose turn it is to read a page. One at a time in a process: however many reports are downloaded, a connection is left to everybody else.
-static TURN: Semaphore = Semaphore::const_new(1);
 
 impl Payments {
     /// Makes a report.
@@ -56,7 +54,8 @@ impl Payments {
 
     /// The lines of a report, to be read page by page.
     pub fn read_report(&self, report: ReportRow) -> ReportReader {
-        ReportReader::new(self.0.store.reader().clone(), self.0.store.clock(), report)
+        let (reader, turn) = (self.0.store.reader().clone(), self.0.report_turn.clone());
+        ReportReader::new(reader, turn, self.0.store.clock(), report)
     }
 
     /// Takes off the reports whose time is over; gives how many there were.
@@ -82,6 +81,7 @@ impl Payments {
 /// Reads the lines of one report. Between two pages nothing is held but the lines that were read and not yet given.
 pub struct ReportReader {
     reader: Reader,
+    turn: Arc<Semaphore>,
     report: ReportRow,
     payments: Walk<PaymentRow>,
     operations: Walk<AttemptRow>,
@@ -91,13 +91,14 @@ pub struct ReportReader {
 }
 
 impl ReportReader {
-    fn new(reader: Reader, clock: &db::PlatformClock, report: ReportRow) -> Self {
+    fn new(reader: Reader, turn: Arc<Semaphore>, clock: &db::PlatformClock, report: ReportRow) -> Self {
         Self {
             payments: Walk::new(clock, &report),
             operations: Walk::new(clock, &report),
             payouts: Walk::new(clock, &report),
             steps: VecDeque::new(),
             reader,
+            turn,
             report,
         }
     }
@@ -112,10 +113,10 @@ impl ReportReader {
     /// # Errors
     /// [`Fault`] of the store.
     pub async fn next(&mut self) -> Result<Option<Lines>, Fault> {
-        let Self { reader, report, .. } = self;
+        let Self { reader, turn, report, .. } = self;
         match report.kind {
             ReportKind::Payments => loop {
-                if self.payments.is_over(reader).await? {
+                if self.payments.is_over(reader, turn).await? {
                     return Ok(None);
                 }
                 let rows = self.payments.read.drain(..).filter(|payment| report.wants_payment(payment));
@@ -125,7 +126,7 @@ impl ReportReader {
                 }
             },
             ReportKind::Payouts => loop {
-                if self.payouts.is_over(reader).await? {
+                if self.payouts.is_over(reader, turn).await? {
                     return Ok(None);
                 }
                 let rows: Vec<_> = self.payouts.read.drain(..).filter(|payout| report.wants_payout(payout)).collect();
@@ -144,19 +145,19 @@ impl ReportReader {
 
     /// First steps and later ones in the order in which they were made, as far as both are read; `None` at the end.
     async fn next_steps(&mut self) -> Result<Option<Vec<Step>>, Fault> {
-        let Self { reader, report, payments, operations, steps, .. } = self;
-        let no_payments = payments.is_over(reader).await?;
-        if steps.is_empty() && !operations.is_over(reader).await? {
+        let Self { reader, turn, report, payments, operations, steps, .. } = self;
+        let no_payments = payments.is_over(reader, turn).await?;
+        if steps.is_empty() && !operations.is_over(reader, turn).await? {
             let found = Vec::from(std::mem::take(&mut operations.read));
-            let turn = TURN.acquire().await;
+            let my_turn = turn.acquire().await;
             let mut of = payments_of(reader, report.account_id, &found).await?;
-            drop(turn);
+            drop(my_turn);
             steps.extend(found.into_iter().filter_map(|operation| {
                 let payment = of.get_mut(&operation.payment_id)?.clone();
                 Some(Step { payment, operation: Some(operation) })
             }));
         }
-        let no_operations = steps.is_empty() && operations.is_over(reader).await?;
+        let no_operations = steps.is_empty() && operations.is_over(reader, turn).await?;
         if no_payments && no_operations {
             return Ok(None);
         }
@@ -206,11 +207,11 @@ impl<K, T: Walked<Id = Id<K>>> Walk<T> {
     }
 
     /// Whether nothing is left; reads the next page if nothing is at hand.
-    async fn is_over(&mut self, reader: &Reader) -> Result<bool, Fault> {
+    async fn is_over(&mut self, reader: &Reader, turn: &Semaphore) -> Result<bool, Fault> {
         if self.read.is_empty() && !self.is_last {
-            let turn = TURN.acquire().await;
+            let my_turn = turn.acquire().await;
             self.read = T::page(reader, self.range).await?.into();
-            drop(turn);
+            drop(my_turn);
             self.is_last = self.read.len() < queries::LINES_PAGE_MAX as usize;
             if let Some(last) = self.read.back() {
                 self.range.after = last.id();

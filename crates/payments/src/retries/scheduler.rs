@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use db::Fault;
 use futures_util::{StreamExt, stream};
+use kernel::sabotage::{Defect, is_planted};
 use kernel::{AccountId, AttemptId, PaymentId};
 
 use super::commands::Take;
@@ -45,7 +46,9 @@ impl Inner {
     /// The try to be made, if it is this process's to make.
     async fn take_try(&self, row: RetriedRow) -> Result<Option<Attempt>, Fault> {
         let Some(due) = row.due_at else { return Ok(None) };
-        let (key, try_id, origins) = ((row.account_id, row.attempt_id), AttemptId::new(&self.source), self.origins.clone());
+        let fresh = AttemptId::new(&self.source);
+        let try_id = if is_planted(Defect::TryIdKept) { row.try_id } else { fresh };
+        let (key, origins) = ((row.account_id, row.attempt_id), self.origins.clone());
         let Ok(taken) = self.store.writer().run(Take { key, due, try_id, origins }).await?;
         Ok(taken)
     }
@@ -55,6 +58,7 @@ impl Inner {
         let outcome = self.follow_up(&attempt).await;
         let ending = match Ending::of(&outcome) {
             Some(ending) => Some(ending),
+            None if is_planted(Defect::UnknownTryCountsAsFailed) => Some(Ending::NeverSent),
             None => self.ask_while_waiting(&attempt, &outcome).await,
         };
         // Where nothing is certain, the question stands that was opened with the intent.

@@ -106,6 +106,41 @@ on_both_engines! {
         assert_eq!((house.state(other.id).await, house.waiting().await), (PaymentState::Approved, 0));
     }
 
+    /// What was paid is given back already, and the bank takes back what we do not know to be paid: it is a dispute once we do, and
+    /// nothing to be taken when it turns out that it was not.
+    async fn a_dispute_that_meets_a_capture_under_way_waits_for_its_end(house) {
+        for (order, does, state) in
+            [("taken", Does::LoseAnswer, PaymentState::ChargedBack), ("lost", Does::LoseRequest, PaymentState::Refunded)]
+        {
+            let held = house.authorise(order, 1_000).await;
+            house.bank.silent(true);
+            house.bank.will(&[does]);
+            assert_eq!(refusal(house.capture(&format!("c1-{order}"), &held, 700).await), Refusal::OutcomeUnknown);
+            house.capture(&format!("c2-{order}"), &held, 300).await.expect("a part");
+            house.refund(&format!("r-{order}"), &held, held.attempt_id, Some(300)).await.expect("it is given back");
+            house.hears(&held, Event::Chargeback, 1_001, "too much").await;
+            assert_eq!((house.state(held.id).await, house.waiting().await), (PaymentState::Refunded, 0), "never that much");
+            house.hears(&held, Event::Chargeback, 700, "a").await;
+            assert_eq!((house.state(held.id).await, house.waiting().await), (PaymentState::Refunded, 1));
+            // Its end waits with it, however long.
+            for _ in 0..2 {
+                house.wait(3_700).await;
+                house.hears(&held, Event::ChargebackLost, 700, "b").await;
+            }
+            assert_eq!((house.state(held.id).await, house.waiting().await), (PaymentState::Refunded, 2));
+            house.is_sound(false).await;
+            house.bank.silent(false);
+            house.until("it is known", async || {
+                house.wait(600).await;
+                house.payments.resolve_once().await;
+                house.payments.work_off_notifications().await.expect("they are worked off");
+                house.waiting().await == 0
+            })
+            .await;
+            assert_eq!((house.state(held.id).await, house.disputed().await), (state, 0));
+        }
+    }
+
     async fn what_two_work_off_at_once_is_neither_lost_nor_done_twice(house) {
         let mut disputed = Vec::new();
         for number in 0..60 {

@@ -13,6 +13,7 @@ mod house;
 mod links;
 mod payers;
 mod payouts;
+mod reads;
 mod recovery;
 mod reports;
 mod retries;

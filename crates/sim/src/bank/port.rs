@@ -31,6 +31,7 @@ impl Bank {
     async fn told(&self, attempt: AttemptId, entry: Entry) -> Outcome {
         #[cfg(feature = "sabotage")]
         let asked = entry.clone();
+        self.banks.is_asked(attempt);
         let outcome = self.request(attempt, entry).await;
         #[cfg(feature = "sabotage")]
         let outcome = crate::sabotage::told(self, outcome, attempt, asked).await;

@@ -9,12 +9,7 @@ use crate::auditor::{Call, Reply};
 use crate::realm::{Breach, Holds};
 use crate::world::Desk;
 
-/// A hold that nobody captures ends after seven days; an hour less, because the merchant learns of it later than it began.
-const HOLD_SECONDS: i64 = 7 * 86_400 - 3_600;
-/// How far below zero a merchant's money may go, in minor units.
-const OVERDRAFT_MINOR: i64 = 100_000;
-
-fn breach(rule: &str, found: String) -> Holds {
+pub(super) fn breach(rule: &str, found: String) -> Holds {
     Err(Breach::of(rule, found))
 }
 
@@ -26,7 +21,7 @@ impl Payments {
         let said = || format!("{} {}: {} {}", call.method, call.path, reply.status, String::from_utf8_lossy(&reply.body));
         match topic {
             Topic::Op(number) => self.take_op(desk, number, reply),
-            Topic::Read(payment, floor) if ok => self.take_read(desk, payment, floor, &reply.json()),
+            Topic::Read(payment, floor, since) if ok => self.take_read(desk, payment, (floor, since), &reply.json()),
             Topic::Nobody if reply.status == 400 => {
                 self.nobody = Some(reply.body.clone());
                 Ok(())
@@ -71,8 +66,32 @@ impl Payments {
                 Ok(())
             }
             Topic::Read(..) | Topic::Order(_) | Topic::Balances(_) if reply.status < 500 => breach("reads", said()),
-            _ => Ok(()),
+            topic => self.take_paper(desk, &topic, call, reply),
         }
+    }
+
+    /// An answer that is about no money.
+    fn take_paper(&mut self, desk: &mut Desk, topic: &Topic, call: &Call, reply: &Reply) -> Holds {
+        let ok = (200..300).contains(&reply.status);
+        match *topic {
+            Topic::Search(walk) if ok => return self.take_page(desk, walk, reply),
+            Topic::Report(at, asked_at) => return self.take_report(desk, at, asked_at, reply),
+            Topic::StrangeReport if ok => return breach("tenancy", format!("{} is answered {}", call.path, reply.status)),
+            Topic::Table(at) => return self.take_table(desk, at, reply),
+            Topic::LastReport(table) if ok => self.take_last_report(desk, table, &reply.json()),
+            Topic::LastTable(table) if ok => return self.take_last_table(table, reply),
+            Topic::Reports(tenant) if ok => self.take_reports(desk, tenant, &reply.json()),
+            Topic::Fulfilments(payment) if ok => {
+                self.fulfilments.insert(payment, reply.json());
+            }
+            Topic::Search(_) | Topic::LastReport(_) | Topic::LastTable(_) | Topic::Reports(_) | Topic::Fulfilments(_)
+                if reply.status < 500 =>
+            {
+                return breach("reads", format!("{} is answered {} {}", call.path, reply.status, reply.code()));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn take_op(&mut self, desk: &mut Desk, number: usize, reply: &Reply) -> Holds {
@@ -108,13 +127,20 @@ impl Payments {
         let now = desk.realm.now();
         let op = &mut self.model.ops[number];
         op.take(answer);
-        op.ended = Some(desk.sequence());
+        let ended = desk.sequence();
+        let goes_on = op.state == State::Retried;
+        (op.ended, op.retried_from) = if goes_on { (None, Some(ended)) } else { (Some(ended), None) };
         desk.realm.reach(format!("{:?} {:?}", op.kind, op.state));
         let op = op.clone();
+        if goes_on && !op.retried {
+            return breach("answers-what-was-asked", format!("{} is tried again unasked: {answer}", op.key));
+        }
         if op.kind.makes_payment() {
             self.learn(desk, number, &op, answer, now)
         } else if op.kind.follows_up() {
-            self.within_limits(&op)
+            self.within_limits(desk, &op)
+        } else if op.kind == Kind::Fulfil {
+            self.learn_fulfilment(&op)
         } else {
             self.learn_product(desk, number, &op, answer)
         }
@@ -148,6 +174,8 @@ impl Payments {
             minor: op.minor,
             kind: op.kind,
             known_at: now,
+            known_from: desk.sequence(),
+            created_at: text(answer, "created_at").parse().unwrap_or(now),
             challenge: challenge.filter(|_| op.state == State::Waiting),
             disputed: false,
             dispute_told: false,
@@ -157,64 +185,7 @@ impl Payments {
         Ok(())
     }
 
-    /// What is certain never exceeds what there was.
-    fn within_limits(&self, op: &Op) -> Holds {
-        let Some(payment) = op.payment else { return Ok(()) };
-        let of = &self.model.payments[payment];
-        let captured = self.model.certain(payment, Kind::Capture);
-        let refunded = self.model.certain(payment, Kind::Refund);
-        let voided = self.model.on(payment).any(|op| op.did() == Some(Kind::Cancel));
-        let open: i64 =
-            self.model.on(payment).filter(|op| op.kind == Kind::Capture && op.state == State::Open).map(|op| op.minor).sum();
-        let bought = if of.kind == Kind::Purchase { of.minor } else { captured + open };
-        let found =
-            format!("{}: captured {captured} (and perhaps {open}), refunded {refunded}, voided {voided} of {}", of.id, of.minor);
-        if captured > of.minor || refunded > bought || voided && captured > 0 || op.state == State::Done && op.minor <= 0 {
-            return breach("limits", found);
-        }
-        Ok(())
-    }
-
-    /// Whether anything the merchant knows of explains a refusal.
-    fn explained(&self, desk: &Desk, number: usize, reply: &Reply) -> Holds {
-        let op = &self.model.ops[number];
-        let code = reply.code();
-        if reply.status == 503 {
-            return Ok(());
-        }
-        let unexplained =
-            || breach("refused-for-a-reason", format!("{:?} {} is refused {}", op.kind, op.key, text(&reply.json(), "code")));
-        if self.product_explains(desk, op, &code) {
-            return Ok(());
-        }
-        let Some(payment) = op.payment.filter(|_| op.kind.follows_up()) else { return unexplained() };
-        let of = &self.model.payments[payment];
-        let moved = |other: &&Op| other.key != op.key && other.overlaps(op.began);
-        let held_too_long = desk.realm.now().seconds_since(of.known_at) > HOLD_SECONDS;
-        if self.model.on(payment).any(|other| moved(&other)) || of.disputed || held_too_long {
-            return Ok(());
-        }
-        let made = &self.model.ops[of.made_by];
-        let (taken, refunded) = (self.model.taken(payment), self.model.certain(payment, Kind::Refund));
-        let voided = self.model.on(payment).any(|op| op.did() == Some(Kind::Cancel));
-        let held = of.kind == Kind::Authorise && made.state == State::Done && !voided;
-        let possible = match op.kind {
-            // A merchant who refunded everything cannot capture the rest.
-            Kind::Capture => held && op.minor <= of.minor - taken && (taken == 0 || refunded < taken),
-            Kind::Cancel => held && taken == 0,
-            Kind::CancelOrRefund if held && taken == 0 => !op.named,
-            Kind::Refund | Kind::CancelOrRefund => taken > refunded && (!op.named || op.minor <= taken - refunded),
-            _ => false,
-        };
-        // Refunds may not take a merchant's money below his overdraft.
-        let money = desk.tenants[of.tenant].account.parse().map(|account| desk.banks.money_of(account, of.currency).available);
-        let under_way = self.model.ops.iter().filter(|other| other.tenant == op.tenant && other.currency == of.currency);
-        let under_way: i64 = under_way.filter(|other| other.overlaps(op.began)).map(|other| other.minor).sum();
-        let poor = code == "INVALID_AMOUNT" && money.is_ok_and(|money| money - under_way < -OVERDRAFT_MINOR);
-        if possible && !poor { unexplained() } else { Ok(()) }
-    }
-
-    fn take_read(&mut self, desk: &Desk, number: usize, floor: (i64, i64), shown: &Value) -> Holds {
+    fn take_read(&mut self, desk: &Desk, number: usize, (floor, since): ((i64, i64), u64), shown: &Value) -> Holds {
         let of = &self.model.payments[number];
         let amount = &shown["amount"];
         let minor = |name: &str| amounts::minor(&amount[name], of.currency);
@@ -223,7 +194,7 @@ impl Payments {
         };
         let sum = |kind: Kind, other: Kind| {
             let may = self.model.on(number).filter(|op| op.kind == kind || op.kind == other);
-            may.filter(|op| op.state == State::Open || op.did() == Some(kind))
+            may.filter(|op| matches!(op.state, State::Open | State::Retried) || op.did() == Some(kind))
                 .map(|op| if op.named || op.did().is_some() { op.minor } else { of.minor })
                 .sum::<i64>()
         };
@@ -253,6 +224,7 @@ impl Payments {
         } else if made.state != proven {
             return breach("reads", format!("{} is {proven:?} after {:?}", self.model.payments[number].id, made.state));
         }
+        self.hear_of_tries(desk, number, since, shown)?;
         let of = &mut self.model.payments[number];
         of.read = read;
         of.dispute_told |= text(shown, "status") == "IN_DISPUTE";

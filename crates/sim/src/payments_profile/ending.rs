@@ -26,7 +26,7 @@ impl Payments {
         let now = desk.realm.now();
         for number in 0..self.model.ops.len() {
             let op = &self.model.ops[number];
-            let known = matches!(op.state, State::Done | State::Declined | State::Waiting);
+            let known = matches!(op.state, State::Done | State::Declined | State::Waiting | State::Retried);
             if known && now.seconds_since(op.sent_at) < KEY_SECONDS {
                 self.send_op(desk, number, None);
             }
@@ -49,5 +49,8 @@ impl Payments {
             self.get(desk, tenant, "/v1/balances".into(), Topic::Balances(tenant));
         }
         self.look_at_products(desk);
+        self.look_at_fulfilments(desk);
+        self.search_all(desk);
+        self.report_all(desk);
     }
 }

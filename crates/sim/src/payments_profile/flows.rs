@@ -1,6 +1,7 @@
 //! Repeat every step, fail at every step, die at every step: named flows, run once for every point at which something can go wrong.
 
 use kernel::Currency;
+use payments::AttemptKind;
 use serde_json::json;
 
 use super::model::{Kind, State};
@@ -53,6 +54,10 @@ pub enum Flow {
     StoredCard,
     /// A card is kept, and a cycle is charged to it.
     SubscriptionCycle,
+    /// A hold of which a capture fails for now, twice, and is made at its third try.
+    RetriedCapture,
+    /// A payment of which a refund fails for now, and is made at its second try.
+    RetriedRefund,
 }
 
 /// What one client does in a flow.
@@ -60,6 +65,12 @@ pub enum Flow {
 enum Act {
     Pay(Kind),
     Follow(Kind, i64),
+    /// As `Follow`, to be tried again where it fails for now.
+    FollowOn(Kind, i64),
+    /// The acquirer declines the next of these for now.
+    Decline(AttemptKind),
+    /// So many minutes pass.
+    Wait(i64),
     PayOut,
     Enrol,
     PayStored,
@@ -68,7 +79,7 @@ enum Act {
 
 impl Flow {
     /// All of them.
-    pub const ALL: [Flow; 7] = [
+    pub const ALL: [Flow; 9] = [
         Flow::Purchase,
         Flow::AuthoriseCapture,
         Flow::AuthoriseCancel,
@@ -76,6 +87,8 @@ impl Flow {
         Flow::Payout,
         Flow::StoredCard,
         Flow::SubscriptionCycle,
+        Flow::RetriedCapture,
+        Flow::RetriedRefund,
     ];
 
     const fn acts(self) -> &'static [Act] {
@@ -89,6 +102,17 @@ impl Flow {
             Flow::Payout => &[Act::Pay(Kind::Purchase), Act::PayOut],
             Flow::StoredCard => &[Act::Enrol, Act::PayStored],
             Flow::SubscriptionCycle => &[Act::Enrol, Act::Subscribe],
+            Flow::RetriedCapture => &[
+                Act::Pay(Kind::Authorise),
+                Act::Decline(AttemptKind::Capture),
+                Act::Decline(AttemptKind::Capture),
+                Act::FollowOn(Kind::Capture, 400),
+                Act::Wait(6),
+                Act::Wait(60),
+            ],
+            Flow::RetriedRefund => {
+                &[Act::Pay(Kind::Purchase), Act::Decline(AttemptKind::Refund), Act::FollowOn(Kind::Refund, 500), Act::Wait(6)]
+            }
         }
     }
 
@@ -134,6 +158,18 @@ impl Flow {
 
     fn drive(self, world: &mut World<Payments>, twice: bool) -> Holds {
         for act in self.acts() {
+            match act {
+                Act::Decline(kind) => {
+                    world.desk.banks.decline_next(*kind, false);
+                    continue;
+                }
+                Act::Wait(minutes) => {
+                    world.desk.realm.jump_micros(minutes * 60_000_000);
+                    world.drive(std::time::Duration::from_secs(5))?;
+                    continue;
+                }
+                _ => {}
+            }
             let op = world.profile.write_down(&world.desk, *act);
             let mut tries = 0;
             while world.profile.is_wanted(op) {
@@ -149,9 +185,11 @@ impl Flow {
                 }
             }
         }
-        // The scheduler's turn, and that of the next one when the lease of a dead one is over.
-        world.drive(std::time::Duration::from_secs(5))?;
-        world.desk.realm.jump_micros(LEASE_MICROS);
+        // The scheduler's turn; that of the next one when the lease of a dead one is over; and once more, when what he had begun is settled.
+        for _ in 0..3 {
+            world.drive(std::time::Duration::from_secs(5))?;
+            world.desk.realm.jump_micros(LEASE_MICROS);
+        }
         world.drive(std::time::Duration::from_secs(5))
     }
 
@@ -194,7 +232,8 @@ impl Payments {
                 (op.kind, op.path) = (kind, "/v1/payments".into());
                 op.body = payment_body(&account, &op.order, &price, kind);
             }
-            Act::Follow(kind, minor) => {
+            Act::Decline(_) | Act::Wait(_) => {}
+            Act::Follow(kind, minor) | Act::FollowOn(kind, minor) => {
                 let of = &self.model.payments[0];
                 let verb = match kind {
                     Kind::Capture => "capture",
@@ -206,6 +245,10 @@ impl Payments {
                 op.body = json!({ "merchant_reference": op.order, "reason": "REQUESTED_BY_CUSTOMER" });
                 if kind != Kind::Cancel {
                     op.body["amount"] = money(minor, Currency::EUR);
+                }
+                if matches!(act, Act::FollowOn(..)) {
+                    op.retried = true;
+                    op.body["simplified_mode"] = json!(true);
                 }
             }
             Act::PayOut => {

@@ -7,7 +7,7 @@ use payments::AttemptKind;
 use serde_json::Value;
 
 use super::model::{Kind, Op, Payment, State, text};
-use super::{Payments, amounts};
+use super::{Payments, amounts, retries};
 use crate::bank::{Entry, Standing};
 use crate::realm::{Breach, Holds};
 use crate::receivers::TRIES;
@@ -36,7 +36,11 @@ impl Payments {
             self.compare_balances(desk, tenant)?;
         }
         self.compare_messages(desk)?;
-        self.compare_products(desk)
+        self.compare_tries(desk)?;
+        self.compare_products(desk)?;
+        self.compare_fulfilments()?;
+        self.compare_searches(desk)?;
+        self.compare_reports()
     }
 
     /// Receivers confirmed what happened to each payment, unless they refused to listen to the last.
@@ -76,7 +80,7 @@ impl Payments {
             State::Done => (Some(1), 1),
             State::Declined => (Some(1), 0),
             State::Refused(_) => (Some(0), 0),
-            State::Open | State::Waiting => {
+            State::Open | State::Waiting | State::Retried => {
                 return Err(Breach::of("liveness", format!("{} is {:?} at the end", op.order, op.state)));
             }
         };
@@ -157,8 +161,9 @@ impl Payments {
 
 /// The history shows every approved operation once.
 fn history(of: &Payment, made: &Op, charged: &Charged) -> Holds {
-    let history = of.last["transactions_history"].as_array().map_or(&[][..], Vec::as_slice);
-    let count = |kind: &str| history.iter().filter(|one| text(one, "type") == kind && text(one, "status") == "SUCCEEDED").count();
+    let count = |kind: &str| {
+        retries::history(&of.last).iter().filter(|one| text(one, "type") == kind && text(one, "status") == "SUCCEEDED").count()
+    };
     let found = (count("CAPTURE"), count("REFUND"), count("CANCEL"));
     let expected = (charged.captures.len(), charged.refunds.len(), charged.voids);
     if found == expected {

@@ -1,26 +1,37 @@
 //! The `payments` profile: merchants who charge, capture, cancel and refund, repeat themselves, get each other's ids and make mistakes.
 //!
-//! `requests` is what they send, `steps` what they decide to do next, `answers` what an answer may say and what follows from it,
-//! `ending` what they ask at the end, `judge` the comparison with the acquirers' books; `products` are payouts, stored cards,
-//! subscriptions and links.
+//! `requests` is what they send, `steps` what they decide to do next, `answers` what an answer may say and what follows from it, `limits`
+//! how much may be done to a payment, `ending` what they ask at the end, `judge` the comparison with the acquirers' books; `retries` are
+//! operations that are tried again, `products` payouts, stored cards, subscriptions and links, `fulfilments`, `searches` and `reports`
+//! what is told and asked beside the money.
 
 pub mod amounts;
 mod answers;
 mod ending;
 pub mod flows;
+mod fulfilments;
 mod judge;
+mod limits;
 pub mod model;
 mod products;
 mod products_judge;
+mod reports;
+mod reports_judge;
 mod requests;
+mod retries;
+mod retries_judge;
+mod searches;
 mod steps;
+mod tables;
 
 use std::collections::BTreeMap;
 
-use kernel::Currency;
+use kernel::{Currency, Timestamp};
 use serde_json::Value;
 
 use self::model::{Model, Op, State};
+use self::reports::{Table, Tables};
+use self::searches::Walk;
 use crate::auditor::{Call, KEY_SECONDS, Reply};
 use crate::bank::Mail;
 use crate::chance::Chance;
@@ -50,8 +61,8 @@ pub fn run(options: &Options) -> Ran {
 enum Topic {
     /// An operation under its key.
     Op(usize),
-    /// A payment is read; what it shows is at least this: captured, refunded.
-    Read(usize, (i64, i64)),
+    /// A payment is read; what it shows is at least this: captured, refunded; the world's number when it was asked for.
+    Read(usize, (i64, i64), u64),
     /// A payment that never was is read, to know what the answer to a stranger looks like.
     Nobody,
     /// Somebody else's payment is asked for.
@@ -74,6 +85,22 @@ enum Topic {
     LinkPage(usize),
     /// What a payer fills in there.
     LinkForm,
+    /// A page of a list of payments.
+    Search(usize),
+    /// A report is asked for, at this time.
+    Report(usize, Timestamp),
+    /// Somebody else's is asked for.
+    StrangeReport,
+    /// What it lists.
+    Table(usize),
+    /// At the end: a report is made.
+    LastReport(Table),
+    /// At the end: what it lists.
+    LastTable(Table),
+    /// At the end: the reports there are.
+    Reports(usize),
+    /// At the end: what was told of a payment's goods.
+    Fulfilments(usize),
     /// At the end: what there is for an order.
     Order(usize),
     /// At the end: what a tenant has.
@@ -101,6 +128,11 @@ pub struct Payments {
     balances: BTreeMap<usize, Value>,
     orders: BTreeMap<usize, Value>,
     payouts: BTreeMap<usize, Value>,
+    fulfilments: BTreeMap<usize, Value>,
+    /// Walks through lists of payments.
+    walks: Vec<Walk>,
+    /// The reports of the end.
+    tables: Tables,
     /// A customer of each tenant.
     customers: BTreeMap<usize, String>,
     /// For what is drawn before the first step.
@@ -118,6 +150,9 @@ impl Payments {
             balances: BTreeMap::new(),
             orders: BTreeMap::new(),
             payouts: BTreeMap::new(),
+            fulfilments: BTreeMap::new(),
+            walks: Vec::new(),
+            tables: Tables::default(),
             customers: BTreeMap::new(),
             chance,
         }
@@ -163,6 +198,23 @@ impl Profile for Payments {
         "waiting Purchase ends Done",
         "waiting Purchase ends Declined",
         "waiting Authorise ends Done",
+        "Capture Retried",
+        "Refund Retried",
+        "a try is waited for",
+        "payment is CAPTURE_RETRY_IN_PROCESS",
+        "payment is REFUND_RETRY_IN_PROCESS",
+        "payment is CAPTURE_RETRY_PROCESS_FAILED",
+        "retried Capture ends Done",
+        "retried Capture ends Declined",
+        "a cancel ends a retried Capture",
+        "retried Refund ends Done",
+        "retried Refund ends Declined",
+        "Fulfil Done",
+        "Fulfil refused INVALID_STATUS",
+        "search walked to its end",
+        "Report Done",
+        "report downloaded",
+        "report is over",
     ];
 
     fn prepare(&mut self, desk: &mut Desk) {

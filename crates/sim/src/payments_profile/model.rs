@@ -34,6 +34,10 @@ pub enum Kind {
     Unenrol,
     /// A page on which somebody pays.
     Link,
+    /// What became of the goods of a payment.
+    Fulfil,
+    /// A table of what there is.
+    Report,
 }
 
 impl Kind {
@@ -59,6 +63,8 @@ pub enum State {
     Declined,
     /// It waits for its payer.
     Waiting,
+    /// It failed for now and is tried again; it may have ended since.
+    Retried,
     /// It was refused: nothing was recorded, and nothing happened.
     Refused(String),
 }
@@ -102,6 +108,10 @@ pub struct Op {
     pub answer: Value,
     /// What it names: a stored method or a subscription.
     pub other: Option<usize>,
+    /// Whether it is to be tried again where it fails for now.
+    pub retried: bool,
+    /// The world's number when its client learned that it is.
+    pub retried_from: Option<u64>,
 }
 
 impl Op {
@@ -130,6 +140,10 @@ pub struct Payment {
     pub kind: Kind,
     /// When its client learned of it.
     pub known_at: Timestamp,
+    /// The world's number when he did.
+    pub known_from: u64,
+    /// When it says that it was made.
+    pub created_at: Timestamp,
     /// Where its payer proves himself.
     pub challenge: Option<String>,
     /// Its payer's bank took money back.
@@ -189,6 +203,21 @@ pub struct Link {
     pub last: Value,
 }
 
+/// A table of what there is.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The operation that made it.
+    pub made_by: usize,
+    /// Its id.
+    pub id: String,
+    /// From when on it lists.
+    pub start: Timestamp,
+    /// Until when: it says when it was made. A clock that went back may be behind a payment that was made before.
+    pub until: Timestamp,
+    /// When its client learned of it.
+    pub known_at: Timestamp,
+}
+
 /// Everything.
 #[derive(Default)]
 pub struct Model {
@@ -202,6 +231,8 @@ pub struct Model {
     pub subscriptions: Vec<Subscription>,
     /// Links.
     pub links: Vec<Link>,
+    /// Reports.
+    pub reports: Vec<Report>,
 }
 
 impl Model {
@@ -225,9 +256,10 @@ impl Model {
         }
     }
 
-    /// Whether something on it has no certain answer.
-    pub fn is_moving(&self, payment: usize) -> bool {
-        self.on(payment).any(|op| op.state == State::Open) || self.ops[self.payments[payment].made_by].state == State::Open
+    /// The sum of what is tried again, and may have ended since.
+    pub fn tried_again(&self, payment: usize, kind: Kind) -> i64 {
+        let tried = self.on(payment).filter(|op| op.kind == kind && op.state == State::Retried);
+        tried.map(|op| op.minor).sum()
     }
 }
 
@@ -247,14 +279,11 @@ impl Op {
     /// Takes over what the answer says: the amount where none was named, and how it ended.
     pub fn take(&mut self, answer: &Value) {
         self.answer = answer.clone();
-        let transaction = match self.kind {
-            Kind::Refund => &answer["transactions"],
-            Kind::Payout => &answer["transactions"][0],
-            _ => answer,
-        };
+        let transaction = transaction_of(self.kind, answer);
         let (status, sub_status) = (text(transaction, "status"), text(answer, "sub_status"));
         self.state = match (self.kind, status, sub_status) {
             (_, "DECLINED" | "ERROR" | "REJECTED" | "EXPIRED", _) => State::Declined,
+            (Kind::Capture | Kind::Refund, "PENDING", _) => State::Retried,
             (_, "PENDING", "WAITING_ADDITIONAL_STEP") | (Kind::Payout, "PENDING" | "CREATED", _) => State::Waiting,
             // A card that is checked with its payer's proof is there only after that.
             (Kind::Enrol, status, _) if status != "ENROLLED" => State::Waiting,
@@ -264,6 +293,19 @@ impl Op {
             let shown = if self.kind == Kind::Refund { &transaction["amount"] } else { &answer["amount"]["value"] };
             self.minor = amounts::minor(shown, self.currency).unwrap_or(self.minor);
         }
+    }
+
+    /// Its transaction, as its answer shows it.
+    pub fn transaction(&self) -> &Value {
+        transaction_of(self.kind, &self.answer)
+    }
+}
+
+fn transaction_of(kind: Kind, answer: &Value) -> &Value {
+    match kind {
+        Kind::Refund => &answer["transactions"],
+        Kind::Payout => &answer["transactions"][0],
+        _ => answer,
     }
 }
 

@@ -169,7 +169,7 @@ impl Payments {
     }
 
     /// What a merchant learns of what is no payment.
-    pub(super) fn learn_product(&mut self, desk: &Desk, number: usize, op: &Op, answer: &Value) -> Holds {
+    pub(super) fn learn_product(&mut self, desk: &mut Desk, number: usize, op: &Op, answer: &Value) -> Holds {
         let account = &desk.tenants[op.tenant].account;
         if op.kind != Kind::Unenrol && text(answer, "account_id") != account {
             return Err(Breach::of("answers-what-was-asked", format!("{} is answered {answer}", op.key)));
@@ -190,6 +190,7 @@ impl Payments {
                 last: Value::Null,
                 listed: Value::Null,
             }),
+            Kind::Report => return self.learn_report(desk, number, op, answer),
             Kind::Link => self.model.links.push(Link { made_by: number, id, last: Value::Null }),
             _ => {}
         }
@@ -203,6 +204,7 @@ impl Payments {
             Kind::Purchase | Kind::Authorise | Kind::Subscribe => {
                 leaving && matches!(code, "PAYMENT_METHOD_NOT_FOUND" | "PAYMENT_METHOD_STATUS_INVALID" | "INVALID_TOKEN")
             }
+            Kind::Fulfil => code == "INVALID_STATUS" && self.explains_unfulfilled(op),
             // Its first request may have been carried out long ago, with its answer forgotten.
             Kind::Unenrol => code == "INVALID_STATUS" && desk.realm.now().seconds_since(op.sent_at) > 86_400,
             Kind::StepSubscription => matches!(code, "INVALID_STATE" | "INVALID_STATUS"),

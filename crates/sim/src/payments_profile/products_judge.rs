@@ -36,7 +36,7 @@ impl Payments {
             State::Refused(_) => shown.is_null() && paid.is_empty(),
             State::Waiting if status == "SUCCEEDED" => paid == [op.minor],
             State::Waiting => matches!(status, "DECLINED" | "ERROR" | "REJECTED") && paid.is_empty(),
-            State::Open => false,
+            State::Open | State::Retried => false,
         };
         let found = || format!("payout {} is {:?}, shown {status}, the acquirer paid {paid:?}", op.order, op.state);
         if sound { Ok(()) } else { Err(Breach::of("acknowledged-stored-charged", found())) }

@@ -104,6 +104,8 @@ impl Payments {
             ended: None,
             answer: Value::Null,
             other: None,
+            retried: false,
+            retried_from: None,
         }
     }
 }

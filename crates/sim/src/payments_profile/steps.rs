@@ -39,9 +39,14 @@ enum Choice {
     StepSubscription,
     Link,
     PayLink,
+    AwaitTry,
+    Fulfil,
+    Search,
+    Report,
+    ReadReport,
 }
 
-const CHOICES: [(u32, Choice); 20] = [
+const CHOICES: [(u32, Choice); 25] = [
     (30, Choice::Create),
     (35, Choice::FollowUp),
     (12, Choice::AskAgain),
@@ -62,6 +67,11 @@ const CHOICES: [(u32, Choice); 20] = [
     (2, Choice::StepSubscription),
     (2, Choice::Link),
     (4, Choice::PayLink),
+    (6, Choice::AwaitTry),
+    (3, Choice::Fulfil),
+    (2, Choice::Search),
+    (1, Choice::Report),
+    (1, Choice::ReadReport),
 ];
 
 impl Payments {
@@ -117,6 +127,11 @@ impl Payments {
             Choice::StepSubscription => self.step_subscription(desk, chance),
             Choice::Link => self.make_link(desk, chance),
             Choice::PayLink => self.open_link(desk, chance),
+            Choice::AwaitTry => self.await_try(desk, chance),
+            Choice::Fulfil => self.fulfil(desk, chance),
+            Choice::Search => self.search(desk, chance),
+            Choice::Report => self.report(desk, chance),
+            Choice::ReadReport => self.read_report(desk, chance),
         }
     }
 
@@ -204,6 +219,9 @@ impl Payments {
         if kind == Kind::Cancel || !op.named {
             op.named = false;
         }
+        if matches!(kind, Kind::Capture | Kind::Refund) && chance.hits(500) {
+            Self::ask_for_tries(desk, chance, &mut op);
+        }
         Some(self.note_op(desk, op))
     }
 
@@ -229,7 +247,7 @@ impl Payments {
     fn remembered(&self, desk: &Desk) -> Vec<usize> {
         let now = desk.realm.now();
         let ops = self.model.ops.iter().enumerate();
-        let answered = ops.filter(|(_, op)| matches!(op.state, State::Done | State::Declined | State::Waiting));
+        let answered = ops.filter(|(_, op)| matches!(op.state, State::Done | State::Declined | State::Waiting | State::Retried));
         answered.filter(|(_, op)| now.seconds_since(op.sent_at) < KEY_SECONDS - 3_600).map(|(number, _)| number).collect()
     }
 
@@ -279,7 +297,8 @@ impl Payments {
         let certain = |kind| self.model.certain(payment, kind);
         let floor = (of.read.0.max(certain(Kind::Capture)), of.read.1.max(certain(Kind::Refund)));
         let (tenant, path) = (of.tenant, format!("/v1/payments/{}?transactions_history=true", of.id));
-        self.get(desk, tenant, path, Topic::Read(payment, floor));
+        let since = desk.sequence();
+        self.get(desk, tenant, path, Topic::Read(payment, floor, since));
     }
 
     /// Somebody asks for somebody else's payment.
