@@ -4,12 +4,12 @@
 //! read for all keys of the process, made while requests come, half a period early and in the background. A key that
 //! turns out to have changed is read again when it is next used.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use db::{Fault, PlatformClock, Reader};
+use foldhash::HashMap;
 use kernel::{AccountId, Timestamp};
 use tokio::sync::Mutex;
 

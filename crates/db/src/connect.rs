@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -42,16 +44,21 @@ impl Connector {
     }
 
     /// A new connection; its background part runs on the runtime this is awaited on.
-    pub(crate) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
-        if let Some(tls) = &self.tls {
-            let (client, connection) = self.config.connect(tls.clone()).await?;
-            tokio::spawn(connection);
-            Ok(client)
-        } else {
-            let (client, connection) = self.config.connect(NoTls).await?;
-            tokio::spawn(connection);
-            Ok(client)
+    ///
+    /// Boxed, so that the many places that may have to connect do not each hold a compiled copy of the handshake.
+    pub(crate) fn connect(&self) -> BoxFuture<'_, Result<Client, tokio_postgres::Error>> {
+        async {
+            if let Some(tls) = &self.tls {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                tokio::spawn(connection);
+                Ok(client)
+            } else {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
         }
+        .boxed()
     }
 }
 

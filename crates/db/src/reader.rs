@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use crossbeam_channel::{Sender, bounded};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::{Mutex, RwLock, oneshot};
 use tokio_postgres::types::ToSql;
@@ -126,7 +128,7 @@ impl Reader {
 
 pub(crate) fn list_sqlite(connection: &Connection, text: &Sql, values: &[Value]) -> Answer {
     let mut records = Vec::new();
-    each_sqlite(connection, text, values, |record| {
+    each_sqlite(connection, text, values, &mut |record| {
         records.push(record);
         Ok(())
     })?;
@@ -137,7 +139,7 @@ pub(crate) fn each_sqlite(
     connection: &Connection,
     text: &Sql,
     values: &[Value],
-    mut each: impl FnMut(Record) -> Result<(), Fault>,
+    each: &mut dyn FnMut(Record) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let failed =
         |error: rusqlite::Error| Fault::Failed(format!("SQLite could not answer a query: {:?}", error.sqlite_error_code()));
@@ -182,12 +184,16 @@ impl Pool {
         Ok(shared)
     }
 
-    async fn list(&self, text: &'static Sql, values: &[Value]) -> Answer {
-        let shared = self.connection().await?;
-        let statement = shared.statement(text).await.map_err(|error| of_postgres(&error))?;
-        let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let rows = shared.client.query(&statement, &parameters).await.map_err(|error| of_postgres(&error))?;
-        rows.iter().map(|row| record(row).map_err(|error| of_postgres(&error))).collect()
+    /// Boxed, so that the many places that read do not each hold a compiled copy of it.
+    fn list<'a>(&'a self, text: &'static Sql, values: &'a [Value]) -> BoxFuture<'a, Answer> {
+        async move {
+            let shared = self.connection().await?;
+            let statement = shared.statement(text).await.map_err(|error| of_postgres(&error))?;
+            let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+            let rows = shared.client.query(&statement, &parameters).await.map_err(|error| of_postgres(&error))?;
+            rows.iter().map(|row| record(row).map_err(|error| of_postgres(&error))).collect()
+        }
+        .boxed()
     }
 }
 

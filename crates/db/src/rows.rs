@@ -5,9 +5,10 @@
 //! then decided again on freshly locked rows.
 
 use std::any::{Any, TypeId};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 
+use foldhash::{HashMap, HashMapExt};
 use kernel::BootId;
 
 use crate::fault::Fault;

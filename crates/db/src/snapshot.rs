@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use futures_util::TryStreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt, TryStreamExt};
 use rusqlite::Connection;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
@@ -51,18 +52,31 @@ impl Snapshot {
         values: Vec<Value>,
         mut each: impl FnMut(Record) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        match &self.0 {
-            Engine::Sqlite(connection) => each_sqlite(connection, text, &values, each),
-            Engine::Postgres(client) => {
-                let parameters = values.iter().map(|value| value as &(dyn ToSql + Sync));
-                let stream = client.query_raw(text.postgres(), parameters).await.map_err(|error| of_postgres(&error))?;
-                let mut stream = std::pin::pin!(stream);
-                while let Some(row) = stream.try_next().await.map_err(|error| of_postgres(&error))? {
-                    each(record(&row).map_err(|error| of_postgres(&error))?)?;
+        self.stream(text, &values, &mut each).await
+    }
+
+    /// Boxed, so that the many places that read do not each hold a compiled copy of it.
+    fn stream<'a>(
+        &'a self,
+        text: &'a Sql,
+        values: &'a [Value],
+        each: &'a mut dyn FnMut(Record) -> Result<(), Fault>,
+    ) -> LocalBoxFuture<'a, Result<(), Fault>> {
+        async move {
+            match &self.0 {
+                Engine::Sqlite(connection) => each_sqlite(connection, text, values, each),
+                Engine::Postgres(client) => {
+                    let parameters = values.iter().map(|value| value as &(dyn ToSql + Sync));
+                    let stream = client.query_raw(text.postgres(), parameters).await.map_err(|error| of_postgres(&error))?;
+                    let mut stream = std::pin::pin!(stream);
+                    while let Some(row) = stream.try_next().await.map_err(|error| of_postgres(&error))? {
+                        each(record(&row).map_err(|error| of_postgres(&error))?)?;
+                    }
+                    Ok(())
                 }
-                Ok(())
             }
         }
+        .boxed_local()
     }
 
     /// The first line of the answer, if there is one.

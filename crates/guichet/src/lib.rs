@@ -27,6 +27,7 @@ pub mod trouble;
 pub mod wiring;
 pub mod workers;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use crate::cli::{AccountCommand, Cli, Command, KeyCommand, SettlementCommand, VaultCommand};
@@ -57,7 +58,11 @@ pub fn run(cli: Cli) -> ExitCode {
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     let ended = match runtime.worker_threads(edge_threads()).enable_all().build() {
-        Ok(runtime) => runtime.block_on(execute(cli.command)),
+        Ok(runtime) => {
+            // Behind a pointer, or every way in which a runtime can wait for it holds a compiled copy of all commands.
+            let executed: Pin<Box<dyn Future<Output = Result<ExitCode, Trouble>>>> = Box::pin(execute(cli.command));
+            runtime.block_on(executed)
+        }
         Err(error) => Err(Trouble::new("cannot start").because(error)),
     };
     match ended {

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lz4_flex::block::{compress_with_dict, decompress_with_dict};
+use lz4_flex::block::{compress_into_with_dict, decompress_with_dict, get_maximum_output_size};
 
 use crate::error::CodecError;
 use crate::types::Reply;
@@ -32,6 +32,8 @@ const CONTENT_BYTES_MAX: usize = BODY_BYTES_MAX + CONTENT_TYPE_BYTES_MAX + LOCAT
 const DICTIONARIES: [&[u8]; 1] = [include_bytes!("../dictionaries/0001.bin")];
 
 const PLAIN: u8 = 0;
+/// Before a block: the number of its dictionary, the length of its content.
+const HEAD_BYTES: usize = 5;
 #[expect(clippy::cast_possible_truncation, reason = "there are a handful of dictionaries; the assertion below keeps it so")]
 const NEWEST: u8 = DICTIONARIES.len() as u8;
 /// In place of a dictionary's number: what follows is sealed.
@@ -49,11 +51,16 @@ pub fn is_sealed(stored: &[u8]) -> bool {
 /// [`CodecError::TooLarge`] when body or a header is over its limit.
 pub fn pack(reply: &Reply) -> Result<Arc<[u8]>, CodecError> {
     let content = content(reply)?;
-    let block = compress_with_dict(&content, DICTIONARIES[usize::from(NEWEST) - 1]);
     let length = u32::try_from(content.len()).map_err(|_| CodecError::TooLarge)?;
-    let packed = [[NEWEST].as_slice(), &length.to_le_bytes(), &block].concat();
+    let mut packed = vec![0; HEAD_BYTES + get_maximum_output_size(content.len())];
+    packed[0] = NEWEST;
+    packed[1..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
+    let block = compress_into_with_dict(&content, &mut packed[HEAD_BYTES..], DICTIONARIES[usize::from(NEWEST) - 1]);
     // Random bytes and very short texts do not shrink.
-    Ok(Arc::from(if packed.len() <= content.len() { packed } else { [[PLAIN].as_slice(), &content].concat() }))
+    match block.map(|block| HEAD_BYTES + block).ok().filter(|packed| *packed <= content.len()) {
+        Some(length) => Ok(Arc::from(&packed[..length])),
+        None => Ok(Arc::from([[PLAIN].as_slice(), &content].concat())),
+    }
 }
 
 /// The reply that [`pack`] stored.

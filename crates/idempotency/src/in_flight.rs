@@ -1,8 +1,8 @@
 //! Which keys this process is working on right now.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use kernel::Timestamp;
 
 use crate::types::Scope;

@@ -181,7 +181,8 @@ impl<K> PartialOrd for Id<K> {
 
 impl<K> Ord for Id<K> {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.cmp(&other.0)
+        // As one number: the same order as byte by byte, without a call.
+        self.0.as_u128().cmp(&other.0.as_u128())
     }
 }
 

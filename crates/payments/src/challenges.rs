@@ -48,7 +48,7 @@ impl Challenges {
     /// The token of an attempt: 32 hexadecimal digits.
     pub(crate) fn token(&self, attempt: AttemptId) -> String {
         let hash = self.0.token.hash(&attempt.bytes());
-        hash.iter().take(16).fold(String::with_capacity(32), |text, byte| text + &format!("{byte:02x}"))
+        Uuid::from_bytes(std::array::from_fn(|at| hash[at])).simple().to_string()
     }
 
     /// How the run of 3-D Secure of an attempt is called, here and at the directory server: the same at every look.
@@ -73,12 +73,12 @@ impl Challenges {
     /// Where the payer of this attempt comes back to from a page of the acquirer's; `None` before it is known where pages are reached.
     pub(crate) fn return_url(&self, attempt: AttemptId) -> Option<Arc<str>> {
         self.0.base_url.get()?;
-        Some(format!("{}?returned=1", self.url(attempt)).into())
+        Some((self.url(attempt) + "?returned=1").into())
     }
 
     /// Where the payer of this attempt is sent.
     pub(crate) fn url(&self, attempt: AttemptId) -> String {
-        format!("{}/v1/challenges/{}", self.0.base_url.get().map_or("", String::as_str), self.token(attempt))
+        [self.0.base_url.get().map_or("", String::as_str), "/v1/challenges/", &self.token(attempt)].concat()
     }
 }
 

@@ -139,8 +139,9 @@ impl<'a> PaymentFacts<'a> {
     pub fn authentication(&self) -> Option<Authentication<'a>> {
         let said = self.payment.said().filter(|_| self.payment.connector.is_sandbox())?;
         let refused = (said.code == NOT_AUTHENTICATED).then_some("07");
+        let eci = refused.or(said.eci)?;
         let [transaction_id, directory_server_transaction_id] = self.challenges.names_of_run(self.payment.attempt_id);
-        Some(Authentication { eci: refused.or(said.eci)?, transaction_id, directory_server_transaction_id })
+        Some(Authentication { eci, transaction_id, directory_server_transaction_id })
     }
 
     /// The first attempt; of several tries, the last.

@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Row, Statement};
 
-use super::postgres_texts::{flush, line_places, load, parameters_of, parts};
+use super::postgres_texts::{Part, Shape, flush, line_places, load, parameters_of, parts, shape};
 use super::{Begun, Engine, Flush, Mode, Trouble};
 use crate::clock::PlatformClock;
 use crate::connect::Connector;
@@ -224,12 +224,14 @@ const ROW_TYPE: &str = "SELECT c.reltype, a.atttypid, a.attname::text FROM pg_cl
 struct Connection {
     client: Client,
     statements: HashMap<String, Statement>,
+    /// The statements of batches by what they do: their texts are long, and made only once.
+    flushes: HashMap<Shape, Statement>,
     row_types: HashMap<&'static str, Arc<RowType>>,
 }
 
 impl Connection {
     fn new(client: Client) -> Self {
-        Self { client, statements: HashMap::new(), row_types: HashMap::new() }
+        Self { client, statements: HashMap::new(), flushes: HashMap::new(), row_types: HashMap::new() }
     }
 
     async fn row_type(&mut self, meta: &'static TableMeta) -> Result<Arc<RowType>, tokio_postgres::Error> {
@@ -258,6 +260,19 @@ impl Connection {
         }
         let statement = self.client.prepare(&text).await?;
         self.statements.insert(text, statement.clone());
+        Ok(statement)
+    }
+
+    async fn prepare_flush(&mut self, parts: &[Part<'_>]) -> Result<Statement, tokio_postgres::Error> {
+        let shape = shape(parts);
+        if let Some(statement) = self.flushes.get(&shape) {
+            return Ok(statement.clone());
+        }
+        if self.flushes.len() >= STATEMENTS {
+            self.flushes.clear();
+        }
+        let statement = self.client.prepare(&flush(parts)).await?;
+        self.flushes.insert(shape, statement.clone());
         Ok(statement)
     }
 }
@@ -472,7 +487,7 @@ impl PostgresEngine {
                     parameters.push(count);
                 }
             }
-            let statement = connection.prepare(flush(&parts)).await?;
+            let statement = connection.prepare_flush(&parts).await?;
             connection.client.query_one(&statement, &parameters).await
         })
     }

@@ -53,6 +53,14 @@ pub(crate) fn parts<'a>(tables: &'a [(&'static TableMeta, Changes)], with_checks
     parts
 }
 
+/// All that the text of a batch depends on: table and operation of each part.
+pub(crate) type Shape = Vec<(&'static str, Operation)>;
+
+/// What `parts` do, whatever their lines are.
+pub(crate) fn shape(parts: &[Part<'_>]) -> Shape {
+    parts.iter().map(|part| (part.meta.name, part.operation)).collect()
+}
+
 /// Where in a part's lines the value of each table column stands, by column position; the version is the last. `None`: not sent.
 pub(crate) fn line_places(meta: &TableMeta, operation: Operation) -> Vec<Option<usize>> {
     let columns = meta.columns.len();
