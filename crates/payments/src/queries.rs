@@ -57,7 +57,7 @@ static LAPSED: Sql =
 
 /// One payment with its later attempts; `None` when there is none that may be shown.
 pub(crate) async fn payment(reader: &Reader, account: AccountId, id: PaymentId) -> Result<Option<PaymentRead>, Fault> {
-    with_operations(&reader.list(&PAYMENT, args![account, id, AttemptState::NotSent]).await?)
+    Ok(with_operations(&reader.list(&PAYMENT, args![account, id, AttemptState::NotSent]).await?)?.pop())
 }
 
 /// The account's last payments without their later attempts, newest first.
@@ -71,20 +71,25 @@ pub(crate) async fn by_session(
     account: AccountId,
     session: CheckoutSessionId,
 ) -> Result<Option<PaymentRead>, Fault> {
-    with_operations(&reader.list(&BY_SESSION, args![session, account, AttemptState::NotSent]).await?)
+    Ok(with_operations(&reader.list(&BY_SESSION, args![session, account, AttemptState::NotSent]).await?)?.pop())
 }
 
-/// A payment with its later attempts, of lines that each repeat the payment; one without later attempts has a line without one.
-fn with_operations(lines: &[Record]) -> Result<Option<PaymentRead>, Fault> {
-    let Some(first) = lines.first() else { return Ok(None) };
-    let (payment, own) = (first.row::<PaymentRow>(0)?, PaymentRow::META.columns.len());
-    let mut operations = Vec::with_capacity(lines.len());
+/// Payments with their later attempts, of lines that each repeat the payment, one payment after the other; one without later attempts has
+/// a line without one.
+pub(crate) fn with_operations(lines: &[Record]) -> Result<Vec<PaymentRead>, Fault> {
+    let own = PaymentRow::META.columns.len();
+    let mut read: Vec<PaymentRead> = Vec::new();
     for line in lines {
-        if line.get::<Option<AccountId>>(own)? == Some(payment.account_id) {
-            operations.push(line.row::<AttemptRow>(own)?);
+        let payment = line.row::<PaymentRow>(0)?;
+        let is_its_own = line.get::<Option<AccountId>>(own)? == Some(payment.account_id);
+        if read.last().is_none_or(|last| last.payment.id != payment.id) {
+            read.push(PaymentRead { payment, operations: Vec::new() });
+        }
+        if let Some(last) = read.last_mut().filter(|_| is_its_own) {
+            last.operations.push(line.row::<AttemptRow>(own)?);
         }
     }
-    Ok(Some(PaymentRead { payment, operations }))
+    Ok(read)
 }
 
 /// One checkout session.

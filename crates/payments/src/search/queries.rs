@@ -1,6 +1,5 @@
 //! The reads of lists of payments.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use db::{Fault, Reader, Sql, args, sql};
@@ -9,6 +8,7 @@ use kernel::{AccountId, PaymentId, Timestamp};
 use super::types::{PaymentFilter, PaymentPage};
 use crate::by_time::Ids;
 use crate::facts::PaymentRead;
+use crate::queries::with_operations;
 use crate::rows::{AttemptRow, PaymentRow};
 use crate::types::AttemptState;
 
@@ -18,44 +18,43 @@ pub const LOOKED_AT_MAX: u32 = 10_000;
 pub const BY_ORDER_MAX: u32 = 1_000;
 /// Payments that are looked at in one go.
 const WINDOW: u32 = 1_000;
-/// Payments whose later attempts are read in one go.
-const AT_ONCE: usize = 20;
 
 // The id with which a window ends. Read off the key alone.
 static FLOOR: Sql =
     sql!("SELECT id FROM payment WHERE account_id = $1 AND id < $2 AND id > $3 ORDER BY id DESC LIMIT 1 OFFSET $4");
 
+// Payments and their later attempts are read at once, as one payment is: between two reads something may end, and the one would contradict
+// the other. Attempts are joined by the payment's id alone: the account beside it would lead SQLite to all attempts of the account.
+
 // States are a set: one bit for each code. A currency that is null narrows nothing.
 static FOUND: Sql = sql!(
-    "SELECT {} FROM payment
-      WHERE account_id = $1 AND id < $2 AND id >= $3 AND attempt <> $4
-        AND created_at >= $5 AND created_at <= $6
-        AND (CAST($7 AS BIGINT) >> CAST(state AS INTEGER)) & 1 = 1
-        AND currency = COALESCE($8, currency)
-      ORDER BY id DESC LIMIT $9",
-    PaymentRow
+    "SELECT {p}, {a}
+       FROM (SELECT * FROM payment
+              WHERE account_id = $1 AND id < $2 AND id >= $3 AND attempt <> $4
+                AND created_at >= $5 AND created_at <= $6
+                AND (CAST($7 AS BIGINT) >> CAST(state AS INTEGER)) & 1 = 1
+                AND currency = COALESCE($8, currency)
+              ORDER BY id DESC LIMIT $9) AS p
+       LEFT JOIN attempt AS a ON a.payment_id = p.id AND a.state <> $4
+      ORDER BY p.id DESC, a.id",
+    PaymentRow,
+    AttemptRow
 );
 
 // Times and not ids are compared first: a range of ids would lead SQLite to all payments of the account.
 static BY_ORDER: Sql = sql!(
-    "SELECT {} FROM payment
-      WHERE merchant_order_id = $2 AND account_id = $1 AND attempt <> $3
-        AND created_at >= $4 AND (created_at > $4 OR id > $5)
-      ORDER BY created_at, id LIMIT $6",
-    PaymentRow
+    "SELECT {p}, {a}
+       FROM (SELECT * FROM payment
+              WHERE merchant_order_id = $2 AND account_id = $1 AND attempt <> $3
+                AND created_at >= $4 AND (created_at > $4 OR id > $5)
+              ORDER BY created_at, id LIMIT $6) AS p
+       LEFT JOIN attempt AS a ON a.payment_id = p.id AND a.state <> $3
+      ORDER BY p.created_at, p.id, a.id",
+    PaymentRow,
+    AttemptRow
 );
 
 static OF_ORDER: Sql = sql!("SELECT {} FROM payment WHERE account_id = $1 AND id = $2 AND merchant_order_id = $3", PaymentRow);
-
-// Always twenty payments: those wanted, the last one repeated. Their ids alone: the account beside them would lead SQLite to all attempts
-// of the account.
-static OPERATIONS: Sql = sql!(
-    "SELECT {} FROM attempt
-      WHERE payment_id IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-        AND state <> $1
-      ORDER BY payment_id, id",
-    AttemptRow
-);
 
 /// A page of the account's payments, newest first, those before `before`.
 pub(super) async fn search(
@@ -75,7 +74,7 @@ pub(super) async fn search(
         found.extend(window(reader, account, filter, (floor.unwrap_or(ids.after), before), missing).await?);
         if found.len() > limit {
             found.truncate(limit);
-            break found.last().map(|last| last.id);
+            break found.last().map(|last| last.payment.id);
         }
         let Some(floor) = floor else { break None };
         looked_at += WINDOW;
@@ -84,7 +83,7 @@ pub(super) async fn search(
         }
         before = floor;
     };
-    Ok(PaymentPage { items: with_operations(reader, account, found).await?, next })
+    Ok(PaymentPage { items: found, next })
 }
 
 /// Those of one window: from its first id on, before the other.
@@ -94,10 +93,10 @@ async fn window(
     filter: &PaymentFilter,
     (first, before): (PaymentId, PaymentId),
     limit: u32,
-) -> Result<Vec<PaymentRow>, Fault> {
+) -> Result<Vec<PaymentRead>, Fault> {
     let (from, to) = (filter.created_from.unwrap_or(Timestamp::MIN), filter.created_to.unwrap_or(Timestamp::MAX));
     let args = args![account, before, first, AttemptState::NotSent, from, to, filter.states, filter.currency, limit];
-    reader.rows(&FOUND, args).await
+    with_operations(&reader.list(&FOUND, args).await?)
 }
 
 /// A page of the payments of one order, oldest first, those after `after`. `None`: that is no payment of this order.
@@ -115,26 +114,9 @@ pub(super) async fn by_order(
         },
     };
     let args = args![account, order.clone(), AttemptState::NotSent, time, id, BY_ORDER_MAX + 1];
-    let mut found = reader.rows::<PaymentRow>(&BY_ORDER, args).await?;
+    let mut found = with_operations(&reader.list(&BY_ORDER, args).await?)?;
     let more = found.len() > BY_ORDER_MAX as usize;
     found.truncate(BY_ORDER_MAX as usize);
-    let next = found.last().filter(|_| more).map(|last| last.id);
-    Ok(Some(PaymentPage { items: with_operations(reader, account, found).await?, next }))
-}
-
-/// Payments with their later attempts. Only those that went through can have any.
-async fn with_operations(reader: &Reader, account: AccountId, payments: Vec<PaymentRow>) -> Result<Vec<PaymentRead>, Fault> {
-    let went_through = payments.iter().filter(|payment| payment.attempt == AttemptState::Succeeded);
-    let ids: Vec<PaymentId> = went_through.map(|payment| payment.id).collect();
-    let mut operations: HashMap<PaymentId, Vec<AttemptRow>> = HashMap::new();
-    for some in ids.chunks(AT_ONCE) {
-        let mut args = args![AttemptState::NotSent];
-        args.extend((0..AT_ONCE).flat_map(|at| args![some[at.min(some.len() - 1)]]));
-        let found = reader.rows::<AttemptRow>(&OPERATIONS, args).await?;
-        for operation in found.into_iter().filter(|operation| operation.account_id == account) {
-            operations.entry(operation.payment_id).or_default().push(operation);
-        }
-    }
-    let with = |payment: PaymentRow| PaymentRead { operations: operations.remove(&payment.id).unwrap_or_default(), payment };
-    Ok(payments.into_iter().map(with).collect())
+    let next = found.last().filter(|_| more).map(|last| last.payment.id);
+    Ok(Some(PaymentPage { items: found, next }))
 }

@@ -91,6 +91,12 @@ impl Narrowed {
     }
 }
 
+/// Whether a payment is as new as the end of its latest transaction, which is written with it.
+fn is_of_one_moment(shown: &Value) -> bool {
+    let latest = &shown["transactions"];
+    text(latest, "status") == "PENDING" || text(shown, "updated_at") >= text(latest, "updated_at")
+}
+
 impl Payments {
     /// Somebody looks through his payments.
     pub(super) fn search(&mut self, desk: &mut Desk, chance: &mut Chance) {
@@ -142,6 +148,9 @@ impl Payments {
             return breach("tenancy", format!("{account} finds {other}"));
         }
         let too_many = items.len() as u64 > walk.limit;
+        if let Some(torn) = items.iter().find(|item| !is_of_one_moment(item)) {
+            return breach("search", format!("a payment is shown as it was before its latest transaction ended: {torn}"));
+        }
         walk.found.extend(items);
         let wrong = walk.found.iter().find(|item| !walk.narrowed.fits(item));
         // Newest first by their ids, so none is there twice.
