@@ -11,6 +11,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,6 +41,11 @@ const NEWEST: u8 = DICTIONARIES.len() as u8;
 pub(crate) const SEALED: u8 = u8::MAX;
 const _: () = assert!(DICTIONARIES.len() < SEALED as usize, "the number of a dictionary is one byte, and the last one is taken");
 
+thread_local! {
+    /// Where this thread packs, kept from one reply to the next: the writer packs thousands a second.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Whether a stored reply is sealed, because it carries a secret.
 pub fn is_sealed(stored: &[u8]) -> bool {
     stored.first() == Some(&SEALED)
@@ -52,15 +58,20 @@ pub fn is_sealed(stored: &[u8]) -> bool {
 pub fn pack(reply: &Reply) -> Result<Arc<[u8]>, CodecError> {
     let content = content(reply)?;
     let length = u32::try_from(content.len()).map_err(|_| CodecError::TooLarge)?;
-    let mut packed = vec![0; HEAD_BYTES + get_maximum_output_size(content.len())];
-    packed[0] = NEWEST;
-    packed[1..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
-    let block = compress_into_with_dict(&content, &mut packed[HEAD_BYTES..], DICTIONARIES[usize::from(NEWEST) - 1]);
-    // Random bytes and very short texts do not shrink.
-    match block.map(|block| HEAD_BYTES + block).ok().filter(|packed| *packed <= content.len()) {
-        Some(length) => Ok(Arc::from(&packed[..length])),
-        None => Ok(Arc::from([[PLAIN].as_slice(), &content].concat())),
-    }
+    Ok(ROOM.with_borrow_mut(|room| {
+        let most = HEAD_BYTES + get_maximum_output_size(content.len());
+        if room.len() < most {
+            room.resize(most, 0);
+        }
+        room[0] = NEWEST;
+        room[1..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
+        let block = compress_into_with_dict(&content, &mut room[HEAD_BYTES..], DICTIONARIES[usize::from(NEWEST) - 1]);
+        // Random bytes and very short texts do not shrink.
+        match block.map(|block| HEAD_BYTES + block).ok().filter(|packed| *packed <= content.len()) {
+            Some(length) => Arc::from(&room[..length]),
+            None => Arc::from([[PLAIN].as_slice(), &content].concat()),
+        }
+    }))
 }
 
 /// The reply that [`pack`] stored.

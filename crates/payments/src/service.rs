@@ -422,17 +422,21 @@ impl Inner {
         answered(known)
     }
 
-    /// Runs a flow apart from its caller. Should it panic, what it began is asked for.
-    pub(crate) async fn detached(
+    /// Runs a flow apart from its caller, who may wait for it. Should it panic, what it began is asked for.
+    pub(crate) fn detached(
         self: Arc<Self>,
         scope: Scope,
         flow: impl Future<Output = Result<Answer, PaymentsError>> + Send + 'static,
-    ) -> Result<Answer, PaymentsError> {
-        let Ok(answer) = self.tasks.spawn(flow).await else {
-            self.run_errand(Errand::FindOut { scope }, None);
-            return Err(Fault::Failed("an internal error stopped this request".into()).into());
-        };
-        answer
+    ) -> impl Future<Output = Result<Answer, PaymentsError>> + Send + 'static {
+        // Started here and not when it is first waited for, or each caller's future would have room for all of the flow.
+        let task = self.tasks.spawn(flow);
+        async move {
+            let Ok(answer) = task.await else {
+                self.run_errand(Errand::FindOut { scope }, None);
+                return Err(Fault::Failed("an internal error stopped this request".into()).into());
+            };
+            answer
+        }
     }
 
     async fn prepare(
