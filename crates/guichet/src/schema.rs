@@ -27,4 +27,5 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::settlements::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
     payments::customers::FORGOTTEN_MIGRATION,
+    idempotency::PAGES_MIGRATION,
 ];

@@ -155,11 +155,11 @@ impl House {
         self.store.clock().now()
     }
 
-    /// Binds the address, starts the workers and answers from now on.
+    /// Binds the address and starts the workers. Who connects waits until [`Bound::open`].
     ///
     /// # Errors
     /// An address that cannot be bound, a certificate that cannot be used.
-    pub async fn serve(self, config: &Config, showcase: Option<Showcase>) -> Result<Server, Trouble> {
+    pub async fn bind(self, config: &Config, showcase: Option<Showcase>) -> Result<Bound, Trouble> {
         let tls = config.tls.as_ref().map(|files| web::tls::server_config(&files.cert, &files.key)).transpose();
         let tls =
             tls.map_err(|error| Trouble::new("TLS cannot be set up").because(error).remedy("correct --tls-cert and --tls-key"))?;
@@ -171,10 +171,8 @@ impl House {
         let address = listener.local_addr().map_err(|error| Trouble::new("cannot listen").because(error))?;
         let base_url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, reachable(address));
         let public_url = config.public_url.as_ref().unwrap_or(&base_url).clone();
-        let Running { app, store, sandbox, payments, closing, workers } = self.start(config, public_url, showcase)?;
-        let listening = Listening { tls, ..Listening::default() };
-        let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
-        Ok(Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers })
+        let running = self.start(config, public_url, showcase)?;
+        Ok(Bound { listener, listening: Listening { tls, ..Listening::default() }, address, base_url, running })
     }
 
     /// Starts the workers and the edge, which answers whoever asks it in this process: a server without its listener.
@@ -217,6 +215,35 @@ pub struct Running {
     workers: Vec<JoinHandle<()>>,
 }
 
+/// A server whose address is taken and who answers nobody yet.
+pub struct Bound {
+    listener: TcpListener,
+    listening: Listening,
+    address: SocketAddr,
+    base_url: String,
+    running: Running,
+}
+
+impl Bound {
+    /// Where it will answer, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The edge, to be asked in process.
+    pub fn app(&self) -> &App {
+        &self.running.app
+    }
+
+    /// Answers from now on, first of all those who have connected already.
+    pub fn open(self) -> Server {
+        let Bound { listener, listening, address, base_url, running } = self;
+        let Running { app, store, sandbox, payments, closing, workers } = running;
+        let accepting = tokio::spawn(web::serve(listener, app.clone(), listening, closing.clone()));
+        Server { address, base_url, app, store, sandbox, payments, closing, accepting, workers }
+    }
+}
+
 /// A server that answers. Dropping it stops nothing: its tasks run until [`Server::stop`], or until their runtime ends.
 pub struct Server {
     address: SocketAddr,
@@ -239,11 +266,6 @@ impl Server {
     /// The address it is bound to.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// The edge, to be asked in process.
-    pub fn app(&self) -> &App {
-        &self.app
     }
 
     /// Stops: not ready from now on, what is under way is finished (the edge waits at most 10 s), leases are given back.

@@ -62,3 +62,11 @@ pub const MIGRATION: db::Migration = db::Migration {
     sqlite: include_str!("../../../migrations/0004_idempotency/sqlite.sql"),
     postgres: include_str!("../../../migrations/0004_idempotency/postgres.sql"),
 };
+
+/// How full PostgreSQL makes the pages of claims.
+pub const PAGES_MIGRATION: db::Migration = db::Migration {
+    number: 27,
+    topic: "claim_pages",
+    sqlite: include_str!("../../../migrations/0027_claim_pages/sqlite.sql"),
+    postgres: include_str!("../../../migrations/0027_claim_pages/postgres.sql"),
+};

@@ -30,7 +30,7 @@ pub async fn run(config: &Config) -> Result<(), Trouble> {
     server.stop().await
 }
 
-/// Opens or makes everything, answers, and writes the credentials file.
+/// Opens or makes everything, writes the credentials file, and answers. Whoever gets an answer finds all the data and the file there.
 ///
 /// # Errors
 /// What keeps it from starting.
@@ -53,13 +53,13 @@ pub async fn start(config: &Config, source: &Source) -> Result<Demo, Trouble> {
     };
     let key = credentials.full_key();
     let showcase = Showcase { account_id: credentials.account.id, token: key.token.clone(), secret: key.secret.clone() };
-    let server = house.serve(config, Some(showcase)).await?;
-    server.base_url().clone_into(&mut credentials.base_url);
-    showroom::fill(server.app(), &credentials).await?;
+    let bound = house.bind(config, Some(showcase)).await?;
+    bound.base_url().clone_into(&mut credentials.base_url);
+    showroom::fill(bound.app(), &credentials).await?;
     if let Some(path) = &config.credentials {
         credentials.write(path)?;
     }
-    Ok(Demo { server, credentials })
+    Ok(Demo { server: bound.open(), credentials })
 }
 
 /// How many years from now the cards in examples are good.

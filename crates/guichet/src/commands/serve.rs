@@ -17,7 +17,7 @@ pub async fn run(config: &Config) -> Result<(), Trouble> {
     let source = Source::system();
     let master = master_key::demand(config, &source)?;
     let house = House::open(config, &master, &source, Schema::MustBeCurrent).await?;
-    let server = house.serve(config, None).await?;
+    let server = house.bind(config, None).await?.open();
     if !config.has_acquirer() {
         tracing::warn!("no acquirer is configured, so no payment can be made; --stripe-key-file makes Stripe one");
     }

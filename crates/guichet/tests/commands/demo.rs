@@ -1,11 +1,14 @@
 //! `guichet demo`: banner, credentials, stopping, dying.
 
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::actors::{Actor, fresh};
+use testkit::actors::{Actor, Door, fresh};
 use testkit::exchange::Exchange;
 use testkit::process::Serving;
 
@@ -60,6 +63,31 @@ async fn the_same_folder_brings_the_same_credentials_back() {
         assert_eq!(again.credentials()[member], first[member], "{member}");
     }
     again.kill();
+}
+
+/// Whoever waits for the first answer instead of the file must find everything there.
+#[tokio::test]
+async fn the_first_answer_comes_when_all_is_there() {
+    guichet::install_cryptography();
+    let folder = tempfile::tempdir().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = ["--listen", &address.to_string()];
+    let mut demo = Command::new(PROGRAM);
+    demo.arg("demo").args(listen).args(["--data-dir", "data", "--credentials", "credentials.json"]).current_dir(folder.path());
+    let mut demo = demo.stdout(Stdio::null()).spawn().unwrap();
+    let ask = || {
+        let mut line = TcpStream::connect(address).ok()?;
+        line.write_all(b"GET /dev/acquirer/charges HTTP/1.0\r\n\r\n").ok()?;
+        std::io::read_to_string(line).ok()?.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    };
+    let first = until(ask).await;
+    let file_was_there = folder.path().join("credentials.json").exists();
+    let later = Actor::anonymous(&Door::at(format!("http://{address}"))).get("/dev/acquirer/charges").await.expect(200);
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(file_was_there, "the credentials file is there when something is answered");
+    let charges = |answer: Value| answer["charges"].as_array().unwrap().len();
+    assert_eq!(charges(serde_json::from_str(&first).unwrap()), charges(later.json()), "and so are the demo's payments");
 }
 
 #[tokio::test]

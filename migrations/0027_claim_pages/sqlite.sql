@@ -1,0 +1,1 @@
+-- SQLite fills its pages by itself; the step is PostgreSQL's.
