@@ -92,7 +92,15 @@ impl fmt::Display for DatabaseUrl {
                     Some(Host::Unix(path)) => path.display().to_string(),
                     None => "localhost".into(),
                 };
-                write!(f, "postgres://{host}/{}", config.get_dbname().unwrap_or_default())
+                write!(f, "postgres://")?;
+                if let Some(user) = config.get_user() {
+                    write!(f, "{user}@")?;
+                }
+                write!(f, "{host}")?;
+                if let Some(port) = config.get_ports().first() {
+                    write!(f, ":{port}")?;
+                }
+                write!(f, "/{}", config.get_dbname().unwrap_or_default())
             }
         }
     }

@@ -11,12 +11,18 @@ pub enum Fault {
     /// The database cannot be reached, or went away.
     #[error("the database cannot be reached: {0}")]
     Unavailable(&'static str),
+    /// Another process serves on the same file.
+    #[error("another guichet is serving on this data directory")]
+    InUse,
     /// Another process took over from this one while it stood still; it has stopped writing under its old identity.
     #[error("this process lost its lease to another one")]
     Fenced,
     /// The process is shutting down and takes no new commands.
     #[error("the process is shutting down")]
     Closing,
+    /// The database itself is damaged: a page of its file cannot be read, or contradicts another one.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     /// A stored row cannot be read.
     #[error("a row of {} cannot be read: column {}", .0.table, .0.column)]
     Corrupt(Undecodable),

@@ -47,7 +47,7 @@ pub use rows::{Keys, Rows};
 pub use snapshot::Snapshot;
 pub use sql::{Record, Sql};
 pub use steps::{Hitch, Step, Stepping, Steps, Turns};
-pub use store::{Access, Store, StoreOptions, backup, migrate, schema_state, snapshot_of};
+pub use store::{Access, Store, StoreOptions, backup, check_file, migrate, schema_state, snapshot_of, was_served};
 #[doc(hidden)]
 pub use table::position_of;
 pub use table::{ColumnMeta, KeyPrefix, Table, TableMeta, Undecodable, UniqueKey};

@@ -1,9 +1,12 @@
 //! Bringing a schema up to date: our SQL files, applied and checked by refinery.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use refinery::{Migration as Step, Runner};
 use rusqlite::Connection;
 use tokio_postgres::Client;
 
+use crate::engine::sqlite;
 use crate::fault::Fault;
 use crate::reader::of_postgres;
 
@@ -36,6 +39,8 @@ const PLATFORM: Migration = Migration {
 pub enum SchemaState {
     /// The same.
     Current,
+    /// Nothing of it is there.
+    Absent,
     /// Some migrations are missing.
     Outdated,
     /// It has migrations this program does not know, or other ones under the same number.
@@ -75,6 +80,10 @@ fn compare(ours: &[Step], applied: &[Step]) -> SchemaState {
 
 /// A migration holds no personal data, so the whole chain of causes may be shown.
 fn failed(error: &refinery::Error) -> Fault {
+    let mut chain = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    if let Some(damage) = chain.find_map(|cause| cause.downcast_ref().and_then(sqlite::damage)) {
+        return damage;
+    }
     let causes =
         std::iter::successors(std::error::Error::source(error), |cause| cause.source()).map(|cause| format!(": {cause}"));
     Fault::Schema(format!("the schema could not be brought up to date: {error}{}", causes.collect::<String>()))
@@ -86,20 +95,31 @@ const HISTORY_EXISTS_POSTGRES: &str = "SELECT to_regclass('refinery_schema_histo
 /// How the schema of a SQLite database stands; writes nothing.
 pub(crate) fn state_sqlite(connection: &mut Connection, migrations: &[Migration]) -> Result<SchemaState, Fault> {
     let ours = steps(migrations, |migration| migration.sqlite)?;
-    let unreadable = |_| Fault::Unavailable("the database file cannot be read");
+    let unreadable = |error| sqlite::unusable(&error, "the database file cannot be read");
     let exists: i64 = connection.query_row(HISTORY_EXISTS_SQLITE, [], |row| row.get(0)).map_err(unreadable)?;
     if exists == 0 {
-        return Ok(SchemaState::Outdated);
+        return Ok(SchemaState::Absent);
     }
-    let applied = Runner::new(&ours).get_applied_migrations(connection).map_err(|error| failed(&error))?;
+    let applied = of_sound_history(|| Runner::new(&ours).get_applied_migrations(connection))?;
     Ok(compare(&ours, &applied))
 }
 
 /// Brings a SQLite database up to date. The serving process's lock file keeps others away.
+///
+/// All steps are one transaction: by itself refinery writes a step down in another one than it is made in, and whoever dies in between
+/// could not go on.
 pub(crate) fn migrate_sqlite(connection: &mut Connection, migrations: &[Migration]) -> Result<(), Fault> {
     let ours = steps(migrations, |migration| migration.sqlite)?;
-    Runner::new(&ours).run(connection).map_err(|error| failed(&error))?;
+    of_sound_history(|| Runner::new(&ours).set_grouped(true).run(connection))?;
     Ok(())
+}
+
+/// Refinery takes it for granted that its own table can be read, and panics where it cannot.
+fn of_sound_history<T>(run: impl FnOnce() -> Result<T, refinery::Error>) -> Result<T, Fault> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(ran) => ran.map_err(|error| failed(&error)),
+        Err(_) => Err(Fault::Damaged("the list of its migrations cannot be read".into())),
+    }
 }
 
 /// How the schema of a PostgreSQL database stands; writes nothing.
@@ -107,7 +127,7 @@ pub(crate) async fn state_postgres(client: &mut Client, migrations: &[Migration]
     let ours = steps(migrations, |migration| migration.postgres)?;
     let exists: bool = client.query_one(HISTORY_EXISTS_POSTGRES, &[]).await.map_err(|error| of_postgres(&error))?.get(0);
     if !exists {
-        return Ok(SchemaState::Outdated);
+        return Ok(SchemaState::Absent);
     }
     let applied = Runner::new(&ours).get_applied_migrations_async(client).await.map_err(|error| failed(&error))?;
     Ok(compare(&ours, &applied))

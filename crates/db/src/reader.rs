@@ -56,7 +56,7 @@ impl Reader {
         let (queue, reads) = bounded::<Read>(WAITING_READS_MAX);
         for number in 0..CONNECTIONS {
             let reads = reads.clone();
-            let connection = sqlite::open(path, true).map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
+            let connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
             let work = move || {
                 for Read { text, values, caller } in reads {
                     let _caller_may_be_gone = caller.send(list_sqlite(&connection, text, &values));
@@ -70,7 +70,7 @@ impl Reader {
 
     /// A reader without threads, for whoever steps the writer by hand.
     pub(crate) fn inline(path: &Path, turns: Turns) -> Result<Self, Fault> {
-        let connection = sqlite::open(path, true).map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
+        let connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
         Ok(Self(Engine::Inline(Arc::new(Inline { connection: std::sync::Mutex::new(connection), turns }))))
     }
 
@@ -141,8 +141,10 @@ pub(crate) fn each_sqlite(
     values: &[Value],
     each: &mut dyn FnMut(Record) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let failed =
-        |error: rusqlite::Error| Fault::Failed(format!("SQLite could not answer a query: {:?}", error.sqlite_error_code()));
+    let failed = |error: rusqlite::Error| {
+        let code = error.sqlite_error_code().map_or_else(String::new, |code| format!(": {code:?}"));
+        sqlite::damage(&error).unwrap_or_else(|| Fault::Failed(format!("SQLite could not answer a query{code}")))
+    };
     let mut statement = connection.prepare_cached(text.sqlite()).map_err(failed)?;
     let columns = statement.column_count();
     let mut rows = statement.query(params_from_iter(values)).map_err(failed)?;
@@ -222,7 +224,7 @@ pub(crate) fn of_postgres(error: &tokio_postgres::Error) -> Fault {
 
 /// Where a SQLite reader finds its file; kept for snapshots.
 pub(crate) fn open_snapshot(path: &Path) -> Result<Connection, Fault> {
-    let connection = sqlite::open(path, true).map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
-    connection.execute_batch("BEGIN DEFERRED").map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
+    let connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+    connection.execute_batch("BEGIN DEFERRED").map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
     Ok(connection)
 }

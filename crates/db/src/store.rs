@@ -63,8 +63,8 @@ impl Store {
     /// Opens the database, brings its schema up to date or checks it, and starts the writer.
     ///
     /// # Errors
-    /// [`Fault::Unavailable`] when it cannot be reached or another process serves on the same file, [`Fault::Schema`] when the schema is
-    /// not this program's.
+    /// [`Fault::Unavailable`] when it cannot be reached, [`Fault::InUse`] when another process serves on the same file,
+    /// [`Fault::Schema`] when the schema is not this program's.
     pub async fn open(options: StoreOptions) -> Result<Self, Fault> {
         match options.url.place() {
             Place::Sqlite(path) => Self::open_sqlite(path.clone(), &options).await,
@@ -80,7 +80,7 @@ impl Store {
         let serving = options.access == Access::Serve;
         let lock = if serving { Some(lock_file(&path)?) } else { None };
         if options.migrate {
-            let unusable = |_| Fault::Unavailable("the database file cannot be opened");
+            let unusable = |error| sqlite::unusable(&error, "the database file cannot be opened");
             migrations::migrate_sqlite(&mut sqlite::open(&path, false).map_err(unusable)?, options.migrations)?;
         }
         expect_current(schema_of_file(&path, options.migrations)?)?;
@@ -105,7 +105,7 @@ impl Store {
         let path = options.url.sqlite_path().ok_or_else(|| Fault::Address("only SQLite is stepped by hand".into()))?.to_owned();
         let lock = lock_file(&path)?;
         if options.migrate {
-            let unusable = |_| Fault::Unavailable("the database file cannot be opened");
+            let unusable = |error| sqlite::unusable(&error, "the database file cannot be opened");
             migrations::migrate_sqlite(&mut sqlite::open(&path, false).map_err(unusable)?, options.migrations)?;
         }
         expect_current(schema_of_file(&path, options.migrations)?)?;
@@ -225,7 +225,7 @@ pub async fn migrate(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]
         Place::Sqlite(path) => {
             refuse_network_file_system(path)?;
             let _lock = lock_file(path)?;
-            let unusable = |_| Fault::Unavailable("the database file cannot be opened");
+            let unusable = |error| sqlite::unusable(&error, "the database file cannot be opened");
             migrations::migrate_sqlite(&mut sqlite::open(path, false).map_err(unusable)?, ours)
         }
         Place::Postgres(config) => {
@@ -236,14 +236,27 @@ pub async fn migrate(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]
     }
 }
 
+/// Looks whether the database file hangs together, every page and every index of it; PostgreSQL has tools of its own for this. Reads all
+/// of it on the calling thread.
+///
+/// # Errors
+/// [`Fault::Damaged`] with the first thing that is wrong; [`Fault::Unavailable`] when it cannot be read.
+pub fn check_file(url: &DatabaseUrl) -> Result<(), Fault> {
+    let Some(path) = url.sqlite_path() else { return Ok(()) };
+    let unreadable = |error| sqlite::unusable(&error, "the database file cannot be read");
+    let connection = sqlite::open(path, true).map_err(unreadable)?;
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(unreadable)?;
+    if found == "ok" { Ok(()) } else { Err(Fault::Damaged(found)) }
+}
+
 /// A consistent copy of a SQLite database, made while it is in use.
 ///
 /// # Errors
 /// [`Fault::Address`] for other engines (their own tools do it better), [`Fault::Unavailable`] when a file cannot be read or written.
 pub fn backup(url: &DatabaseUrl, to: &Path) -> Result<(), Fault> {
     let path = url.sqlite_path().ok_or_else(|| Fault::Address("only SQLite is copied by this command".into()))?;
-    let failed = |_| Fault::Unavailable("the copy could not be written");
-    let from = sqlite::open(path, true).map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
+    let failed = |error| sqlite::unusable(&error, "the copy could not be written");
+    let from = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
     from.backup("main", to, None::<fn(rusqlite::backup::Progress)>).map_err(failed)
 }
 
@@ -262,13 +275,14 @@ fn schema_of_file(path: &Path, ours: &[Migration]) -> Result<SchemaState, Fault>
     if !path.exists() {
         return Err(Fault::Unavailable("there is no database file yet"));
     }
-    let mut connection = sqlite::open(path, true).map_err(|_| Fault::Unavailable("the database file cannot be read"))?;
+    let mut connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
     migrations::state_sqlite(&mut connection, ours)
 }
 
 fn expect_current(state: SchemaState) -> Result<(), Fault> {
     match state {
         SchemaState::Current => Ok(()),
+        SchemaState::Absent => Err(Fault::Schema("the database has no schema yet; run `guichet migrate`".into())),
         SchemaState::Outdated => Err(Fault::Schema("the database schema is outdated; run `guichet migrate`".into())),
         SchemaState::Unknown => Err(Fault::Schema("the database schema was made by another version of guichet".into())),
     }
@@ -282,16 +296,26 @@ fn not_opened(trouble: &Trouble) -> Fault {
     }
 }
 
-/// Two serving processes on one file would each trust a cache the other one changes.
-fn lock_file(database: &Path) -> Result<File, Fault> {
+/// Whether a process ever served on this file, or changed its schema; of other engines it is not known. A copy put somewhere else was
+/// never served on.
+pub fn was_served(url: &DatabaseUrl) -> bool {
+    url.sqlite_path().is_some_and(|path| lock_path(path).exists())
+}
+
+fn lock_path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
+    name.into()
+}
+
+/// Two serving processes on one file would each trust a cache the other one changes.
+fn lock_file(database: &Path) -> Result<File, Fault> {
     if let Some(folder) = database.parent() {
         std::fs::create_dir_all(folder).map_err(|_| Fault::Unavailable("the data directory cannot be made"))?;
     }
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(name);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock_path(database));
     let file = file.map_err(|_| Fault::Unavailable("the lock file cannot be written"))?;
-    file.try_lock().map_err(|_| Fault::Unavailable("another guichet is serving on this data directory"))?;
+    file.try_lock().map_err(|_| Fault::InUse)?;
     Ok(file)
 }
 

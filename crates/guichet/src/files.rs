@@ -45,6 +45,11 @@ pub fn make_once(path: &Path, content: &[u8]) -> io::Result<bool> {
     }
 }
 
+/// Makes an empty file for others to fill; fails when there is one.
+pub fn make_empty(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path).map(drop)
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -55,6 +55,10 @@ impl Trouble {
                 trouble.remedy("run `guichet migrate` to make it, or check that --data-dir and --database name the right place")
             }
             Fault::Unavailable(_) => trouble.remedy("check that it runs and that --data-dir and --database name the right place"),
+            Fault::InUse => trouble.remedy("stop that one, or name another --data-dir"),
+            Fault::Damaged(_) => {
+                trouble.remedy("keep its files as they are and restore a backup: docs/operations.md, A damaged database")
+            }
             Fault::Address(_) => trouble.remedy("correct --database; `guichet doctor` shows what is configured"),
             Fault::Busy | Fault::Closing | Fault::Fenced => trouble.remedy("try again"),
             Fault::Corrupt(_) | Fault::Failed(_) => {

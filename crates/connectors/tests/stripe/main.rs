@@ -16,7 +16,7 @@ use connectors::acquirer_stripe::{Api, Stripe, StripeOptions};
 use house::*;
 use kernel::verify::Report;
 use kernel::{AttemptId, PaymentId, SecretText, Source};
-use payments::verify::{Strictness, verify};
+use payments::verify::{NoBooks, Strictness, verify};
 use payments::*;
 
 /// A platform in front of Stripe.
@@ -56,7 +56,7 @@ impl Shop {
         let mut snapshot = self.house.store.snapshot().await.expect("a snapshot");
         let mut report = Report::new();
         let strictness = Strictness { settled: true, now: self.house.store.clock().now() };
-        let no_books = Err("these servers keep no books that are read here".to_owned());
+        let no_books = Err(NoBooks::Elsewhere("these servers keep no books that are read here"));
         verify(&mut snapshot, no_books, strictness, &mut report).await.expect("verifies");
         let broken: Vec<_> = report.findings().filter(|finding| !finding.ok).collect();
         assert!(broken.is_empty(), "{broken:?}");

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 use super::sqlite_log::Log;
 use super::{Begun, Engine, Flush, Mode, Trouble};
 use crate::clock::PlatformClock;
+use crate::fault::Fault;
 use crate::node::LEASE_MICROS;
 use crate::rows::{Load, StoredRow};
 use crate::table::{ColumnMeta, TableMeta, VERSION_COLUMN};
@@ -68,6 +69,21 @@ pub(crate) fn open(path: &Path, read_only: bool) -> rusqlite::Result<Connection>
     Ok(connection)
 }
 
+/// What a failure says about the file, if it says that the file is damaged.
+pub(crate) fn damage(error: &rusqlite::Error) -> Option<Fault> {
+    let why = match error.sqlite_error_code()? {
+        ErrorCode::DatabaseCorrupt => "a page of its file makes no sense",
+        ErrorCode::NotADatabase => "its file is none of SQLite, or begins with damage",
+        _ => return None,
+    };
+    Some(Fault::Damaged(why.into()))
+}
+
+/// Why a file cannot be used: it is damaged, or else what the caller says.
+pub(crate) fn unusable(error: &rusqlite::Error, otherwise: &'static str) -> Fault {
+    damage(error).unwrap_or(Fault::Unavailable(otherwise))
+}
+
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
@@ -75,6 +91,9 @@ impl From<rusqlite::Error> for Trouble {
             Some(ErrorCode::DiskFull) => Trouble::Away("the disk is full"),
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
                 Trouble::Away("the database file cannot be written")
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Trouble::Broken("a page of the database file makes no sense".into())
             }
             Some(code) => Trouble::Broken(format!("SQLite refused the batch: {code:?}")),
             None => Trouble::Broken("SQLite refused the batch".into()),

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use db::Fault;
+
 use crate::config::Config;
+use crate::files;
 use crate::trouble::Trouble;
 
 /// Runs it and says what was done.
@@ -23,9 +26,21 @@ pub async fn run(config: &Config, file: &Path) -> Result<String, Trouble> {
             .because("a backup never overwrites another file")
             .remedy("name a new file"));
     }
+    let unwritten = |why: &dyn std::fmt::Display| {
+        Trouble::new(format!("{} could not be copied to {}", config.database, file.display()))
+            .because(why)
+            .remedy("check that there is room, and that the folder is there and may be written to")
+    };
+    files::make_empty(file).map_err(|error| unwritten(&error))?;
     let (url, to) = (config.database.clone(), file.to_owned());
     let copied = tokio::task::spawn_blocking(move || db::backup(&url, &to)).await;
-    copied.expect("copying does not panic").map_err(|fault| Trouble::of_store(&fault, &config.database))?;
+    if let Err(fault) = copied.expect("copying does not panic") {
+        drop(std::fs::remove_file(file));
+        return Err(match fault {
+            Fault::Damaged(_) => Trouble::of_store(&fault, &config.database),
+            _ => unwritten(&fault),
+        });
+    }
     Ok(format!(
         "{} is copied to {}. Keep the master key apart from it: together they open every stored secret.",
         config.database,

@@ -164,6 +164,9 @@ async fn database(config: &Config, key: Option<MasterKey>) -> Vec<Finding> {
             }
             findings
         }
+        Ok(SchemaState::Absent) => {
+            vec![finding(Weight::Bad, format!("{url} has no schema yet: run `guichet migrate`"))]
+        }
         Ok(SchemaState::Outdated) => {
             vec![finding(Weight::Bad, format!("the schema of {url} is outdated: run `guichet migrate`"))]
         }

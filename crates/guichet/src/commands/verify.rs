@@ -11,7 +11,7 @@ use idempotency::verify::AtWork;
 use kernel::verify::{Finding, Report};
 use kernel::{AccountId, Source, Timestamp};
 use messaging::WebhookSecrets;
-use payments::verify::{AcquirerBooks, Strictness, read_books};
+use payments::verify::{AcquirerBooks, NoBooks, Strictness, read_books};
 use serde_json::json;
 
 use crate::cli::Verify;
@@ -52,6 +52,9 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     let source = Source::system();
     let of_store = |fault| Trouble::of_store(&fault, &config.database);
     let master = master_key::find(config, &source)?;
+    // Beside everything else, on a thread of its own: it reads every page.
+    let url = config.database.clone();
+    let file = tokio::task::spawn_blocking(move || db::check_file(&url));
     let first = snapshot(config).await.map_err(of_store)?;
     let platform = match &master {
         Some(master) => Some(access::platform_key_in(&first, master, &source).await.map_err(of_store)?),
@@ -64,10 +67,16 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
     drop(first);
     // The acquirer first, then our own side: in this order neither can look behind by mere timing.
     let books = Books::at(sandbox_url(config));
-    let books = read_sandbox(&books, environment).await;
+    let books = match environment {
+        Some(Environment::Sandbox) if is_copy(config) => Err(NoBooks::Elsewhere("a copy comes without the acquirer's books")),
+        Some(Environment::Sandbox) => read_books(&books).await,
+        Some(Environment::Production) => Err(NoBooks::Elsewhere("the acquirer's books are not ours to read in production")),
+        None => Err(NoBooks::Elsewhere("there is no access key yet, so nothing can have been charged")),
+    };
     let snapshot = snapshot(config).await.map_err(of_store)?;
     let snapshot_at = source.now();
     let report = inspect(snapshot, books, platform.as_ref(), &source, settled).await.map_err(of_store)?;
+    file.await.expect("reading a file does not panic").map_err(of_store)?;
     let engine = config.database.engine();
     Ok(Checked { report: chosen(report, only)?, engine, snapshot_at, took: started.elapsed() })
 }
@@ -79,7 +88,7 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
 /// The snapshot cannot be read.
 pub async fn inspect(
     mut snapshot: Snapshot,
-    books: Result<AcquirerBooks<'_>, String>,
+    books: Result<AcquirerBooks<'_>, NoBooks>,
     platform: Option<&Opening>,
     source: &Source,
     settled: bool,
@@ -101,17 +110,15 @@ async fn snapshot(config: &Config) -> Result<Snapshot, Fault> {
     db::snapshot_of(&config.database, None, MIGRATIONS).await
 }
 
-async fn read_sandbox(books: &Books, environment: Option<Environment>) -> Result<AcquirerBooks<'_>, String> {
-    match environment {
-        Some(Environment::Sandbox) => read_books(books).await,
-        Some(Environment::Production) => Err("the acquirer's books are not ours to read in production".to_owned()),
-        None => Err("there is no access key yet, so nothing can have been charged".to_owned()),
-    }
+/// Whether the sandbox acquirer never had its books here: that it lost every charge is then not for us to claim.
+fn is_copy(config: &Config) -> bool {
+    let never_served = config.database.sqlite_path().is_some() && !db::was_served(&config.database);
+    never_served && sandbox_url(config).sqlite_path().is_some_and(|path| !path.exists())
 }
 
 async fn all(
     snapshot: &mut Snapshot,
-    books: Result<AcquirerBooks<'_>, String>,
+    books: Result<AcquirerBooks<'_>, NoBooks>,
     platform: Option<&Opening>,
     sealer: Option<ReplySealer>,
     settled: bool,

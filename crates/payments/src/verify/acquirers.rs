@@ -7,7 +7,7 @@ use kernel::verify::Report;
 use kernel::{AttemptId, PaymentId, sha256};
 
 use super::queries::{FIRST_ATTEMPTS, PAYOUTS};
-use super::{KNOWN, MATCHED};
+use super::{KNOWN, MATCHED, NoBooks};
 use crate::acquirer::{ChargeListing, ListedCharge};
 use crate::payouts::PayoutRow;
 use crate::rows::PaymentRow;
@@ -25,12 +25,12 @@ pub struct AcquirerBooks<'a> {
 /// Reads an acquirer's books; to be done before the snapshot is taken.
 ///
 /// # Errors
-/// When they cannot be read, in words.
-pub async fn read_books(listing: &dyn ChargeListing) -> Result<AcquirerBooks<'_>, String> {
+/// [`NoBooks::Unreadable`].
+pub async fn read_books(listing: &dyn ChargeListing) -> Result<AcquirerBooks<'_>, NoBooks> {
     let mut charges = HashMap::new();
     let mut after = None;
     loop {
-        let page = listing.charges(after, PAGE).await?;
+        let page = listing.charges(after, PAGE).await.map_err(NoBooks::Unreadable)?;
         let Some(last) = page.last() else { return Ok(AcquirerBooks { listing, charges }) };
         after = Some(last.attempt_id);
         charges.extend(page.iter().map(|charge| (charge.attempt_id, digest(charge))));

@@ -55,14 +55,22 @@ pub struct Strictness {
     pub now: Timestamp,
 }
 
-/// Checks everything this crate stores. `books` are the acquirer's, read before the snapshot was taken; without them I7.a and I7.b are
-/// skipped for the reason given.
+/// Why an acquirer's books are not compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoBooks {
+    /// They are not ours to read, or not where we look: skipped, in these words.
+    Elsewhere(&'static str),
+    /// They should be readable, and are not: damage, in these words.
+    Unreadable(String),
+}
+
+/// Checks everything this crate stores. `books` are the acquirer's, read before the snapshot was taken, or why I7.a and I7.b rest on none.
 ///
 /// # Errors
 /// [`Fault`] when the store cannot be read.
 pub async fn verify(
     snapshot: &mut Snapshot,
-    books: Result<AcquirerBooks<'_>, String>,
+    books: Result<AcquirerBooks<'_>, NoBooks>,
     strictness: Strictness,
     report: &mut Report,
 ) -> Result<(), Fault> {
@@ -82,9 +90,17 @@ pub async fn verify(
     forgetting::verify::verify(snapshot, strictness.settled, report).await?;
     match books {
         Ok(books) => acquirers::verify(snapshot, books, strictness.settled, report).await,
-        Err(why) => {
-            report.skipped(MATCHED.0, MATCHED.1, &why);
-            report.skipped(KNOWN.0, KNOWN.1, &why);
+        Err(NoBooks::Elsewhere(why)) => {
+            for (id, name) in [MATCHED, KNOWN] {
+                report.skipped(id, name, why);
+            }
+            Ok(())
+        }
+        Err(NoBooks::Unreadable(why)) => {
+            for (id, name) in [MATCHED, KNOWN] {
+                report.checked(id, name, 1);
+                report.broken(id, "books", "the acquirer", "readable ones", &why);
+            }
             Ok(())
         }
     }
