@@ -18,8 +18,9 @@ use crate::rows::{Keys, Rows};
 pub const QUEUE_COMMANDS_MAX: usize = 10_000;
 /// Commands decided in one batch at most.
 pub const BATCH_COMMANDS_MAX: usize = 1_000;
-/// Times a command may turn out to need rows that are not loaded, within one run of its batch.
-const DECIDE_ROUNDS_MAX: usize = 32;
+/// Times a command may turn out to need rows that are not loaded, within one run of its batch. Each time more is loaded, so that a
+/// decision about many rows it did not name is slow and ends all the same; this stops one that looks for something else each time.
+const DECIDE_ROUNDS_MAX: usize = 1_000;
 /// Times a batch is repeated because other processes wrote the same rows, before its commands are run one by one.
 const BATCH_RUNS_MAX: usize = 3;
 /// Times a single command is repeated before it is given up; each repetition holds its rows locked, so losing again takes deadlocks.

@@ -487,15 +487,17 @@ impl Inner {
         Ok(Prepared { begin: BeginPayment { claim, charge, known, made_for, origins: self.origins.clone() }, ask, route })
     }
 
-    /// The checkout session a request names. The workflows of the payment page need one; whether it may still be used is decided when
-    /// the payment begins.
+    /// The checkout session a request names. The workflows of the payment page need one; whether it may still be used is decided once
+    /// more when the payment begins.
     async fn session_of(&self, account: AccountId, ask: &CreatePayment) -> Result<Option<CheckoutSessionRow>, PaymentsError> {
         let needed = matches!(ask.workflow, Workflow::SdkCheckout | Workflow::Checkout | Workflow::SdkSeamless);
         let Some(text) = ask.checkout_session.as_deref() else {
             return if needed { Err(Refusal::CheckoutSessionNotFound.into()) } else { Ok(None) };
         };
         let id: CheckoutSessionId = text.parse().map_err(|_| Refusal::CheckoutSessionNotFound)?;
-        let session = queries::session(self.store.reader(), account, id).await?.ok_or(Refusal::CheckoutSessionNotFound)?;
+        let session = queries::session(self.store.reader(), account, id).await?;
+        // Looked at here too, before its token is: that one was used with it, or is over with it.
+        let session = session.filter(|session| session.is_open(self.now())).ok_or(Refusal::CheckoutSessionNotFound)?;
         Ok(Some(session))
     }
 

@@ -234,6 +234,7 @@ impl Engine for SqliteEngine {
             if gone.is_err() {
                 tracing::warn!("the lease could not be given back; it runs out by itself");
             }
+            self.log.finish(&self.connection);
         }
     }
 }

@@ -59,6 +59,13 @@ impl Log {
             _ => {}
         }
     }
+
+    /// Carries everything over and empties the log: from now on the file alone is the database, for whoever copies it or puts another one
+    /// in its place.
+    pub(crate) fn finish(&mut self, connection: &Connection) {
+        self.carrier = None;
+        noted(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    }
 }
 
 /// The thread, with a connection of its own. It ends with this value.

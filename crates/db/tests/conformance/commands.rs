@@ -9,7 +9,9 @@ use kernel::Timestamp;
 use uuid::Uuid;
 
 use crate::on_both_engines;
-use crate::purse::{AMOUNTS, Move, Open, OpenOnce, PURSES, PurseByLabel, PurseRow, TOTAL, TooLittle, amounts, owner, purse};
+use crate::purse::{
+    AMOUNTS, Move, Open, OpenOnce, PURSES, PurseByLabel, PurseRow, TOTAL, TakeOneEach, TooLittle, amounts, owner, purse,
+};
 
 struct Close(Uuid, i64);
 
@@ -167,6 +169,17 @@ on_both_engines! {
         let moved = store.writer().run(Move { owner: id, from: 1, to: 2, amount: 4, named: false }).await.expect("runs");
         assert_eq!(moved, Ok(6));
         assert_eq!(amounts(&store, id).await, [6, 14]);
+    }
+
+    async fn a_decision_may_need_any_number_of_rows_it_did_not_name(place) {
+        let (store, id, currencies) = (place.open().await, owner(), 200);
+        for currency in 1..=currencies {
+            store.writer().run(Open(purse(id, currency, 2))).await.expect("runs").expect("opens");
+        }
+        store.close().await;
+        let store = place.open().await;
+        let Ok(()) = store.writer().run(TakeOneEach { owner: id, currencies }).await.expect("runs");
+        assert!(amounts(&store, id).await.iter().all(|amount| *amount == 1));
     }
 
     async fn a_key_believed_free_that_is_taken_is_decided_again_on_what_is_there(place) {

@@ -162,6 +162,24 @@ impl Command for Move {
     }
 }
 
+/// Takes one from each purse of an owner; names none of them.
+pub(crate) struct TakeOneEach {
+    pub(crate) owner: Uuid,
+    pub(crate) currencies: i64,
+}
+
+impl Command for TakeOneEach {
+    type Reply = ();
+    type Refusal = Infallible;
+    fn keys(&self, _: &mut Keys<'_>) {}
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(), Infallible> {
+        for currency in 1..=self.currencies {
+            rows.must_mut::<PurseRow>(&(self.owner, currency)).amount -= 1;
+        }
+        Ok(())
+    }
+}
+
 pub(crate) async fn amounts(store: &Store, owner: Uuid) -> Vec<i64> {
     let lines = store.reader().list(&AMOUNTS, db::args![owner]).await.expect("reads");
     lines.iter().map(|line| line.get(0).expect("an amount")).collect()

@@ -1,5 +1,6 @@
 //! The program as people start it: its commands, what it refuses, how it stops.
 
+mod damage;
 mod demo;
 mod operations;
 mod refusals;

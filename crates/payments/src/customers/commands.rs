@@ -2,7 +2,7 @@
 
 use db::{Command, Keys, Rows};
 use idempotency::{Reply, Scope};
-use kernel::{AccountId, CustomerId, CustomerSessionId, PaymentMethodId, Timestamp};
+use kernel::{AccountId, CustomerId, CustomerSessionId, Timestamp};
 use messaging::Family;
 
 use super::document::changed;
@@ -13,7 +13,7 @@ use crate::announce::Herald;
 use crate::commands::{Decision, json};
 use crate::error::Refusal;
 use crate::facts::Faces;
-use crate::methods;
+use crate::methods::{self, Seen};
 
 /// The customer, unless it does not exist or was deleted.
 ///
@@ -142,7 +142,7 @@ pub(super) struct Delete {
     pub(super) account: AccountId,
     pub(super) id: CustomerId,
     /// The methods he was seen to have, enrolled or not.
-    pub(super) methods: Vec<PaymentMethodId>,
+    pub(super) methods: Vec<Seen>,
     /// The recorded replies that were seen to show him; more are forgotten with his payments.
     pub(super) replies: Vec<Scope>,
     pub(super) herald: Herald,
@@ -156,8 +156,7 @@ impl Command for Delete {
     fn keys(&self, keys: &mut Keys<'_>) {
         keys.row::<CustomerRow>((self.account, self.id));
         forgetting::replies_keys(keys, self.id, &self.replies);
-        methods::of_customer_keys(keys, self.account, self.id);
-        self.methods.iter().for_each(|method| methods::settle_keys(keys, self.account, *method));
+        methods::forget_keys(keys, self.account, self.id, &self.methods);
         self.herald.keys(self.account, Family::Enrollment, keys);
     }
 

@@ -51,7 +51,7 @@ impl Payments {
     /// [`PaymentsError`].
     pub async fn delete_customer(&self, account: AccountId, id: CustomerId) -> Result<(), PaymentsError> {
         let herald = self.0.origins.herald().clone();
-        let methods = methods::ids_of(self.0.store.reader(), account, id).await?;
+        let methods = methods::seen_of(self.0.store.reader(), account, id).await?;
         let replies = forgetting::queries::replies(self.0.store.reader(), account, id).await?;
         let amended = self.0.store.writer().run(Delete { account, id, methods, replies, herald }).await??;
         self.0.remember(amended);

@@ -8,6 +8,7 @@ use kernel::{AccountId, CustomerId, CustomerSessionId, PaymentMethodId, Timestam
 use messaging::Family;
 use uuid::Uuid;
 
+use super::queries::Seen;
 use super::rows::{CustomerCardRow, PaymentMethodRow};
 use super::source::{NewMethod, existing};
 use super::types::MethodStatus;
@@ -60,12 +61,13 @@ pub(crate) fn forget_all(
     herald: &Herald,
     account: AccountId,
     customer: CustomerId,
-    listed: &[PaymentMethodId],
+    listed: &[Seen],
     now: Timestamp,
 ) {
     let cards = rows.all::<CustomerCardRow>(&(account, customer));
     let mut methods: Vec<_> = cards.iter().map(|card| rows.must::<CustomerCardRow>(card).method_id).collect();
-    methods.extend(listed.iter().filter(|method| !methods.contains(method)).copied().collect::<Vec<_>>());
+    let others: Vec<_> = listed.iter().map(|seen| seen.id).filter(|method| !methods.contains(method)).collect();
+    methods.extend(others);
     for method in methods {
         let Some(row) = rows.get_mut::<PaymentMethodRow>(&(account, method)) else { continue };
         row.card = row.card.as_ref().map(CardFace::anonymous);

@@ -19,11 +19,11 @@ mod verify;
 
 pub(crate) use commands::forget_all;
 pub(crate) use origin::Enrolment;
-pub(crate) use queries::ids_of;
+pub(crate) use queries::{Seen, seen_of};
 pub use rows::{CustomerCardRow, PaymentMethodRow};
 pub use rules::READY_SECONDS;
 pub use service::{EnrolMethod, PrepareMethod, Stored};
 pub use source::{CardSource, NewMethod};
-pub(crate) use source::{of_customer_keys, settle, settle_keys};
+pub(crate) use source::{forget_keys, settle, settle_keys};
 pub use types::MethodStatus;
 pub(crate) use verify::verify;

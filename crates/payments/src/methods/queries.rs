@@ -29,7 +29,8 @@ static OF_CUSTOMER: Sql = sql!(
     PaymentMethodRow
 );
 
-static IDS_OF_CUSTOMER: Sql = sql!("SELECT id FROM payment_method WHERE customer_id = $1 AND account_id = $2 ORDER BY id");
+static SEEN_OF_CUSTOMER: Sql =
+    sql!("SELECT id, number_record FROM payment_method WHERE customer_id = $1 AND account_id = $2 ORDER BY id");
 
 pub(super) static EVERY_METHOD: Sql = sql!(
     "SELECT {},
@@ -113,7 +114,16 @@ pub(super) async fn of_customer(reader: &Reader, account: AccountId, customer: C
     records.iter().map(found).collect()
 }
 
-/// All methods of a customer, whatever became of them.
-pub(crate) async fn ids_of(reader: &Reader, account: AccountId, customer: CustomerId) -> Result<Vec<PaymentMethodId>, Fault> {
-    reader.list(&IDS_OF_CUSTOMER, args![customer, account]).await?.iter().map(|record| record.get(0)).collect()
+/// All methods of a customer, whatever became of them, each with where its number is sealed.
+pub(crate) async fn seen_of(reader: &Reader, account: AccountId, customer: CustomerId) -> Result<Vec<Seen>, Fault> {
+    let records = reader.list(&SEEN_OF_CUSTOMER, args![customer, account]).await?;
+    records.iter().map(|record| Ok(Seen { id: record.get(0)?, number: record.get(1)? })).collect()
+}
+
+/// A method as it was seen before a decision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) id: PaymentMethodId,
+    /// The sealed number, while it has one.
+    pub(crate) number: Option<Uuid>,
 }

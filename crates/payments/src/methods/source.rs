@@ -5,6 +5,7 @@ use kernel::{AccountId, CustomerId, PaymentId, PaymentMethodId, Timestamp, Token
 use uuid::Uuid;
 
 use super::commands::{destroy_number, enrol, enrolled, is_orphan, put_aside, tell, unenrol};
+use super::queries::Seen;
 use super::rows::{CustomerCardRow, PaymentMethodRow};
 use super::types::MethodStatus;
 use crate::announce::Herald;
@@ -123,9 +124,13 @@ pub(crate) fn settle_keys(keys: &mut Keys<'_>, account: AccountId, method: Payme
     keys.row::<PaymentMethodRow>((account, method));
 }
 
-/// Names the rows by which a customer's cards are found.
-pub(crate) fn of_customer_keys(keys: &mut Keys<'_>, account: AccountId, customer: CustomerId) {
+/// Names the rows that [`super::forget_all`] touches.
+pub(crate) fn forget_keys(keys: &mut Keys<'_>, account: AccountId, customer: CustomerId, listed: &[Seen]) {
     keys.prefix::<CustomerCardRow>(&(account, customer));
+    for Seen { id, number } in listed {
+        settle_keys(keys, account, *id);
+        number.iter().for_each(|number| vault::destroy_keys(keys, account, *number));
+    }
 }
 
 /// A charge with a stored method, or with one that is to be stored, has ended. Gives the method that it belongs to from now on, with

@@ -50,8 +50,8 @@ pub(crate) fn settle(rows: &mut Rows, account: AccountId, token: TokenId, paymen
 pub(crate) fn erase(rows: &mut Rows, account: AccountId, token: TokenId, now: Timestamp) {
     let Some(row) = rows.get_mut::<TokenRow>(&(account, token)).filter(|row| row.erased_at.is_none()) else { return };
     row.erased_at = Some(now);
-    let records = [Some(row.number_record), row.code_record];
-    for record in records.into_iter().flatten() {
+    let records: Vec<_> = row.records().collect();
+    for record in records {
         vault::destroy(rows, account, record);
     }
 }
@@ -122,7 +122,7 @@ impl Decision for Make {
 /// Destroys the cards of tokens whose time is over, and takes off the rows of those whose time is long over.
 #[derive(Debug)]
 pub(super) struct Sweep {
-    pub(super) tokens: Vec<(AccountId, TokenId)>,
+    pub(super) tokens: Vec<TokenRow>,
 }
 
 impl Command for Sweep {
@@ -132,20 +132,21 @@ impl Command for Sweep {
 
     fn keys(&self, keys: &mut Keys<'_>) {
         for token in &self.tokens {
-            keys.row::<TokenRow>(*token);
+            keys.row::<TokenRow>((token.account_id, token.id));
+            token.records().for_each(|record| vault::destroy_keys(keys, token.account_id, record));
         }
     }
 
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<usize, Infallible> {
         let mut swept = 0;
-        for (account, token) in &self.tokens {
-            let Some(row) = rows.get::<TokenRow>(&(*account, *token)).filter(|row| now >= row.expires_at) else { continue };
+        for (account, token) in self.tokens.iter().map(|token| (token.account_id, token.id)) {
+            let Some(row) = rows.get::<TokenRow>(&(account, token)).filter(|row| now >= row.expires_at) else { continue };
             let (erased, forgotten) = (row.erased_at.is_some(), now >= row.expires_at.plus_seconds(TOKEN_KEPT_SECONDS));
             if !erased {
-                erase(rows, *account, *token, now);
+                erase(rows, account, token, now);
             }
             if forgotten {
-                rows.delete::<TokenRow>(&(*account, *token));
+                rows.delete::<TokenRow>(&(account, token));
             }
             swept += usize::from(!erased || forgotten);
         }

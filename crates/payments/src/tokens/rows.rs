@@ -39,6 +39,11 @@ impl TokenRow {
         self.used_by.is_none() && self.erased_at.is_none() && now < self.expires_at
     }
 
+    /// What of it is in the vault.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Uuid> {
+        std::iter::once(self.number_record).chain(self.code_record)
+    }
+
     /// The payment that is under way with it, for whom it may be settled.
     pub(crate) fn is_used_by(&self, payment: PaymentId) -> bool {
         self.used_by == Some(payment.uuid())

@@ -110,7 +110,6 @@ impl Payments {
             if tokens.is_empty() {
                 return Ok(swept);
             }
-            let tokens: Vec<_> = tokens.iter().map(|token| (token.account_id, token.id)).collect();
             let Ok(done) = store.writer().run(Sweep { tokens }).await?;
             swept += done;
             if done == 0 {

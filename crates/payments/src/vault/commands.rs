@@ -39,6 +39,11 @@ pub(crate) fn store(rows: &mut Rows, account: AccountId, sealed: &Sealed, now: T
     Ok(())
 }
 
+/// Names the row that [`destroy`] touches.
+pub(crate) fn destroy_keys(keys: &mut Keys<'_>, account: AccountId, record: Uuid) {
+    keys.row::<VaultRecordRow>((account, record));
+}
+
 /// Destroys a sealed value; one that is gone already is no mistake.
 pub(crate) fn destroy(rows: &mut Rows, account: AccountId, record: Uuid) {
     let key = (account, record);

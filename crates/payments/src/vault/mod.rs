@@ -15,7 +15,7 @@ mod rows;
 mod service;
 mod verify;
 
-pub(crate) use commands::{Stale, destroy, store, store_keys};
+pub(crate) use commands::{Stale, destroy, destroy_keys, store, store_keys};
 pub use queries::versions;
 pub use rows::{VaultAccountRow, VaultKeyRow, VaultRecordRow};
 pub(crate) use service::SEALED;

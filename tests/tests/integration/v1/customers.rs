@@ -102,6 +102,19 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    /// After a restart the writer remembers none of their rows.
+    async fn deleting_destroys_any_number_of_cards_at_once(mut world) {
+        let merchant = world.merchant();
+        let id = customer(&merchant, "ada").await;
+        for number in 0..40_u64 {
+            let number = checked(450_799_120_000_000 + number);
+            enrol(&merchant, &id, card(&number), json!({})).await.expect(201);
+        }
+        world.restart().await;
+        world.merchant().ask("DELETE", &format!("/v1/customers/{id}")).send().await.expect(202);
+        world.verify_settled().await;
+    }
+
     async fn a_deleted_customer_is_shown_by_no_repeat_and_no_payment(world) {
         let merchant = world.merchant();
         let body = json!({ "merchant_customer_id": "ada-1", "first_name": "Adaline", "email": "ada@example.com" });
@@ -168,4 +181,11 @@ pub(super) async fn customer(merchant: &Actor, name: &str) -> String {
 
 async fn patch(merchant: &Actor, id: &str, body: &Value) -> testkit::exchange::Exchange {
     merchant.ask("PATCH", &format!("/v1/customers/{id}")).json(body).send().await
+}
+
+/// The card number that begins with these digits and ends with the check digit that belongs to them (ISO/IEC 7812-1).
+fn checked(begins: u64) -> String {
+    let digits = begins.to_string().into_bytes().into_iter().rev().map(|digit| u32::from(digit - b'0'));
+    let sum: u32 = digits.enumerate().map(|(at, digit)| if at % 2 == 0 { digit * 2 / 10 + digit * 2 % 10 } else { digit }).sum();
+    format!("{begins}{}", (10 - sum % 10) % 10)
 }

@@ -78,6 +78,30 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    /// After a restart the writer remembers none of their rows.
+    async fn all_tokens_whose_time_is_over_go_at_once(mut world) {
+        let merchant = world.merchant();
+        for _ in 0..40 {
+            token(&merchant, json!({})).await.expect(201);
+        }
+        world.restart().await;
+        world.advance_seconds(16 * 60).await;
+        world.verify_settled().await;
+        assert_eq!(world.merchant().get("/v1/balances").await.status, 200);
+    }
+
+    async fn a_session_that_was_paid_is_refused_before_its_token_is(world) {
+        let merchant = world.merchant();
+        let session = session(&merchant, json!({})).await;
+        let path = format!("/v1/checkout/sessions/{session}/token");
+        let body = json!({ "payment_method": { "type": "CARD", "card": { "card_data": card("4507990000000002") } } });
+        let token = merchant.post(&path, body).await.expect(201).at("/token");
+        pay(&merchant, "CHECKOUT", Some(&session), json!({ "token": token })).await.expect(201);
+        let again = pay(&merchant, "CHECKOUT", Some(&session), json!({ "token": token })).await;
+        again.refused(400, "CHECKOUT_SESSION_NOT_FOUND");
+        world.verify_settled().await;
+    }
+
     async fn a_token_that_never_left_the_house_can_be_used_again(world) {
         let merchant = world.merchant();
         let token = token(&merchant, json!({})).await.expect(201).at("/token");
