@@ -56,7 +56,7 @@ impl Reader {
         let (queue, reads) = bounded::<Read>(WAITING_READS_MAX);
         for number in 0..CONNECTIONS {
             let reads = reads.clone();
-            let connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+            let connection = sqlite::open_to_read(path)?;
             let work = move || {
                 for Read { text, values, caller } in reads {
                     let _caller_may_be_gone = caller.send(list_sqlite(&connection, text, &values));
@@ -70,7 +70,7 @@ impl Reader {
 
     /// A reader without threads, for whoever steps the writer by hand.
     pub(crate) fn inline(path: &Path, turns: Turns) -> Result<Self, Fault> {
-        let connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+        let connection = sqlite::open_to_read(path)?;
         Ok(Self(Engine::Inline(Arc::new(Inline { connection: std::sync::Mutex::new(connection), turns }))))
     }
 
@@ -224,7 +224,7 @@ pub(crate) fn of_postgres(error: &tokio_postgres::Error) -> Fault {
 
 /// Where a SQLite reader finds its file; kept for snapshots.
 pub(crate) fn open_snapshot(path: &Path) -> Result<Connection, Fault> {
-    let connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+    let connection = sqlite::open_to_read(path)?;
     connection.execute_batch("BEGIN DEFERRED").map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
     Ok(connection)
 }

@@ -244,7 +244,7 @@ pub async fn migrate(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]
 pub fn check_file(url: &DatabaseUrl) -> Result<(), Fault> {
     let Some(path) = url.sqlite_path() else { return Ok(()) };
     let unreadable = |error| sqlite::unusable(&error, "the database file cannot be read");
-    let connection = sqlite::open(path, true).map_err(unreadable)?;
+    let connection = sqlite::open_to_read(path)?;
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(unreadable)?;
     if found == "ok" { Ok(()) } else { Err(Fault::Damaged(found)) }
 }
@@ -256,7 +256,7 @@ pub fn check_file(url: &DatabaseUrl) -> Result<(), Fault> {
 pub fn backup(url: &DatabaseUrl, to: &Path) -> Result<(), Fault> {
     let path = url.sqlite_path().ok_or_else(|| Fault::Address("only SQLite is copied by this command".into()))?;
     let failed = |error| sqlite::unusable(&error, "the copy could not be written");
-    let from = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+    let from = sqlite::open_to_read(path)?;
     from.backup("main", to, None::<fn(rusqlite::backup::Progress)>).map_err(failed)
 }
 
@@ -275,7 +275,7 @@ fn schema_of_file(path: &Path, ours: &[Migration]) -> Result<SchemaState, Fault>
     if !path.exists() {
         return Err(Fault::Unavailable("there is no database file yet"));
     }
-    let mut connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+    let mut connection = sqlite::open_to_read(path)?;
     migrations::state_sqlite(&mut connection, ours)
 }
 

@@ -188,6 +188,11 @@ impl Standing {
         allows(self.state, operation) && allows(self.underlying(), operation)
     }
 
+    /// Whether no operation may be asked for in this state, whatever transaction it names.
+    pub fn permits_nothing(&self) -> bool {
+        ![Operation::Capture, Operation::Cancel, Operation::Refund].into_iter().any(|operation| self.permits(operation))
+    }
+
     fn hold_is_open(&self, now: Timestamp) -> bool {
         self.hold_until.is_some_and(|until| now < until)
     }

@@ -69,6 +69,11 @@ pub(crate) fn open(path: &Path, read_only: bool) -> rusqlite::Result<Connection>
     Ok(connection)
 }
 
+/// Opens a connection that only reads.
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, Fault> {
+    open(path, true).map_err(|error| unusable(&error, "the database file cannot be read"))
+}
+
 /// What a failure says about the file, if it says that the file is damaged.
 pub(crate) fn damage(error: &rusqlite::Error) -> Option<Fault> {
     let why = match error.sqlite_error_code()? {

@@ -52,7 +52,7 @@ enum Kind {
 impl Damage {
     fn inflict(&self, folder: &Path) {
         let path = folder.join("data").join(self.file);
-        let mut bytes = std::fs::read(&path).unwrap();
+        let mut bytes = std::fs::read(&path).expect("a file");
         let at = bytes.len() * self.at / 1_000;
         let end = (at + 4_096).min(bytes.len());
         match self.kind {
@@ -60,7 +60,7 @@ impl Damage {
             Kind::Zeroed => bytes[at..end].fill(0),
             Kind::CutOff => bytes.truncate(at),
         }
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(&path, bytes).expect("it can be written");
     }
 }
 
@@ -121,11 +121,11 @@ async fn an_acquirer_that_lost_its_books_is_noticed_and_a_copy_has_none() {
 
 /// A folder whose `data` holds the same files.
 fn copied(folder: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    std::fs::create_dir(copy.path().join("data")).unwrap();
-    for file in std::fs::read_dir(folder.join("data")).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), copy.path().join("data").join(file.file_name())).unwrap();
+    let copy = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(copy.path().join("data")).expect("a folder in it");
+    for file in std::fs::read_dir(folder.join("data")).expect("a data directory") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), copy.path().join("data").join(file.file_name())).expect("a copy");
     }
     copy
 }

@@ -134,10 +134,14 @@ async fn a_backup_is_whole_and_made_while_serving() {
     let merchant = serving.merchant();
     let made = merchant.pays(merchant.purchase("5 EUR")).await;
     let nowhere = on_data(folder.path(), &["backup", "copy/guichet.db"]);
-    assert!(nowhere.code == Some(2) && nowhere.err.contains("copied to copy/guichet.db"), "the folder is not there: {}", nowhere.err);
+    assert!(
+        nowhere.code == Some(2) && nowhere.err.contains("copied to copy/guichet.db"),
+        "the folder is not there: {}",
+        nowhere.err
+    );
     assert_eq!(on_data(folder.path(), &["backup", "copy.db"]).code, Some(0));
-    let mode = std::fs::metadata(folder.path().join("copy.db")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "personal data is in it");
+    let permissions = std::fs::metadata(folder.path().join("copy.db")).unwrap().permissions();
+    assert_eq!(permissions.mode() & 0o777, 0o600, "personal data is in it");
     let twice = on_data(folder.path(), &["backup", "copy.db"]);
     assert!(twice.code == Some(2) && twice.err.contains("exists already"), "{}", twice.err);
     assert_eq!(serving.stop().await.code(), Some(0));

@@ -157,7 +157,13 @@ impl BeginOperation {
             Operation::Capture | Operation::Cancel => holds,
             Operation::Refund => paid,
         };
-        if fits { Ok(operation) } else { Err(Refusal::InvalidTransactionType) }
+        if fits {
+            Ok(operation)
+        } else if payment.standing().permits_nothing() {
+            Err(Refusal::InvalidStatus) // naming another transaction would not help
+        } else {
+            Err(Refusal::InvalidTransactionType)
+        }
     }
 
     fn plan(&self, standing: &Standing, operation: Operation, named: Named, now: Timestamp) -> Result<Plan, Refusal> {

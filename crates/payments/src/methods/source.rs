@@ -129,7 +129,9 @@ pub(crate) fn forget_keys(keys: &mut Keys<'_>, account: AccountId, customer: Cus
     keys.prefix::<CustomerCardRow>(&(account, customer));
     for Seen { id, number } in listed {
         settle_keys(keys, account, *id);
-        number.iter().for_each(|number| vault::destroy_keys(keys, account, *number));
+        if let Some(number) = number {
+            vault::destroy_keys(keys, account, *number);
+        }
     }
 }
 

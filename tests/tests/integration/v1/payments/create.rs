@@ -42,6 +42,7 @@ on_both_engines! {
         body["payment_method"]["detail"]["card"]["verify"] = json!(true);
         let made = merchant.pays(body).await;
         assert_eq!(made.exchange.payment_state(), "VERIFIED/VERIFIED");
+        merchant.operate(&made, "cancel-or-refund", json!({ "reason": "DUPLICATE" })).await.refused(400, "INVALID_STATUS");
         world.verify_settled().await;
     }
 
