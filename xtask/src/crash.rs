@@ -87,7 +87,7 @@ fn on_engine(options: &Options, binary: &Path, engine: Engine, seed: u64) -> Res
     say!("crash: {engine}, {} nodes, seed {seed}", options.nodes);
     let mut harness = Harness::start(binary, options.release, cluster, options.nodes, seed)?;
     let mut rounds = 0;
-    let possible = |fault: &&Fault| engine == Engine::Postgres || !fault.needs_postgres();
+    let possible = |fault: &&Fault| fault.strikes(engine);
     for fault in options.faults.iter().filter(possible).cycle().take(options.rounds) {
         if options.seconds.is_some_and(|seconds| began.elapsed() > Duration::from_secs(seconds)) {
             break;

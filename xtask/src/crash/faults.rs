@@ -1,5 +1,6 @@
 //! What happens to the product while customers work.
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::customers::Crowd;
 use super::harness::Harness;
 use crate::acquirer;
 use crate::http::Ask;
+use crate::product::Engine;
 
 /// How long a killed database stays away; the last one is longer than a writer waits to learn what became of its commit.
 const OUTAGES_MS: [u64; 4] = [0, 500, 3_000, 35_000];
@@ -19,6 +21,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 const PAUSE_SECONDS: [u64; 2] = [95, 110];
 /// A process without another one beside it stands still for less: nobody takes over.
 const SHORT_PAUSE_SECONDS: [u64; 2] = [5, 30];
+/// How long a disk fails.
+const DISK_MS: [u64; 2] = [1_000, 4_000];
 /// After a fault the others go on alone for so long.
 const ALONE_MS: [u64; 2] = [2_000, 6_000];
 
@@ -34,6 +38,12 @@ pub enum Fault {
     /// SIGSTOP of the service, of several nodes past its lease, then CONT.
     #[value(name = "F3")]
     Pause,
+    /// The disk is full for a while; on PostgreSQL skipped, whose server writes.
+    #[value(name = "F4")]
+    DiskFull,
+    /// Writes or syncs of the disk fail for a while; likewise.
+    #[value(name = "F5")]
+    DiskErrors,
     /// The acquirer falls silent before or after acting, is slow or down; half of the times with a SIGKILL on top.
     #[value(name = "F7")]
     Acquirer,
@@ -46,9 +56,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether there must be a database server.
-    pub fn needs_postgres(self) -> bool {
-        matches!(self, Fault::KillDatabase | Fault::CutConnections)
+    /// Whether it can happen on this engine.
+    pub fn strikes(self, engine: Engine) -> bool {
+        match self {
+            Fault::KillDatabase | Fault::CutConnections => engine == Engine::Postgres,
+            Fault::DiskFull | Fault::DiskErrors => engine == Engine::Sqlite,
+            Fault::Kill | Fault::Pause | Fault::Acquirer | Fault::Stop => true,
+        }
     }
 
     /// Whether lines may die: the product ends, stands still, or is started anew.
@@ -74,6 +88,14 @@ impl Harness {
             }
             Fault::Pause => {
                 self.pause(one)?;
+                Vec::new()
+            }
+            Fault::DiskFull => {
+                self.upset_disk(one, &["pwrite64:error=ENOSPC", "pwrite64:error=ENOSPC:when=2+3"])?;
+                Vec::new()
+            }
+            Fault::DiskErrors => {
+                self.upset_disk(one, &["pwrite64:error=EIO", "fsync,fdatasync:error=EIO", "fsync,fdatasync:error=EIO:when=2+3"])?;
                 Vec::new()
             }
             Fault::Acquirer => self.upset_acquirer(one)?,
@@ -109,6 +131,23 @@ impl Harness {
         thread::sleep(Duration::from_secs(seconds));
         self.nodes[one].signal("CONT")?;
         thread::sleep(Duration::from_secs(2));
+        Ok(())
+    }
+
+    /// System calls of the product fail as `strace` is told, for a while.
+    fn upset_disk(&mut self, one: usize, failures: &[&str]) -> Result<()> {
+        let failure = self.random.pick(failures);
+        let (calls, _) = failure.split_once(':').context("calls and how they fail")?;
+        let mut strace = Command::new("strace")
+            .args(["--follow-forks", "--quiet=attach,exit", "--output=/dev/null", "--attach"])
+            .arg(self.nodes[one].pid().to_string())
+            .args([format!("--trace={calls}"), format!("--inject={failure}")])
+            .spawn()
+            .context("strace, which makes system calls fail, is not there: `apt-get install strace`")?;
+        thread::sleep(Duration::from_millis(self.random.between(DISK_MS[0], DISK_MS[1])));
+        let status = Command::new("kill").args(["-TERM", &strace.id().to_string()]).status()?;
+        ensure!(status.success(), "strace ended before it was told to; may it look into other processes here?");
+        strace.wait()?;
         Ok(())
     }
 

@@ -32,7 +32,7 @@ const PATIENCE_SQLITE: Duration = Duration::from_secs(12);
 const PATIENCE_POSTGRES: Duration = Duration::from_secs(100);
 /// Begins our order numbers; the demo's data has others.
 pub const ORDERS: &str = "crash";
-/// The platform's clock is moved by so much after outages of the acquirer, so that what is to be asked again is due.
+/// The platform's clock is moved by so much after outages of the acquirer or its disk, so that what is to be asked again is due.
 const ASKING_SECONDS: u64 = 60;
 /// And then so that challenges end, webhooks that failed are tried again, and the second cycle of each subscription is due.
 const LATER_SECONDS: [u64; 3] = [1_000, 4_000, 86_400];
@@ -138,8 +138,11 @@ impl Harness {
         if !alone {
             self.restart(down)?;
         }
-        if fault == Fault::Acquirer {
-            self.calm_acquirer(if alone { down } else { &[] })?;
+        match fault {
+            Fault::Acquirer => self.calm_acquirer(if alone { down } else { &[] })?,
+            // The acquirer's books lie on the same disk: what it could not write down is to be asked again.
+            Fault::DiskFull | Fault::DiskErrors => self.advance(ASKING_SECONDS)?,
+            Fault::Kill | Fault::KillDatabase | Fault::Pause | Fault::CutConnections | Fault::Stop => {}
         }
         let began = Instant::now();
         let patience = if self.cluster.is_some() { PATIENCE_POSTGRES } else { PATIENCE_SQLITE };
