@@ -56,7 +56,8 @@ impl Reader {
         let (queue, reads) = bounded::<Read>(WAITING_READS_MAX);
         for number in 0..CONNECTIONS {
             let reads = reads.clone();
-            let connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+            let connection =
+                sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
             let work = move || {
                 for Read { text, values, caller } in reads {
                     let _caller_may_be_gone = caller.send(list_sqlite(&connection, text, &values));
@@ -70,7 +71,8 @@ impl Reader {
 
     /// A reader without threads, for whoever steps the writer by hand.
     pub(crate) fn inline(path: &Path, turns: Turns) -> Result<Self, Fault> {
-        let connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+        let connection =
+            sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
         Ok(Self(Engine::Inline(Arc::new(Inline { connection: std::sync::Mutex::new(connection), turns }))))
     }
 

@@ -275,7 +275,8 @@ fn schema_of_file(path: &Path, ours: &[Migration]) -> Result<SchemaState, Fault>
     if !path.exists() {
         return Err(Fault::Unavailable("there is no database file yet"));
     }
-    let mut connection = sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
+    let mut connection =
+        sqlite::open(path, true).map_err(|error| sqlite::unusable(&error, "the database file cannot be read"))?;
     migrations::state_sqlite(&mut connection, ours)
 }
 

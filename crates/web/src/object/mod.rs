@@ -157,9 +157,12 @@ impl<T: Field> Field for Option<T> {
 }
 
 /// One of a few words.
-pub(crate) trait Word {
+pub(crate) trait Word: Sized {
     /// The word on the wire.
     fn text(self) -> &'static str;
+
+    /// What a word on the wire means.
+    fn of(text: &str) -> Option<Self>;
 }
 
 /// A whole body: once its fields are right by themselves, it is judged as one and becomes what is asked for.
@@ -388,14 +391,19 @@ macro_rules! words {
             fn text(self) -> &'static str {
                 match self { $($name::$word => $text,)+ }
             }
+
+            fn of(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some($name::$word),)+
+                    _ => None,
+                }
+            }
         }
 
         impl $crate::object::Field for $name {
             fn read(value: &$crate::json::Value<'_>, reader: &mut $crate::object::Reader) -> Option<Self> {
-                match reader.text(value)? {
-                    $($text => Some($name::$word),)+
-                    _ => reader.invalid(concat!("must be one of" $(, " ", $text)+)),
-                }
+                let word = $crate::object::Word::of(reader.text(value)?);
+                if word.is_some() { word } else { reader.invalid(concat!("must be one of" $(, " ", $text)+)) }
             }
 
             fn property() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
