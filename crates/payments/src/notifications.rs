@@ -222,7 +222,10 @@ impl Inner {
                 tracing::warn!(payment = row.payment_id.map(tracing::field::display), %fault, "a notification could not be worked off; it is tried again");
             })?;
             if state == Some(NotificationState::Quarantined) {
-                tracing::error!(payment = row.payment_id.map(tracing::field::display), "an acquirer's notification does not fit its payment; it changed nothing");
+                tracing::error!(
+                    payment = row.payment_id.map(tracing::field::display),
+                    "an acquirer's notification does not fit its payment; it changed nothing"
+                );
                 metrics::counter!("guichet_notifications_quarantined_total").increment(1);
             }
             let Ok(()) = self.store.writer().run(CloseNotification { id: row.id, state }).await?;

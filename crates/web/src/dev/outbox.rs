@@ -101,15 +101,10 @@ async fn outbox(Facts(exchange): Facts, Headers(headers): Headers, State(web): S
 }
 
 async fn found(web: &Web, query: &Query<Which>) -> Result<Vec<Message>, Problem> {
-    let wrong = |name| Problem::new(Code::InvalidParameters, format!("{name}: cannot be read"));
-    let limit = query.get("limit").map(|text| text.parse().ok().filter(|limit| (1..=MESSAGES_MAX).contains(limit)));
-    let limit = match limit {
-        Some(limit) => limit.ok_or_else(|| wrong("limit"))?,
-        None => MESSAGES_USUAL,
-    };
+    let limit = query.number("limit", 1, MESSAGES_MAX)?.unwrap_or(MESSAGES_USUAL);
     let kind = query.get("kind").filter(|kind| !kind.is_empty());
     if kind.is_some_and(|kind| !KINDS.contains(&kind)) {
-        return Err(wrong("kind"));
+        return Err(Problem::new(Code::InvalidParameters, format!("kind: must be one of {}", KINDS.join(" "))));
     }
     if kind.is_some_and(|kind| kind != WEBHOOK) {
         return Ok(Vec::new());

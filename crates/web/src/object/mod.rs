@@ -98,6 +98,11 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The same of what is made of the new value.
+    pub(crate) fn map<U>(self, of: impl FnOnce(T) -> U) -> Patch<U> {
+        self.member(|value| Patch::Set(of(value)))
+    }
+
     /// The change of a member, which is taken off with the whole.
     pub(crate) fn member<U>(self, of: impl FnOnce(T) -> Patch<U>) -> Patch<U> {
         match self {
@@ -123,6 +128,55 @@ impl<T: Field> Field for Patch<T> {
 
     fn property() -> RefOr<Schema> {
         nullable(T::property())
+    }
+
+    fn components(into: &mut Components) {
+        T::components(into);
+    }
+
+    fn refusals(into: &mut Refusals) {
+        T::refusals(into);
+    }
+}
+
+/// A member of a change that can become another and cannot be taken off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept<T>(Patch<T>);
+
+impl<T> Kept<T> {
+    /// Notes that it cannot be taken off, if that is asked for.
+    pub(crate) fn judge(&self, name: &'static str, reader: &mut Reader) {
+        if matches!(self.0, Patch::Cleared) {
+            reader.wrong_at(&[name], Code::MissingParameters, "cannot be taken off");
+        }
+    }
+
+    /// What it becomes; `None` when it stays.
+    pub(crate) fn set(self) -> Option<T> {
+        self.0.change().flatten()
+    }
+
+    /// The same, looked at.
+    pub(crate) fn as_set(&self) -> Option<&T> {
+        self.0.as_ref().change().flatten()
+    }
+}
+
+impl<T: Field> Field for Kept<T> {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        Patch::read(value, reader).map(Kept)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Kept(Patch::Unchanged))
+    }
+
+    fn cleared() -> Option<Self> {
+        Some(Kept(Patch::Cleared))
+    }
+
+    fn property() -> RefOr<Schema> {
+        T::property()
     }
 
     fn components(into: &mut Components) {
