@@ -75,7 +75,7 @@ on_both_engines! {
         let keys = "Content-Type: application/json\r\npublic-api-key: x\r\nprivate-secret-key: y\r\n";
         let head = format!("POST /v1/payments HTTP/1.1\r\nHost: localhost\r\n{keys}");
         let large = |bytes: usize| [format!("{head}Content-Length: {bytes}\r\n\r\n").into_bytes(), vec![b'x'; bytes]].concat();
-        let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x1_0000], b"\r\n"].concat();
+        let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x1_0000], b"\r\n"].concat();
         let chunked = [format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes(), chunk.repeat(64), b"0\r\n\r\n".to_vec()].concat();
         let endless = [b"GET / HTTP/1.1\r\nx: ".to_vec(), vec![b'a'; 4 << 20]].concat();
         let answers = [(large(1 << 20), 413), (large(8 << 20), 413), (large(200 << 10), 401), (chunked, 401), (endless, 431)];

@@ -145,6 +145,7 @@ struct Card {
     kind: &'static str,
     to: String,
     subject: &'static str,
+    about: Option<String>,
     text: String,
     status: &'static str,
     tone: &'static str,
@@ -154,17 +155,24 @@ struct Card {
     next_at: Option<Moment>,
 }
 
+/// What a message is about: the order, where there is one, and the id of the object it shows.
+fn about(body: &serde_json::Value) -> Option<String> {
+    let object = body["data"].as_object()?.values().find(|member| member["id"].is_string())?;
+    let named = ["merchant_order_id", "merchant_reference", "name"].iter().find_map(|name| object[*name].as_str());
+    Some(named.into_iter().chain(object["id"].as_str()).collect::<Vec<_>>().join(" · "))
+}
+
 fn card(message: &Message, language: Language) -> Card {
     let delivery = &message.delivery;
-    let pretty = serde_json::from_slice::<serde_json::Value>(&message.body())
-        .ok()
-        .and_then(|body| serde_json::to_string_pretty(&body).ok());
+    let body = serde_json::from_slice::<serde_json::Value>(&message.body()).ok();
+    let pretty = body.as_ref().and_then(|body| serde_json::to_string_pretty(body).ok());
     let status = delivery.http_status.map(|status| status.to_string());
     Card {
         id: message.event.id.to_string(),
         kind: WEBHOOK,
         to: message.to.to_string(),
         subject: message.event.happened.event(),
+        about: body.as_ref().and_then(about),
         text: pretty.unwrap_or_else(|| text_of(message)),
         status: delivery.state.wire(),
         tone: match delivery.state {

@@ -82,6 +82,7 @@ struct Told<'a> {
     stage: &'static str,
     merchant: &'a str,
     description: &'a str,
+    order: Option<&'a str>,
     amount: Amount,
     card: Option<Card>,
     csrf: &'a str,
@@ -241,6 +242,7 @@ impl<'a> Visit<'a> {
             stage,
             merchant: challenge.merchant(),
             description: challenge.description(),
+            order: order(challenge),
             amount: amount(challenge.amount(), self.language),
             card: challenge.card().map(|face| card(&face)),
             csrf: &csrf,
@@ -277,6 +279,11 @@ impl<'a> Visit<'a> {
         let ready = self.web.is_ready().await;
         error::page(&self.web.pages, problem, &self.exchange.uri, &headers, self.exchange.request_id.as_str(), ready)
     }
+}
+
+/// The order, as the merchant calls it. Where he gave it no name it has an id of ours, which tells a payer nothing.
+fn order(challenge: &Challenge) -> Option<&str> {
+    Some(challenge.merchant_order_id()).filter(|order| uuid::Uuid::try_parse(order).is_err())
 }
 
 fn stage(shown: ChallengeShown) -> &'static str {

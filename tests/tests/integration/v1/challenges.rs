@@ -99,6 +99,7 @@ on_both_engines! {
             assert!(again.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{unknown}");
             assert!(again.text().contains("Nothing was charged. Use one of the two buttons below."), "{unknown}: {}", again.text());
             assert!(again.text().contains("name=\"otp\""), "{unknown}");
+            assert!(again.text().contains(&made.exchange.at("/merchant_order_id")), "the payer sees which order it is");
         }
         let read = merchant.get(&format!("/v1/payments/{}", made.id)).await.expect(200);
         assert_eq!(read.payment_state(), "PENDING/WAITING_ADDITIONAL_STEP");
