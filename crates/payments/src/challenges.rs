@@ -151,6 +151,11 @@ impl Challenge {
         &self.payment.description
     }
 
+    /// The merchant's own name for the order.
+    pub fn merchant_order_id(&self) -> &str {
+        &self.payment.merchant_order_id
+    }
+
     /// What may be shown of the card.
     pub fn card(&self) -> Option<MaskedCard<'_>> {
         self.payment.card.as_ref().and_then(crate::CardFace::parts)

@@ -32,6 +32,19 @@ pub(crate) enum Errand {
     FindOut { scope: Scope },
 }
 
+impl Errand {
+    /// Its name, and the id of what it is about: all that a log may hold of it.
+    fn told(&self) -> (&'static str, Uuid) {
+        match self {
+            Self::Settle(settle) => ("settle", settle.attempt.id.uuid()),
+            Self::KeepAsking(keep_asking) => ("keep asking", keep_asking.attempt.id.uuid()),
+            Self::TakeBack { subject, .. } => ("take back", *subject),
+            Self::EndTries(endings) => ("end tries", endings[0].attempt.id.uuid()),
+            Self::FindOut { scope } => ("find out, of account", scope.account_id.uuid()),
+        }
+    }
+}
+
 impl Inner {
     /// Sees to an errand apart from the caller. The key stays taken until it is done.
     pub(crate) fn run_errand(self: &Arc<Self>, errand: Errand, working: Option<Working>) {
@@ -45,7 +58,8 @@ impl Inner {
                     // When the store is closing, a later start of the process finds the claim and asks.
                     Ok(()) | Err(Fault::Closing) => return,
                     Err(Fault::Failed(_) | Fault::Corrupt(_)) if defects == DEFECTS_MAX => {
-                        tracing::error!(?errand, "the outcome of an attempt cannot be recorded");
+                        let (errand, subject) = errand.told();
+                        tracing::error!(errand, %subject, "the outcome of an attempt cannot be recorded");
                         return;
                     }
                     Err(Fault::Failed(_) | Fault::Corrupt(_)) => defects += 1,

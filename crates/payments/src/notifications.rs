@@ -219,10 +219,13 @@ impl Inner {
                 Event::Authorisation | Event::Capture | Event::Cancellation | Event::Refund => self.take_result(&row).await,
             };
             let state = worked.inspect_err(|fault| {
-                tracing::warn!(payment = ?row.payment_id, %fault, "a notification could not be worked off; it is tried again");
+                tracing::warn!(payment = row.payment_id.map(tracing::field::display), %fault, "a notification could not be worked off; it is tried again");
             })?;
             if state == Some(NotificationState::Quarantined) {
-                tracing::error!(payment = ?row.payment_id, "an acquirer's notification does not fit its payment; it changed nothing");
+                tracing::error!(
+                    payment = row.payment_id.map(tracing::field::display),
+                    "an acquirer's notification does not fit its payment; it changed nothing"
+                );
                 metrics::counter!("guichet_notifications_quarantined_total").increment(1);
             }
             let Ok(()) = self.store.writer().run(CloseNotification { id: row.id, state }).await?;

@@ -170,7 +170,7 @@ impl Inner {
                 Ending::Fenced
             }
         };
-        tracing::info!(attempt = %attempt.id, ?ending, "an unknown outcome is known now");
+        tracing::info!(attempt = %attempt.id, ending = word(&ending), "an unknown outcome is known now");
         self.run_settle(Settle { attempt, ending, asked_for: true, origins: self.origins.clone() }).await
     }
 
@@ -181,5 +181,18 @@ impl Inner {
             let Ok(_let_go) = self.store.writer().run(Lapse { key, connector, currency, charge, herald }).await?;
         }
         Ok(())
+    }
+}
+
+/// An ending in the log, without what the acquirer said.
+fn word(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Approved(_) => "approved",
+        Ending::Declined(_) => "declined",
+        Ending::Errored(_) => "errored",
+        Ending::NeverSent => "never sent",
+        Ending::Fenced => "fenced",
+        Ending::AwaitingPayer(_) => "awaiting the payer",
+        Ending::Expired(_) => "expired",
     }
 }

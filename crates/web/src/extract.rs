@@ -112,6 +112,24 @@ impl<T> Query<T> {
         self.pairs.iter().find_map(|(known, value)| (known == name).then_some(value.as_str()))
     }
 
+    /// What a parameter says, if it is there; `must` follows its name where it cannot be read.
+    ///
+    /// # Errors
+    /// 400 that names it.
+    pub(crate) fn parsed<P>(&self, name: &str, must: &str, parse: impl Fn(&str) -> Option<P>) -> Result<Option<P>, Problem> {
+        let wrong = || Problem::new(Code::InvalidParameters, format!("{name}: {must}"));
+        self.get(name).map(|text| parse(text).ok_or_else(wrong)).transpose()
+    }
+
+    /// The same of a whole number from `least` to `most`.
+    ///
+    /// # Errors
+    /// 400 that names it.
+    pub(crate) fn number(&self, name: &str, least: u32, most: u32) -> Result<Option<u32>, Problem> {
+        let within = |text: &str| text.parse().ok().filter(|number| (least..=most).contains(number));
+        self.parsed(name, &format!("must be a whole number from {least} to {most}"), within)
+    }
+
     /// Whether a switch is on.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.get(name) == Some("true")

@@ -23,6 +23,7 @@ mod extract;
 mod health;
 mod hosts;
 pub mod json;
+mod linger;
 mod listener;
 mod meters;
 mod object;

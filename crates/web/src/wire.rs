@@ -2,7 +2,8 @@
 //! is answered like every other refusal, with an envelope, an id and a line in the log.
 //!
 //! The parser (hyper) takes `Transfer-Encoding` over `Content-Length` without a word, and answers what it cannot read with a bare status.
-//! So the bytes are watched on their way: incoming heads for the two headers together, outgoing ones for that bare answer.
+//! So the bytes are watched on their way: incoming heads for the two headers together, outgoing ones for that bare answer. At the end
+//! they tell whether the peer still owes some of his request, and is listened to for a while.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,6 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::linger::Linger;
 
 /// The longest header name that is looked for, and one character more to tell longer ones apart.
 const NAME_CHARS: usize = 18;
@@ -32,12 +35,13 @@ pub(crate) struct Watched<Io, R> {
     /// What replaces a bare answer, and how much of it is sent.
     answer: Vec<u8>,
     sent: usize,
+    linger: Linger,
 }
 
 impl<Io, R> Watched<Io, R> {
     /// Watches `io`, whose bare answers are replaced by what `refuse` draws.
     pub(crate) fn new(io: Io, refuse: R) -> Watched<Io, R> {
-        Watched { io, refuse, frames: Frames::default(), answer: Vec::new(), sent: 0 }
+        Watched { io, refuse, frames: Frames::default(), answer: Vec::new(), sent: 0, linger: Linger::default() }
     }
 }
 
@@ -65,7 +69,7 @@ impl<Io: AsyncRead + Unpin, R: Unpin> AsyncRead for Watched<Io, R> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Watched<Io, R> {
+impl<Io: AsyncRead + AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Watched<Io, R> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.push(context))?;
@@ -108,7 +112,14 @@ impl<Io: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Watched<Io, R> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.push(context))?;
-        Pin::new(&mut self.io).poll_shutdown(context)
+        let Watched { io, frames, linger, .. } = &mut *self;
+        if matches!(linger, Linger::Open) && frames.is_between() {
+            return Pin::new(io).poll_shutdown(context);
+        }
+        linger.poll_end(io, context, |bytes| {
+            frames.watch(bytes);
+            frames.is_between()
+        })
     }
 }
 
@@ -224,6 +235,11 @@ impl Frames {
                 }
             }
         }
+    }
+
+    /// Whether everything that has begun is here. What HTTP/2 owes is told to its peer by other means.
+    fn is_between(&self) -> bool {
+        self.at == At::Lost(Why::Http2) || self.at == At::Line && self.name_chars == 0
     }
 
     /// Whether the name that ends here says the length in another way than a header before it.

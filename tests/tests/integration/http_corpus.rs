@@ -1,6 +1,8 @@
 //! Requests no HTTP client would send, as bytes over a socket: the documented 4xx or success, never a 5xx, never a hang,
 //! and the next connection works.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -69,6 +71,27 @@ on_both_engines! {
         assert_eq!((reply.statuses.len(), reply.statuses.iter().all(|status| *status == 200)), (1_000, true));
     }
 
+    async fn who_sends_everything_before_he_reads_gets_his_refusal(world) {
+        let keys = "Content-Type: application/json\r\npublic-api-key: x\r\nprivate-secret-key: y\r\n";
+        let head = format!("POST /v1/payments HTTP/1.1\r\nHost: localhost\r\n{keys}");
+        let large = |bytes: usize| [format!("{head}Content-Length: {bytes}\r\n\r\n").into_bytes(), vec![b'x'; bytes]].concat();
+        let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x1_0000], b"\r\n"].concat();
+        let chunked = [format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes(), chunk.repeat(64), b"0\r\n\r\n".to_vec()].concat();
+        let endless = [b"GET / HTTP/1.1\r\nx: ".to_vec(), vec![b'a'; 4 << 20]].concat();
+        let answers = [(large(1 << 20), 413), (large(8 << 20), 413), (large(200 << 10), 401), (chunked, 401), (endless, 431)];
+        for (bytes, status) in answers {
+            let (address, count) = (world.door().address().to_owned(), bytes.len());
+            let reply = tokio::task::spawn_blocking(move || sent_first(&address, &bytes)).await.expect("no panic");
+            let said = reply.unwrap_or_else(|error| panic!("{count} bytes, {status}: {error}"));
+            assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{count} bytes: {said}");
+            assert!(said.contains(r#""messages":[""#), "{said}");
+        }
+        let began = Instant::now();
+        let promised = send(&world, format!("{head}Content-Length: 1000000\r\n\r\nonly this").into_bytes()).await;
+        assert_eq!((promised.statuses.as_slice(), promised.closed), (&[413][..], true), "{promised:?}");
+        assert!(began.elapsed() < Duration::from_secs(5), "our side is ended at once");
+    }
+
     async fn a_slow_sender_is_cut_off_and_disturbs_nobody(world) {
         let began = Instant::now();
         let slow = send(&world, b"GET /healthz HTTP/1.1\r\nHost: local".to_vec());
@@ -84,6 +107,17 @@ on_both_engines! {
         assert!(reply.closed, "the connection was cut: {reply:?}");
         assert!(began.elapsed() < Duration::from_secs(HEADER_SECONDS_MAX + 4));
     }
+}
+
+/// Sends all of it, which must work, and only then reads to the end.
+fn sent_first(address: &str, bytes: &[u8]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_write_timeout(Some(Duration::from_secs(15)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(15)))?;
+    stream.write_all(bytes)?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said)?;
+    Ok(said)
 }
 
 async fn send(world: &World, bytes: Vec<u8>) -> raw::RawReply {

@@ -58,7 +58,7 @@ impl Body for BehaviourBody {
     fn judge(self, reader: &mut Reader) -> Option<Self::Ask> {
         let named = self.connector.map(|Text(name)| Connector::parse(&name).filter(|connector| NAMES.contains(connector)));
         if named == Some(None) {
-            reader.wrong_at(&["connector"], Code::InvalidParameters, "is not a name of the sandbox acquirer");
+            reader.wrong_at(&["connector"], Code::InvalidParameters, names());
         }
         let weather = match self.mode {
             Mode::Normal | Mode::SlowMs => Weather::Normal,
@@ -252,25 +252,23 @@ async fn charges(State(web): State<Web>, query: Query<Which>) -> Response {
 }
 
 async fn listed(web: &Web, query: &Query<Which>) -> Result<Charges, Problem> {
+    let named = |text: &str| Connector::parse(text).filter(|connector| NAMES.contains(connector));
     let filter = ChargeFilter {
         merchant_order_id: query.get("merchant_order_id").map(Into::into),
-        payment_id: parsed(query, "payment_id", |text| text.parse().ok())?,
-        connector: parsed(query, "connector", Connector::parse)?,
-        all: query.is("all"),
+        payment_id: query.parsed("payment_id", "must be the id of a payment", |text| text.parse().ok())?,
+        connector: query.parsed("connector", &names(), named)?,
+        all: query.parsed("all", "must be true or false", |text| text.parse().ok())?.unwrap_or(false),
     };
-    let after = parsed(query, "after", |text| text.parse().ok())?;
-    let limit = parsed(query, "limit", |text| text.parse().ok().filter(|limit| (1..=CHARGES_PAGE_MAX).contains(limit)))?;
-    let page = sandbox(web)?.acquirer.charges(&filter, after, limit.unwrap_or(CHARGES_PAGE_MAX)).await;
+    let after = query.parsed("after", "must be the next of the page before", |text| text.parse().ok())?;
+    let limit = query.number("limit", 1, CHARGES_PAGE_MAX)?.unwrap_or(CHARGES_PAGE_MAX);
+    let page = sandbox(web)?.acquirer.charges(&filter, after, limit).await;
     let page = page.map_err(|fault| problem_of_fault(&fault))?;
     Ok(Charges { next: page.next, charges: page.charges.iter().map(charge).collect() })
 }
 
-/// A parameter of the query, if it is there and can be read.
-fn parsed<T>(query: &Query<Which>, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
-    let read = query
-        .get(name)
-        .map(|text| parse(text).ok_or_else(|| Problem::new(Code::InvalidParameters, format!("{name}: cannot be read"))));
-    read.transpose()
+/// What is said of a name that is none of the sandbox acquirer's.
+fn names() -> String {
+    NAMES.iter().fold("must be one of".to_owned(), |text, connector| text + " " + connector.name())
 }
 
 fn charge(row: &ReceivedRow) -> Charge {

@@ -101,15 +101,10 @@ async fn outbox(Facts(exchange): Facts, Headers(headers): Headers, State(web): S
 }
 
 async fn found(web: &Web, query: &Query<Which>) -> Result<Vec<Message>, Problem> {
-    let wrong = |name| Problem::new(Code::InvalidParameters, format!("{name}: cannot be read"));
-    let limit = query.get("limit").map(|text| text.parse().ok().filter(|limit| (1..=MESSAGES_MAX).contains(limit)));
-    let limit = match limit {
-        Some(limit) => limit.ok_or_else(|| wrong("limit"))?,
-        None => MESSAGES_USUAL,
-    };
+    let limit = query.number("limit", 1, MESSAGES_MAX)?.unwrap_or(MESSAGES_USUAL);
     let kind = query.get("kind").filter(|kind| !kind.is_empty());
     if kind.is_some_and(|kind| !KINDS.contains(&kind)) {
-        return Err(wrong("kind"));
+        return Err(Problem::new(Code::InvalidParameters, format!("kind: must be one of {}", KINDS.join(" "))));
     }
     if kind.is_some_and(|kind| kind != WEBHOOK) {
         return Ok(Vec::new());
@@ -150,6 +145,7 @@ struct Card {
     kind: &'static str,
     to: String,
     subject: &'static str,
+    about: Option<String>,
     text: String,
     status: &'static str,
     tone: &'static str,
@@ -159,17 +155,24 @@ struct Card {
     next_at: Option<Moment>,
 }
 
+/// What a message is about: the order, where there is one, and the id of the object it shows.
+fn about(body: &serde_json::Value) -> Option<String> {
+    let object = body["data"].as_object()?.values().find(|member| member["id"].is_string())?;
+    let named = ["merchant_order_id", "merchant_reference", "name"].iter().find_map(|name| object[*name].as_str());
+    Some(named.into_iter().chain(object["id"].as_str()).collect::<Vec<_>>().join(" · "))
+}
+
 fn card(message: &Message, language: Language) -> Card {
     let delivery = &message.delivery;
-    let pretty = serde_json::from_slice::<serde_json::Value>(&message.body())
-        .ok()
-        .and_then(|body| serde_json::to_string_pretty(&body).ok());
+    let body = serde_json::from_slice::<serde_json::Value>(&message.body()).ok();
+    let pretty = body.as_ref().and_then(|body| serde_json::to_string_pretty(body).ok());
     let status = delivery.http_status.map(|status| status.to_string());
     Card {
         id: message.event.id.to_string(),
         kind: WEBHOOK,
         to: message.to.to_string(),
         subject: message.event.happened.event(),
+        about: body.as_ref().and_then(about),
         text: pretty.unwrap_or_else(|| text_of(message)),
         status: delivery.state.wire(),
         tone: match delivery.state {

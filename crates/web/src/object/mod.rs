@@ -98,6 +98,11 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The same of what is made of the new value.
+    pub(crate) fn map<U>(self, of: impl FnOnce(T) -> U) -> Patch<U> {
+        self.member(|value| Patch::Set(of(value)))
+    }
+
     /// The change of a member, which is taken off with the whole.
     pub(crate) fn member<U>(self, of: impl FnOnce(T) -> Patch<U>) -> Patch<U> {
         match self {
@@ -134,6 +139,55 @@ impl<T: Field> Field for Patch<T> {
     }
 }
 
+/// A member of a change that can become another and cannot be taken off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept<T>(Patch<T>);
+
+impl<T> Kept<T> {
+    /// Notes that it cannot be taken off, if that is asked for.
+    pub(crate) fn judge(&self, name: &'static str, reader: &mut Reader) {
+        if matches!(self.0, Patch::Cleared) {
+            reader.wrong_at(&[name], Code::MissingParameters, "cannot be taken off");
+        }
+    }
+
+    /// What it becomes; `None` when it stays.
+    pub(crate) fn set(self) -> Option<T> {
+        self.0.change().flatten()
+    }
+
+    /// The same, looked at.
+    pub(crate) fn as_set(&self) -> Option<&T> {
+        self.0.as_ref().change().flatten()
+    }
+}
+
+impl<T: Field> Field for Kept<T> {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        Patch::read(value, reader).map(Kept)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Kept(Patch::Unchanged))
+    }
+
+    fn cleared() -> Option<Self> {
+        Some(Kept(Patch::Cleared))
+    }
+
+    fn property() -> RefOr<Schema> {
+        T::property()
+    }
+
+    fn components(into: &mut Components) {
+        T::components(into);
+    }
+
+    fn refusals(into: &mut Refusals) {
+        T::refusals(into);
+    }
+}
+
 impl<T: Field> Field for Option<T> {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
         T::read(value, reader).map(Some)
@@ -157,9 +211,12 @@ impl<T: Field> Field for Option<T> {
 }
 
 /// One of a few words.
-pub(crate) trait Word {
+pub(crate) trait Word: Sized {
     /// The word on the wire.
     fn text(self) -> &'static str;
+
+    /// What a word on the wire means.
+    fn of(text: &str) -> Option<Self>;
 }
 
 /// A whole body: once its fields are right by themselves, it is judged as one and becomes what is asked for.
@@ -388,14 +445,19 @@ macro_rules! words {
             fn text(self) -> &'static str {
                 match self { $($name::$word => $text,)+ }
             }
+
+            fn of(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some($name::$word),)+
+                    _ => None,
+                }
+            }
         }
 
         impl $crate::object::Field for $name {
             fn read(value: &$crate::json::Value<'_>, reader: &mut $crate::object::Reader) -> Option<Self> {
-                match reader.text(value)? {
-                    $($text => Some($name::$word),)+
-                    _ => reader.invalid(concat!("must be one of" $(, " ", $text)+)),
-                }
+                let word = $crate::object::Word::of(reader.text(value)?);
+                if word.is_some() { word } else { reader.invalid(concat!("must be one of" $(, " ", $text)+)) }
             }
 
             fn property() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {

@@ -17,7 +17,7 @@ use crate::api::v1::{callback_url, link_of, session_callback_url};
 use crate::envelope::{Code, Problem};
 use crate::exchange::Exchange;
 use crate::extract::{At, Facts, Fields, Headers};
-use crate::object::{Text, object, words};
+use crate::object::{Text, Word as _, object, words};
 use crate::refusal::problem_of_fault;
 use crate::route::{Content, FORM, Route, sent};
 use crate::state::Web;
@@ -38,7 +38,8 @@ pub(crate) fn routes() -> Vec<Route> {
         .params(&[TOKEN_PARAM])
         .replies(StatusCode::OK, "A page.", Content::Html)
         .replies(StatusCode::SEE_OTHER, "To the acquirer's page; from there, to the payment's `callback_url`.", Content::Html)
-        .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html);
+        .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html)
+        .replies(StatusCode::TOO_MANY_REQUESTS, "A page: too many requests from this address.", Content::Html);
     let take = Route::open(Method::POST, PATH, take)
         .named(GROUP, "answer-challenge", "Take the payer's code")
         .params(&[TOKEN_PARAM])
@@ -47,7 +48,9 @@ pub(crate) fn routes() -> Vec<Route> {
         .replies(StatusCode::OK, "A page: the question again, or the outcome.", Content::Html)
         .replies(StatusCode::SEE_OTHER, "To the payment's `callback_url`.", Content::Nothing)
         .replies(StatusCode::FORBIDDEN, "A page: the form was not shown to this browser.", Content::Html)
-        .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html);
+        .replies(StatusCode::BAD_REQUEST, "The question again: there is no such button.", Content::Html)
+        .replies(StatusCode::NOT_FOUND, "A page: there is no such question.", Content::Html)
+        .replies(StatusCode::TOO_MANY_REQUESTS, "A page: too many requests from this address.", Content::Html);
     vec![show, take]
 }
 
@@ -68,7 +71,7 @@ object! {
         csrf: Text<64, 64>,
         /// The code that the payer got; needed unless he gives up.
         otp: Option<Text<0, 64>>,
-        /// Which button was pressed.
+        /// Which button was pressed; the first when it is not said, as by the Enter key of some browsers.
         action: Option<Button>,
     }
 }
@@ -79,6 +82,7 @@ struct Told<'a> {
     stage: &'static str,
     merchant: &'a str,
     description: &'a str,
+    order: Option<&'a str>,
     amount: Amount,
     card: Option<Card>,
     csrf: &'a str,
@@ -185,10 +189,16 @@ impl<'a> Visit<'a> {
             *page.status_mut() = StatusCode::FORBIDDEN;
             return Ok(page);
         }
-        let answer = match form.action.as_str() {
-            "cancel" => ChallengeAnswer::Cancel,
-            _ if form.otp.expose().is_empty() => return Ok(self.page(&challenge, Some("missing")).await),
-            _ => ChallengeAnswer::Code(form.otp.expose().clone()),
+        let pressed = if form.action.is_empty() { Some(Button::Submit) } else { Button::of(&form.action) };
+        let answer = match pressed {
+            None => {
+                let mut page = self.page(&challenge, Some("unknown_button")).await;
+                *page.status_mut() = StatusCode::BAD_REQUEST;
+                return Ok(page);
+            }
+            Some(Button::Cancel) => ChallengeAnswer::Cancel,
+            Some(Button::Submit) if form.otp.expose().is_empty() => return Ok(self.page(&challenge, Some("missing")).await),
+            Some(Button::Submit) => ChallengeAnswer::Code(form.otp.expose().clone()),
         };
         let answered = self.web.wiring.payments.answer_challenge(&challenge, answer).await;
         answered.map_err(|fault| problem_of_fault(&fault))?;
@@ -232,6 +242,7 @@ impl<'a> Visit<'a> {
             stage,
             merchant: challenge.merchant(),
             description: challenge.description(),
+            order: order(challenge),
             amount: amount(challenge.amount(), self.language),
             card: challenge.card().map(|face| card(&face)),
             csrf: &csrf,
@@ -268,6 +279,11 @@ impl<'a> Visit<'a> {
         let ready = self.web.is_ready().await;
         error::page(&self.web.pages, problem, &self.exchange.uri, &headers, self.exchange.request_id.as_str(), ready)
     }
+}
+
+/// The order, as the merchant calls it. Where he gave it no name it has an id of ours, which tells a payer nothing.
+fn order(challenge: &Challenge) -> Option<&str> {
+    Some(challenge.merchant_order_id()).filter(|order| uuid::Uuid::try_parse(order).is_err())
 }
 
 fn stage(shown: ChallengeShown) -> &'static str {

@@ -58,6 +58,26 @@ on_both_engines! {
         assert!(!text.contains("4507990000000002"), "the acquirer's list shows the last four digits only");
     }
 
+    async fn what_a_query_may_say_is_told_where_it_says_something_else(world) {
+        let anyone = world.anonymous();
+        for (path, message) in [
+            ("/dev/acquirer/charges?limit=0", "limit: must be a whole number from 1 to 1000"),
+            ("/dev/acquirer/charges?limit=1001", "limit: must be a whole number from 1 to 1000"),
+            ("/dev/acquirer/charges?limit=x", "limit: must be a whole number from 1 to 1000"),
+            ("/dev/acquirer/charges?connector=zzz", "connector: must be one of sandbox sandbox_b"),
+            ("/dev/acquirer/charges?all=maybe", "all: must be true or false"),
+            ("/dev/acquirer/charges?after=x", "after: must be the next of the page before"),
+            ("/dev/acquirer/charges?payment_id=x", "payment_id: must be the id of a payment"),
+            ("/dev/outbox?kind=foo", "kind: must be one of sms email webhook realtime"),
+            ("/dev/outbox?limit=-1", "limit: must be a whole number from 1 to 1000"),
+        ] {
+            assert_eq!(anyone.get(path).await.refused(400, "INVALID_PARAMETERS").at("/messages/0"), message, "{path}");
+        }
+        for right in ["acquirer/charges?all=false&limit=1000", "acquirer/charges?all=true", "outbox?kind=webhook&limit=1"] {
+            anyone.get(&format!("/dev/{right}")).await.expect(200);
+        }
+    }
+
     async fn the_smallest_answers_are_there_to_measure_against(world) {
         world.anonymous().get("/dev/hello").await.expect(200);
         world.anonymous().get("/dev/hello/key").await.refused(401, "INVALID_CREDENTIALS");

@@ -90,6 +90,23 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn a_button_that_does_not_exist_counts_as_none_and_the_enter_key_as_the_first(world) {
+        let merchant = world.merchant();
+        let made = merchant.pays(with_card(&merchant, CHALLENGED)).await;
+        let url = redirect_url(&made.exchange);
+        for unknown in ["otp=1234&action=zzz", "otp=9999&action=SUBMIT", "action=x"] {
+            let again = answers(&world, &url, unknown).await.expect(400);
+            assert!(again.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{unknown}");
+            assert!(again.text().contains("Nothing was charged. Use one of the two buttons below."), "{unknown}: {}", again.text());
+            assert!(again.text().contains("name=\"otp\""), "{unknown}");
+            assert!(again.text().contains(&made.exchange.at("/merchant_order_id")), "the payer sees which order it is");
+        }
+        let read = merchant.get(&format!("/v1/payments/{}", made.id)).await.expect(200);
+        assert_eq!(read.payment_state(), "PENDING/WAITING_ADDITIONAL_STEP");
+        answers(&world, &url, "otp=1234").await.expect(200);
+        assert_eq!(merchant.get(&format!("/v1/payments/{}", made.id)).await.payment_state(), "SUCCEEDED/APPROVED");
+    }
+
     async fn a_card_whose_owner_must_prove_himself_is_stored_when_he_has(mut world) {
         let merchant = world.merchant();
         let id = customer(&merchant, "ada").await;

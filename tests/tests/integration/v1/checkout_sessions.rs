@@ -36,6 +36,24 @@ on_both_engines! {
         }
     }
 
+    async fn what_a_session_must_have_cannot_be_taken_off(world) {
+        let merchant = world.merchant();
+        let made = merchant.post("/v1/checkout/sessions", session(&merchant)).await.expect(200);
+        let path = format!("/v1/checkout/sessions/{}", made.at("/checkout_session"));
+        for name in ["merchant_order_id", "payment_description", "country"] {
+            let refused = merchant.ask("PATCH", &path).json(&json!({ name: null })).send().await.refused(400, "MISSING_PARAMETERS");
+            assert_eq!(refused.at("/messages/0"), format!("{name}: cannot be taken off"));
+        }
+        let foreign = json!({ "account_id": world.intruder().account_id, "country": "NO" });
+        merchant.ask("PATCH", &path).json(&foreign).send().await.refused(400, "INVALID_ACCOUNT_ID");
+        assert_eq!(merchant.get(&path).await.expect(200).json()["country"], "FR");
+        let change = json!({ "account_id": merchant.account_id, "country": "NO", "workflow": "CHECKOUT", "metadata": null });
+        let changed = merchant.ask("PATCH", &path).json(&change).send().await.expect(200);
+        assert_eq!((changed.at("/country"), changed.at("/workflow")), ("NO".into(), "CHECKOUT".into()));
+        let back = merchant.ask("PATCH", &path).json(&json!({ "workflow": null })).send().await.expect(200);
+        assert_eq!((back.at("/workflow"), back.at("/merchant_order_id")), ("SDK_CHECKOUT".into(), "order-1".into()));
+    }
+
     async fn a_session_is_made_read_and_replayed(world) {
         let merchant = world.merchant();
         let body = session(&merchant);

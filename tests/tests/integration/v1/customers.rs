@@ -66,6 +66,13 @@ on_both_engines! {
             (json!({}), "MISSING_PARAMETERS", "merchant_customer_id: is required"),
             (json!({ "merchant_customer_id": "ab" }), "INVALID_PARAMETERS", "merchant_customer_id: must have at least 3 characters"),
             (json!({ "merchant_customer_id": "abc", "email": "a@b@c" }), "INVALID_PARAMETERS", "email: must have one @"),
+            (json!({ "merchant_customer_id": "abc", "email": "ada" }), "INVALID_PARAMETERS", "email: must have one @"),
+            (json!({ "merchant_customer_id": "abc", "email": "@b." }), "INVALID_PARAMETERS",
+                "email: must have something before and after its @"),
+            (json!({ "merchant_customer_id": "abc", "email": "ada@" }), "INVALID_PARAMETERS",
+                "email: must have something before and after its @"),
+            (json!({ "merchant_customer_id": "abc", "merchant_customer_created_at": "yesterday" }), "INVALID_DATE",
+                "merchant_customer_created_at: must be a time like 2026-01-31T09:08:07Z or a date like 2026-01-31"),
             (json!({ "merchant_customer_id": "abc", "gender": "X" }), "INVALID_PARAMETERS", "gender: must be one of M F NB NA NK U"),
             (json!({ "merchant_customer_id": "abc", "date_of_birth": "2001-02-29" }), "INVALID_PARAMETERS",
                 "date_of_birth: must be a date like 2001-02-28"),
@@ -78,6 +85,11 @@ on_both_engines! {
         }
         let id = customer(&merchant, "abc").await;
         patch(&merchant, &id, &json!({ "merchant_customer_id": null })).await.refused(400, "MISSING_PARAMETERS");
+        patch(&merchant, &id, &json!({ "merchant_customer_created_at": "' OR 1=1 --" })).await.refused(400, "INVALID_DATE");
+        for time in ["2022-05-09T20:46:54.786342Z", "2022-05-09T20:46:54+02:00", "2022-05-09"] {
+            let patched = patch(&merchant, &id, &json!({ "merchant_customer_created_at": time })).await.expect(200);
+            assert_eq!(patched.at("/merchant_customer_created_at"), time);
+        }
         merchant.get("/v1/customers").await.refused(400, "MISSING_PARAMETERS");
     }
 

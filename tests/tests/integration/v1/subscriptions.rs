@@ -60,6 +60,60 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn what_cannot_be_changed_is_refused_by_name_and_taken_as_it_is(world) {
+        let merchant = world.merchant();
+        let customer = customer(&merchant, "ada").await;
+        let method = enrol(&merchant, &customer, card("4507990000000002"), json!({})).await.expect(201);
+        let mut body = body(&merchant);
+        body["payment_method"]["vaulted_token"] = json!(method.at("/vaulted_token"));
+        body["customer_payer"] = json!({ "id": customer });
+        body["availability"] = json!({ "start_at": "2099-01-31T09:00:00Z" });
+        let plain = merchant.post("/v1/subscriptions", body.clone()).await.expect(200);
+        body["trial_period"] = json!({ "billing_cycles": 2, "amount": money("1 EUR") });
+        let trial = merchant.post("/v1/subscriptions", body).await.expect(200);
+        for made in [&plain, &trial] {
+            let path = format!("/v1/subscriptions/{}", made.at("/id"));
+            // As it was read it may be sent.
+            let mut sent = made.json();
+            sent["description"] = json!("Weekly");
+            let changed = merchant.ask("PATCH", &path).json(&sent).send().await.expect(200);
+            sent["updated_at"] = changed.json()["updated_at"].clone();
+            assert_eq!(changed.json(), sent);
+
+            for (field, change) in [
+                ("frequency", json!({ "frequency": { "type": "DAY" } })),
+                ("frequency", json!({ "frequency": { "type": "MONTH", "value": 2 } })),
+                ("frequency", json!({ "frequency": null })),
+                ("trial_period", json!({ "trial_period": { "billing_cycles": 3, "amount": money("1 EUR") } })),
+                ("country", json!({ "country": "NO" })),
+                ("customer_payer", json!({ "customer_payer": { "id": "0199a8b4-1f7e-7c3a-8000-0123456789ab" } })),
+                ("customer_payer", json!({ "customer_payer": null })),
+                ("availability.start_at", json!({ "availability": { "start_at": "2099-02-01", "finish_at": null } })),
+            ] {
+                let refused = merchant.ask("PATCH", &path).json(&change).send().await.refused(400, "INVALID_PARAMETERS");
+                assert_eq!(refused.at("/messages/0"), format!("{field}: cannot be changed"), "{change}");
+            }
+            for name in ["name", "amount", "payment_method"] {
+                let refused = merchant.ask("PATCH", &path).json(&json!({ name: null })).send().await.refused(400, "MISSING_PARAMETERS");
+                assert_eq!(refused.at("/messages/0"), format!("{name}: cannot be taken off"));
+            }
+            let foreign = json!({ "account_id": world.intruder().account_id });
+            merchant.ask("PATCH", &path).json(&foreign).send().await.refused(400, "INVALID_ACCOUNT_ID");
+            assert_eq!(merchant.get(&path).await.expect(200).json(), sent, "nothing of it was kept");
+            let two = json!({ "frequency": { "type": "YEAR" }, "country": "NO", "name": "Other" });
+            let refused = merchant.ask("PATCH", &path).json(&two).send().await.refused(400, "INVALID_PARAMETERS");
+            assert_eq!(refused.json()["messages"], json!(["country: cannot be changed", "frequency: cannot be changed"]));
+        }
+        let path = format!("/v1/subscriptions/{}", trial.at("/id"));
+        merchant.ask("PATCH", &path).json(&json!({ "trial_period": null })).send().await.refused(400, "INVALID_PARAMETERS");
+        let retries = json!({ "retries": { "retry_on_decline": true, "cancel_on_exhausted_retries": true } });
+        merchant.ask("PATCH", &path).json(&retries).send().await.expect(200);
+        let off = merchant.ask("PATCH", &path).json(&json!({ "retries": null, "billing_cycles": { "total": 3 } })).send().await.expect(200);
+        assert_eq!(off.json()["retries"], plain.json()["retries"]);
+        assert_eq!(off.json()["billing_cycles"]["total"], json!(3));
+        world.verify_settled().await;
+    }
+
     async fn a_subscription_keeps_its_currency_ends_at_its_total_and_waits_without_a_card(world) {
         let merchant = world.merchant();
         let customer = customer(&merchant, "ada").await;

@@ -9,11 +9,11 @@ use payments::customers::CreateCustomer;
 use serde_json::value::RawValue;
 
 use super::details::{member, packed};
-use super::parts::{Address, Day, Document, Email, Gender, Metadata, Phone, Reference};
+use super::parts::{Address, Day, Document, Email, Gender, Metadata, MomentText, Phone, Reference};
 use super::{CUSTOMERS, answer, customer_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;
-use crate::object::{Body, Land, Prose, Reader, Text, object};
+use crate::object::{Body, Land, Prose, Reader, object};
 use crate::once::{Once, Optional};
 use crate::route::Guarded;
 use crate::state::Web;
@@ -24,7 +24,7 @@ object! {
         /// Your own name for the customer, unique in your account.
         merchant_customer_id: Reference,
         /// When you made the customer.
-        merchant_customer_created_at: Option<Text<4, 40>>,
+        merchant_customer_created_at: Option<MomentText>,
         /// First name.
         first_name: Option<Prose<1, 255>>,
         /// Family name.

@@ -9,7 +9,8 @@ use axum::response::Response;
 use kernel::Money;
 use payments::delays::Delay;
 use payments::{CreatePayment, Means, Mode, Workflow};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
 
 use super::delayed::{self, CaptureDelaySettings, DelaySettings};
 use super::details::{PaymentDetails, packed, raw};
@@ -17,7 +18,8 @@ use super::parts::{CardData, CustomerPayer, Echoed, Metadata, Reference, must_be
 use super::{PAYMENTS, answer, payment_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;
-use crate::object::{self, Body, Land, Link, Prose, Reader, Text, Whole, object, words};
+use crate::json::Value;
+use crate::object::{self, Body, Field, Land, Link, Prose, Reader, Text, Whole, object, words};
 use crate::once::{Once, Required};
 use crate::route::Guarded;
 use crate::state::Web;
@@ -149,12 +151,34 @@ object! {
     pub(super) struct ThreeDSecure {
         /// ECI.
         electronic_commerce_indicator: Option<Text<0, 2>>,
+        /// The proof itself; checked and not kept.
+        cryptogram: Option<Cryptogram>,
         /// Version of the protocol.
         version: Option<Text<0, 16>>,
         /// Its name at the issuer's server.
         transaction_id: Option<Text<0, 64>>,
         /// Its name at the directory server.
         directory_server_transaction_id: Option<Text<0, 64>>,
+    }
+}
+
+/// The proof of an authentication, of which nothing is kept.
+#[derive(Debug)]
+pub(super) struct Cryptogram;
+
+impl Field for Cryptogram {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        Text::<0, 255>::read(value, reader).map(|_| Cryptogram)
+    }
+
+    fn property() -> RefOr<Schema> {
+        Text::<0, 255>::property()
+    }
+}
+
+impl Serialize for Cryptogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
     }
 }
 

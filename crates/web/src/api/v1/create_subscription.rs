@@ -145,9 +145,10 @@ impl RetriesBody {
 }
 
 /// What happens when nothing was said about it.
-const NO_RETRIES: Retries = Retries { on_decline: false, amount: 0, stop_on_hard_decline: false, cancel_on_exhausted: false };
+pub(super) const NO_RETRIES: Retries =
+    Retries { on_decline: false, amount: 0, stop_on_hard_decline: false, cancel_on_exhausted: false };
 
-fn unit(word: FrequencyWord) -> FrequencyUnit {
+pub(super) fn unit(word: FrequencyWord) -> FrequencyUnit {
     match word {
         FrequencyWord::Day => FrequencyUnit::Day,
         FrequencyWord::Week => FrequencyUnit::Week,

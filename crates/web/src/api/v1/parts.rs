@@ -85,6 +85,9 @@ impl Field for Code3 {
     }
 }
 
+/// The earliest year that stands on a card: an earlier one of four digits is a slip.
+const YEAR_MIN: i64 = 1_900;
+
 /// A year of two or four digits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Year(pub(super) i64);
@@ -92,11 +95,14 @@ pub(super) struct Year(pub(super) i64);
 impl Field for Year {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
         let Whole(year) = Whole::<0, 9_999>::read(value, reader)?;
-        if (100..1_000).contains(&year) { reader.invalid("must be a year of two or four digits") } else { Some(Year(year)) }
+        match year {
+            10..=99 | YEAR_MIN..=9_999 => Some(Year(year)),
+            _ => reader.invalid("must be a year of two or four digits, as 30 or 2030"),
+        }
     }
 
     fn property() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(9_999)).examples([2030]).build().into()
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(10)).maximum(Some(9_999)).examples([2030]).build().into()
     }
 }
 
@@ -251,6 +257,30 @@ impl Field for Moment {
     }
 }
 
+/// The text of such a point in time, kept and shown as it was sent.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub(super) struct MomentText(Arc<str>);
+
+impl Field for MomentText {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(value)?;
+        if Moment::of(text).is_none() {
+            reader.wrong(Code::InvalidDate, NO_MOMENT);
+            return None;
+        }
+        Some(MomentText(text.into()))
+    }
+
+    fn property() -> RefOr<Schema> {
+        Moment::property()
+    }
+
+    fn refusals(into: &mut Refusals) {
+        Moment::refusals(into);
+    }
+}
+
 /// The end of a time that is spoken of, itself left out; a date alone means all of its day.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Until(pub(super) Timestamp);
@@ -320,8 +350,12 @@ pub(super) struct Email(std::sync::Arc<str>);
 impl Field for Email {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
         let Text(text) = Text::<3, 255>::read(value, reader)?;
-        let inside = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
-        if inside { Some(Email(text)) } else { reader.invalid("must have one @") }
+        let mut parts = text.split('@');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(name), Some(host), None) if !name.is_empty() && !host.is_empty() => Some(Email(text)),
+            (_, Some(_), None) => reader.invalid("must have something before and after its @"),
+            _ => reader.invalid("must have one @"),
+        }
     }
 
     fn property() -> RefOr<Schema> {
@@ -337,6 +371,8 @@ object! {
         id: Option<Text<1, 64>>,
         /// Your name for the customer.
         merchant_customer_id: Option<Text<3, 255>>,
+        /// When you made the customer.
+        merchant_customer_created_at: Option<MomentText>,
         /// First name.
         first_name: Option<Prose<1, 255>>,
         /// Family name.
@@ -359,6 +395,8 @@ object! {
         billing_address: Option<Address>,
         /// Where goods go.
         shipping_address: Option<Address>,
+        /// Your own notes, at most 50, each key once.
+        metadata: Option<Metadata>,
         /// Where the payer's browser is on the network.
         ip_address: Option<Text<2, 45>>,
         /// What the payer's browser says; comes back unchanged.
@@ -382,6 +420,7 @@ impl CustomerPayer {
         raw(&CustomerPayer {
             id: self.id.clone(),
             merchant_customer_id: None,
+            merchant_customer_created_at: None,
             first_name: None,
             last_name: None,
             gender: None,
@@ -393,6 +432,7 @@ impl CustomerPayer {
             phone: None,
             billing_address: None,
             shipping_address: None,
+            metadata: None,
             ip_address: None,
             browser_info: self.browser_info.clone(),
             device_fingerprints: self.device_fingerprints.clone(),

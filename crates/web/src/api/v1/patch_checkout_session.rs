@@ -14,7 +14,7 @@ use super::{CHECKOUT, SESSION_PARAM, answer, session_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;
 use crate::extract::At;
-use crate::object::{Amount, Body, Land, Link, Patch, Prose, Reader, Text, object};
+use crate::object::{self, Amount, Body, Kept, Land, Link, Patch, Prose, Reader, Text, object};
 use crate::once::{Once, Optional};
 use crate::route::Guarded;
 use crate::state::Web;
@@ -22,12 +22,14 @@ use crate::state::Web;
 object! {
     /// What is to be changed of a checkout session: what is absent stays, `null` takes off.
     pub(super) struct PatchCheckoutSessionBody {
+        /// The account of the key, for those who want to say it.
+        account_id: Option<object::Account>,
         /// Your own name for the order.
-        merchant_order_id: Option<Reference>,
+        merchant_order_id: Kept<Reference>,
         /// What the payer pays for.
-        payment_description: Option<Prose<3, 255>>,
+        payment_description: Kept<Prose<3, 255>>,
         /// Where the payment is made: ISO 3166-1 alpha-2.
-        country: Option<Land>,
+        country: Kept<Land>,
         /// The customer, made before.
         customer_id: Patch<Text<1, 64>>,
         /// Where the payer is sent back to; never fetched by us.
@@ -36,8 +38,8 @@ object! {
         amount: Patch<Amount>,
         /// Your own notes, at most 50, each key once.
         metadata: Patch<Metadata>,
-        /// How the card will come.
-        workflow: Option<SessionWorkflow>,
+        /// How the card will come; taken off, `SDK_CHECKOUT`.
+        workflow: Patch<SessionWorkflow>,
         /// In which parts it may be paid.
         installments: Patch<Installments>,
         /// Your own name for the page.
@@ -57,17 +59,21 @@ impl Body for PatchCheckoutSessionBody {
         if let Some(amount) = amount.flatten() {
             must_be_positive(amount, reader);
         }
+        self.merchant_order_id.judge("merchant_order_id", reader);
+        self.payment_description.judge("payment_description", reader);
+        self.country.judge("country", reader);
+        let workflow = self.workflow.change().map(|workflow| workflow.unwrap_or(SessionWorkflow::SdkCheckout));
         let mut changes = Changes::default();
         noted(&mut changes, "callback_url", self.callback_url);
         noted(&mut changes, "metadata", self.metadata);
         noted(&mut changes, "installments", self.installments);
         noted(&mut changes, "checkout_id", self.checkout_id);
         Some(PatchCheckoutSession {
-            merchant_order_id: self.merchant_order_id.map(|Text(order)| order),
-            payment_description: self.payment_description.map(|Prose(description)| description),
-            country: self.country.map(|Land(country)| country),
+            merchant_order_id: self.merchant_order_id.set().map(|Text(order)| order),
+            payment_description: self.payment_description.set().map(|Prose(description)| description),
+            country: self.country.set().map(|Land(country)| country),
             amount,
-            workflow: self.workflow.map(|workflow| workflow.word().domain()),
+            workflow: workflow.map(|workflow| workflow.word().domain()),
             customer: self.customer_id.change().map(|customer| customer.map(|Text(customer)| customer)),
             changes,
         })

@@ -6,16 +6,14 @@ use axum::response::Response;
 use kernel::CustomerId;
 use payments::customers::{Changes, PatchCustomer};
 use serde::Serialize;
-use utoipa::openapi::{RefOr, Schema};
 
 use super::details::member;
-use super::parts::{Address, Day, Document, Email, Gender, Metadata, Phone, Reference};
+use super::parts::{Address, Day, Document, Email, Gender, Metadata, MomentText, Phone, Reference};
 use super::{CUSTOMER_PARAM, CUSTOMERS, answer, customer_reply};
 use crate::caller::{Caller, Write};
 use crate::envelope::Code;
 use crate::extract::At;
-use crate::json::Value;
-use crate::object::{Body, Field, Land, Patch, Prose, Reader, Text, object};
+use crate::object::{Body, Kept, Land, Patch, Prose, Reader, Text, object};
 use crate::once::{Once, Optional};
 use crate::route::Guarded;
 use crate::state::Web;
@@ -24,9 +22,9 @@ object! {
     /// What is to be changed of a customer: what is absent stays, `null` takes off.
     pub(super) struct PatchCustomerBody {
         /// Your own name for the customer, unique in your account; cannot be taken off.
-        merchant_customer_id: Name,
+        merchant_customer_id: Kept<Reference>,
         /// When you made the customer.
-        merchant_customer_created_at: Patch<Text<4, 40>>,
+        merchant_customer_created_at: Patch<MomentText>,
         /// First name.
         first_name: Patch<Prose<1, 255>>,
         /// Family name.
@@ -54,28 +52,6 @@ object! {
     }
 }
 
-/// A name that can be changed and not taken off.
-#[derive(Debug)]
-pub(super) struct Name(Patch<Reference>);
-
-impl Field for Name {
-    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
-        Patch::read(value, reader).map(Name)
-    }
-
-    fn absent() -> Option<Self> {
-        Some(Name(Patch::Unchanged))
-    }
-
-    fn cleared() -> Option<Self> {
-        Some(Name(Patch::Cleared))
-    }
-
-    fn property() -> RefOr<Schema> {
-        Reference::property()
-    }
-}
-
 impl Body for PatchCustomerBody {
     type Ask = PatchCustomer;
 
@@ -84,14 +60,8 @@ impl Body for PatchCustomerBody {
     }
 
     fn judge(self, reader: &mut Reader) -> Option<PatchCustomer> {
-        let merchant_customer_id = match self.merchant_customer_id.0.change() {
-            None => None,
-            Some(Some(name)) => Some(name.0),
-            Some(None) => {
-                reader.wrong_at(&["merchant_customer_id"], Code::MissingParameters, "cannot be taken off");
-                None
-            }
-        };
+        self.merchant_customer_id.judge("merchant_customer_id", reader);
+        let merchant_customer_id = self.merchant_customer_id.set().map(|Text(name)| name);
         let mut changes = Changes::default();
         noted(&mut changes, "merchant_customer_created_at", self.merchant_customer_created_at);
         noted(&mut changes, "first_name", self.first_name);

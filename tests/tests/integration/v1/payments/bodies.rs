@@ -51,6 +51,49 @@ const AMOUNTS: &[(&str, &str, Option<&str>)] = &[
 ];
 
 on_both_engines! {
+    async fn years_proofs_and_payers_are_judged_like_everywhere(world) {
+        let merchant = world.merchant();
+        for year in [0, 5, 9, 100, 999, 1_000, 1_899] {
+            let mut body = merchant.purchase("5 EUR");
+            body["payment_method"]["detail"]["card"]["card_data"]["expiration_year"] = json!(year);
+            let refused = merchant.post("/v1/payments", body).await.refused(400, "INVALID_PARAMETERS");
+            let field = "payment_method.detail.card.card_data.expiration_year";
+            assert_eq!(refused.at("/messages/0"), format!("{field}: must be a year of two or four digits, as 30 or 2030"), "{year}");
+        }
+        for (year, state) in [(99, "SUCCEEDED/APPROVED"), (2_099, "SUCCEEDED/APPROVED"), (12, "DECLINED/DECLINED"), (1_999, "DECLINED/DECLINED")] {
+            let mut body = merchant.purchase("5 EUR");
+            body["payment_method"]["detail"]["card"]["card_data"]["expiration_year"] = json!(year);
+            assert_eq!(merchant.post("/v1/payments", body).await.expect(201).payment_state(), state, "{year}");
+        }
+        for wrong in [json!(5), json!(true), json!(["AAAB"]), json!({ "a": 1 }), json!("AAAB\u{0}")] {
+            let mut body = merchant.purchase("5 EUR");
+            body["payment_method"]["detail"]["card"]["three_d_secure"] = json!({ "version": "2.2.0", "cryptogram": wrong });
+            let refused = merchant.post("/v1/payments", body).await.refused(400, "INVALID_PARAMETERS");
+            assert!(refused.at("/messages/0").starts_with("payment_method.detail.card.three_d_secure.cryptogram: must "), "{}", refused.text());
+        }
+        let mut body = merchant.purchase("5 EUR");
+        body["payment_method"]["detail"]["card"]["three_d_secure"] = json!({ "version": "2.2.0", "cryptogram": "AAABBBCCCnevershown==" });
+        let paid = merchant.post("/v1/payments", body).await.expect(201);
+        assert!(!paid.text().contains("nevershown") && paid.text().contains("2.2.0"), "{}", paid.text());
+        let note = json!({ "key": "colour", "value": "green" });
+        for (payer, code, field) in [
+            (json!({ "merchant_customer_created_at": "yesterday" }), "INVALID_DATE", "merchant_customer_created_at"),
+            (json!({ "merchant_customer_created_at": 5 }), "INVALID_PARAMETERS", "merchant_customer_created_at"),
+            (json!({ "metadata": "\u{0}" }), "INVALID_PARAMETERS", "metadata"),
+            (json!({ "metadata": [note, note] }), "INVALID_PARAMETERS", "metadata"),
+        ] {
+            let mut body = merchant.purchase("5 EUR");
+            body["customer_payer"] = payer;
+            let refused = merchant.post("/v1/payments", body).await.refused(400, code);
+            assert!(refused.at("/messages/0").starts_with(&format!("customer_payer.{field}: must ")), "{}", refused.text());
+        }
+        let mut body = merchant.purchase("5 EUR");
+        body["customer_payer"] = json!({ "merchant_customer_created_at": "2026-01-31", "metadata": [note] });
+        let payer = merchant.post("/v1/payments", body).await.expect(201).json()["customer_payer"].clone();
+        assert_eq!((&payer["merchant_customer_created_at"], &payer["metadata"]), (&json!("2026-01-31"), &json!([note])));
+        world.verify_settled().await;
+    }
+
     async fn amounts_are_read_exactly_or_refused(world) {
         let merchant = world.merchant();
         let before = world.charge_count().await;

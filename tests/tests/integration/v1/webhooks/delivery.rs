@@ -58,6 +58,8 @@ on_both_engines! {
         assert_eq!(world.anonymous().get("/dev/outbox?kind=sms").await.expect(200).json(), json!({ "messages": [] }));
         let page = world.anonymous().ask("GET", "/dev/outbox").header("accept", "text/html").send().await.expect(200);
         assert!(page.text().contains("payment.purchase") && page.text().contains("hook?x=1"), "{}", page.text());
+        let about = format!("{} · {}", paid.exchange.at("/merchant_order_id"), paid.id);
+        assert!(page.text().contains(&about), "{about}: {}", page.text());
         tokio::time::sleep(Duration::from_millis(700)).await;
         assert_eq!(receiver.received().len(), 1, "what is confirmed is not sent again");
         world.verify_settled().await;
