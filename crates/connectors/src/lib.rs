@@ -5,3 +5,4 @@
 
 pub mod acquirer_sandbox;
 pub mod acquirer_stripe;
+mod form;

@@ -28,4 +28,5 @@ pub const MIGRATIONS: &[Migration] = &[
     access::IDEMPOTENCY_STRICT_MIGRATION,
     payments::customers::FORGOTTEN_MIGRATION,
     idempotency::PAGES_MIGRATION,
+    payments::customers::TOKENS_MIGRATION,
 ];

@@ -19,6 +19,7 @@ pub mod country;
 pub mod currency;
 pub mod data_key;
 pub mod id;
+pub mod json;
 pub mod keyed_hash;
 pub mod master_key;
 pub mod money;

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::commands::{Record, Sweep, Take, Taken};
+use crate::commands::{GiveUp, Record, Sweep, Take, Taken};
 use crate::outbox;
 use crate::queries;
 use crate::rows::{DeliveryRow, EventRow, WebhookRow};
@@ -41,7 +41,7 @@ const LEASE_MICROS: i64 = 30_000_000;
 /// How often an outcome is written again when the store does not take it, and how long to wait in between.
 const RECORDINGS: u32 = 20;
 const RECORD_AGAIN: Duration = Duration::from_millis(500);
-/// How often old deliveries are swept away, and how many at once.
+/// How often old deliveries are swept away, and how many at once; also of what is given up.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_MAX: u32 = 200;
 
@@ -114,14 +114,35 @@ impl Courier {
         let parts = &self.messaging.0;
         parts.outbox.refresh().await?;
         let (reader, clock) = (parts.store.reader(), parts.store.clock());
-        for webhook in queries::receivers_due(reader, clock.now()).await? {
-            if self.tasks.len() >= AT_ONCE {
-                return Ok(());
+        for receiver in queries::receivers_due(reader, clock.now()).await? {
+            if receiver.is_deleted {
+                self.give_up(receiver.id).await?;
+                continue;
             }
-            let due = queries::due(reader, webhook, clock.now(), clock.database_time(), PAGE).await?;
+            if self.tasks.len() >= AT_ONCE {
+                continue;
+            }
+            let due = queries::due(reader, receiver.id, clock.now(), clock.database_time(), PAGE).await?;
             self.begin(due).await?;
         }
         Ok(())
+    }
+
+    /// Gives up what waits for a receiver that was deleted, a little in each commit.
+    async fn give_up(&self, webhook: WebhookId) -> Result<(), Fault> {
+        let store = &self.messaging.0.store;
+        loop {
+            let at = store.clock().database_time();
+            let waiting = queries::waiting(store.reader(), webhook, at, SWEEP_MAX).await?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let deliveries = waiting.iter().map(|row| (row.account_id, row.event_id, row.webhook_id)).collect();
+            let Ok(given_up) = store.writer().run(GiveUp { deliveries, at }).await?;
+            if given_up == 0 {
+                return Ok(()); // another process gives up too, or the reader lags
+            }
+        }
     }
 
     /// Begins as many deliveries to one receiver as its address may have under way.

@@ -26,14 +26,27 @@ static RECEIVERS_DUE: Sql = sql!(
         SELECT (SELECT webhook_id FROM webhook_delivery
                  WHERE next_try_at IS NOT NULL AND webhook_id > lane.one ORDER BY webhook_id LIMIT 1)
           FROM lane WHERE lane.one IS NOT NULL)
-     SELECT one FROM lane
-      WHERE one IS NOT NULL AND EXISTS (SELECT 1 FROM webhook_delivery WHERE webhook_id = one AND next_try_at <= $1)"
+     SELECT one, deleted
+       FROM (SELECT one, (SELECT COUNT(*) FROM webhook AS w
+                           WHERE w.id = one AND w.state = $2 AND w.account_id = (
+                                 SELECT d.account_id FROM webhook_delivery AS d
+                                  WHERE d.webhook_id = one AND d.next_try_at IS NOT NULL LIMIT 1)) AS deleted
+               FROM lane WHERE one IS NOT NULL) AS waiting
+      WHERE deleted > 0 OR EXISTS (SELECT 1 FROM webhook_delivery WHERE webhook_id = one AND next_try_at <= $1)"
 );
 
 static DUE: Sql = sql!(
     "SELECT {} FROM webhook_delivery
       WHERE webhook_id = $1 AND next_try_at <= $2 AND (leased_until IS NULL OR leased_until <= $3)
       ORDER BY next_try_at, event_id LIMIT $4",
+    DeliveryRow
+);
+
+// What waits for one receiver, however long it is to wait yet.
+static WAITING: Sql = sql!(
+    "SELECT {} FROM webhook_delivery
+      WHERE webhook_id = $1 AND next_try_at IS NOT NULL AND (leased_until IS NULL OR leased_until <= $2)
+      ORDER BY next_try_at, event_id LIMIT $3",
     DeliveryRow
 );
 
@@ -95,9 +108,23 @@ pub(crate) async fn webhooks(reader: &Reader, account: AccountId) -> Result<Vec<
     reader.rows(&WEBHOOKS, args![account, WebhookState::Deleted]).await
 }
 
-/// The receivers that something is due for.
-pub(crate) async fn receivers_due(reader: &Reader, now: Timestamp) -> Result<Vec<WebhookId>, Fault> {
-    reader.list(&RECEIVERS_DUE, args![now]).await?.iter().map(|record| record.get(0)).collect()
+/// A receiver that has to be looked after.
+pub(crate) struct ReceiverDue {
+    pub(crate) id: WebhookId,
+    /// It was deleted: what still waits for it, now or later, is not sent.
+    pub(crate) is_deleted: bool,
+}
+
+/// The receivers that something is due for, and the deleted ones that anything waits for.
+pub(crate) async fn receivers_due(reader: &Reader, now: Timestamp) -> Result<Vec<ReceiverDue>, Fault> {
+    let records = reader.list(&RECEIVERS_DUE, args![now, WebhookState::Deleted]).await?;
+    let due = |record: &db::Record| Ok(ReceiverDue { id: record.get(0)?, is_deleted: record.get::<i64>(1)? > 0 });
+    records.iter().map(due).collect()
+}
+
+/// What waits for one receiver and nobody has taken, whenever it is due. `at` is the database's time.
+pub(crate) async fn waiting(reader: &Reader, webhook: WebhookId, at: Timestamp, limit: u32) -> Result<Vec<DeliveryRow>, Fault> {
+    reader.rows(&WAITING, args![webhook, at, limit]).await
 }
 
 /// What is due for one receiver and nobody has taken, the longest due first. `now` is platform time, `at` the database's.

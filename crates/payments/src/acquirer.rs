@@ -147,10 +147,39 @@ pub enum NotTaken {
     NotOffered,
     /// Its signature is missing or not the acquirer's.
     NotGenuine,
-    /// It is the acquirer's and no JSON object.
-    NotAnObject,
-    /// It is the acquirer's and cannot be read; the text names what is wrong.
-    Malformed(String),
+    /// It is the acquirer's and no JSON object; the text says why.
+    NotAnObject(String),
+    /// It is the acquirer's, and these parts of it are wrong.
+    Malformed(Vec<Wrong>),
+}
+
+impl NotTaken {
+    /// It is the acquirer's and cannot be read, which cannot be said of one part more than of another.
+    pub fn unreadable(text: impl Into<String>) -> Self {
+        Self::Malformed(vec![Wrong { kind: WrongKind::Invalid, text: text.into() }])
+    }
+}
+
+/// One part of a notification that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// In which way.
+    pub kind: WrongKind,
+    /// Its path and what is wrong with it.
+    pub text: String,
+}
+
+/// In which way a part of a notification is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongKind {
+    /// It is not there.
+    Missing,
+    /// It is of another type or length, or too large.
+    Invalid,
+    /// It is no time.
+    Date,
+    /// It is no currency.
+    Currency,
 }
 
 /// What became of a charge whose payer the acquirer asks itself.

@@ -76,7 +76,7 @@ pub mod verify;
 
 pub use acquirer::{
     Acquirer, Acquirers, Answering, AsksPayer, AttemptRef, Behind, ChargeAsk, ChargeListing, Fenced, FollowUpAsk, Inquiry,
-    ListedCharge, Listing, NotTaken, PayerAsked, PayoutAsk, PaysOut, Proof,
+    ListedCharge, Listing, NotTaken, PayerAsked, PayoutAsk, PaysOut, Proof, Wrong, WrongKind,
 };
 pub use asks::{
     Answer, Cancel, CancelOrRefund, Capture, CreateCheckoutSession, CreatePayment, Means, Once, PatchCheckoutSession, Refund,

@@ -6,7 +6,7 @@
 //! # Invariants
 //! - A route that needs a key cannot exist without naming what the key must be allowed to do: [`route::Guarded`] takes only
 //!   handlers that begin with a [`caller::Caller`] of some class. Guarded by the compiler.
-//! - A number in a body is never a float: [`json`] keeps its text. Guarded by `json::tests::numbers_stay_text`.
+//! - A number in a body is never a float: [`kernel::json`] keeps its text. Guarded by `kernel: json::tests::numbers_stay_text`.
 //! - No template shows an undefined name. Guarded by `pages::tests::every_page_renders_with_every_sample_in_every_language`.
 //! - What answers is documented. Guarded by `openapi::tests::every_route_is_in_the_document_with_its_needs`.
 
@@ -22,7 +22,6 @@ mod exchange;
 mod extract;
 mod health;
 mod hosts;
-pub mod json;
 mod linger;
 mod listener;
 mod meters;

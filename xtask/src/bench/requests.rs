@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::client::Requests;
 use crate::acquirer::signature;
@@ -97,9 +98,18 @@ impl Notifications {
         Notifications { address, secret: secret.to_owned(), about, prefix: prefix.to_owned() }
     }
 
-    /// What makes notification `number` differ from all others.
-    pub fn date(prefix: &str, number: u64) -> String {
+    /// What notification `number` is found by.
+    pub fn mark(prefix: &str, number: u64) -> String {
         format!("{prefix}-{number}")
+    }
+
+    /// What makes it differ from all others: a time whose second is made of the prefix and whose nanosecond is its number.
+    fn date(prefix: &str, number: u64) -> String {
+        let hash = Sha256::digest(prefix.as_bytes());
+        let part = |at: usize, many: u16| u16::from_be_bytes([hash[2 * at], hash[2 * at + 1]]) % many;
+        let (year, month, day) = (2_000 + part(0, 100), 1 + part(1, 12), 1 + part(2, 28));
+        let (hour, minute, second) = (part(3, 24), part(4, 60), part(5, 60));
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:09}Z", number % 1_000_000_000)
     }
 }
 
@@ -107,9 +117,9 @@ impl Requests for Notifications {
     fn write(&self, number: u64, into: &mut Vec<u8>) {
         let turn = usize::try_from(number).unwrap_or_default() % self.about.len();
         let Known { payment, order, connector, amount: (minor, currency) } = &self.about[turn];
-        let date = Notifications::date(&self.prefix, number);
+        let (mark, date) = (Notifications::mark(&self.prefix, number), Notifications::date(&self.prefix, number));
         let begin = format!(
-            r#"{{"live":false,"notification":{{"payment_id":"{payment}","order_id":"{order}","event_code":"AUTHORISATION","event_date":"{date}","amount":{{"currency":"{currency}","value":{minor}}},"is_3d":false,"operations":["REFUND"],"success":true,"additional_data":{{"note":""#
+            r#"{{"live":false,"notification":{{"payment_id":"{payment}","order_id":"{order}","event_code":"AUTHORISATION","event_date":"{date}","amount":{{"currency":"{currency}","value":{minor}}},"is_3d":false,"operations":["REFUND"],"success":true,"additional_data":{{"mark":"{mark}","note":""#
         );
         let filling = NOTIFICATION_BYTES.saturating_sub(begin.len() + 4);
         let body = format!(r#"{begin}{:x<filling$}"}}}}}}"#, "");

@@ -277,13 +277,13 @@ impl<'a> Stage<'a> {
 
     fn are_told(&self, numbers: &[u64]) -> Result<()> {
         let sql = format!(
-            "SELECT substring(body FROM '\"event_date\":\"({KILLED}-[0-9]+)\"') FROM notification WHERE body LIKE '%{KILLED}-%'"
+            "SELECT substring(body FROM '\"mark\":\"({KILLED}-[0-9]+)\"') FROM notification WHERE body LIKE '%{KILLED}-%'"
         );
         let stored = self.place.database().context("a database that can be asked")?.psql(&sql)?;
         let stored: HashSet<&str> = stored.lines().collect();
         for number in numbers {
-            let date = Notifications::date(KILLED, *number);
-            ensure!(stored.contains(date.as_str()), "{date} was acknowledged before the SIGKILL and is not there after it");
+            let mark = Notifications::mark(KILLED, *number);
+            ensure!(stored.contains(mark.as_str()), "{mark} was acknowledged before the SIGKILL and is not there after it");
         }
         Ok(())
     }

@@ -120,7 +120,7 @@ impl Talk {
             "payment_id": payment,
             "order_id": charge["merchant_order_id"].as_str()?,
             "event_code": "AUTHORISATION",
-            "event_date": format!("{}-{}", charge["created_at"], self.random.between(0, 3)),
+            "event_date": format!("2026-11-22T08:00:0{}Z", self.random.between(0, 3)),
             "amount": { "currency": charge["currency"].as_str()?, "value": amount + u64::from(wrong) },
             "is_3d": false,
             "operations": ["REFUND"],

@@ -76,6 +76,20 @@ pub struct Raised {
     pub signature: String,
 }
 
+/// Why no event was raised.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRaised {
+    /// It knows no such charge.
+    #[error("it knows no charge of this payment")]
+    NoCharge,
+    /// It has taken nothing that could be taken back.
+    #[error("nothing of the payment is captured, so there is nothing to dispute")]
+    NotCaptured,
+    /// Its store.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
 /// The sandbox acquirer. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox(Arc<Bank>);
@@ -158,25 +172,31 @@ impl Sandbox {
         self.0.behaviours.set(connector, behaviour);
     }
 
-    /// Raises an event about the charge of a payment: the connector it is sent for, its body and its signature. `None`: it knows no
-    /// such charge.
+    /// Raises an event about the charge of a payment: the connector it is sent for, its body and its signature. Without an amount it
+    /// is about what is disputed, or about all that is left.
     ///
     /// # Errors
-    /// [`Fault`] of its store.
-    pub async fn raise(&self, payment: PaymentId, code: &str, amount: Option<i64>) -> Result<Option<Raised>, Fault> {
+    /// [`NotRaised`].
+    pub async fn raise(&self, payment: PaymentId, code: &str, amount: Option<i64>) -> Result<Raised, NotRaised> {
         let filter = ChargeFilter { payment_id: Some(payment), ..ChargeFilter::default() };
         let page = self.charges(&filter, None, 1).await?;
-        let raised = page.charges.first().and_then(|charge| {
-            let left = charge.captured - charge.refunded;
-            let mut disputed = self.0.disputed.lock().unwrap_or_else(PoisonError::into_inner);
-            let amount = amount.unwrap_or_else(|| disputed.remove(&payment).unwrap_or(left));
-            if code == "CHARGEBACK" {
-                disputed.insert(payment, amount);
-            }
-            let body = notification::write(charge, code, amount, self.0.source.now())?;
-            Some(Raised { connector: charge.connector, signature: self.0.seal.sign(&body), body })
-        });
-        Ok(raised)
+        let charge = page.charges.first().ok_or(NotRaised::NoCharge)?;
+        if charge.captured == 0 {
+            return Err(NotRaised::NotCaptured);
+        }
+        let left = charge.captured - charge.refunded;
+        let mut disputed = self.0.disputed.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = disputed.remove(&payment);
+        let amount = if code == "CHARGEBACK" {
+            // One that took back more than there is cannot have opened a dispute.
+            let amount = amount.unwrap_or_else(|| open.filter(|open| *open <= left).unwrap_or(left));
+            disputed.insert(payment, amount);
+            amount
+        } else {
+            amount.or(open).unwrap_or(left)
+        };
+        let body = notification::write(charge, code, amount, self.0.source.now()).ok_or(NotRaised::NoCharge)?;
+        Ok(Raised { connector: charge.connector, signature: self.0.seal.sign(&body), body })
     }
 
     /// What it believes it charged, oldest attempt first, at most [`CHARGES_PAGE_MAX`] after `after`.

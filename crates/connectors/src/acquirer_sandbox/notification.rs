@@ -7,18 +7,27 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kernel::{Currency, KeyedHash, Money, PaymentId, SecretText, Timestamp, equal_in_constant_time, sha256};
-use payments::{Connector, Event, NotTaken, Notification, masked};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use kernel::json::{Members, Node, Value};
+use kernel::{AMOUNT_MINOR_MAX, Currency, KeyedHash, Money, PaymentId, SecretText, Timestamp, equal_in_constant_time, sha256};
+use payments::{Connector, Event, NotTaken, Notification, WrongKind, masked};
+use uuid::Uuid;
 
 use super::rows::ReceivedRow;
+use crate::form::{self, Form};
 
 /// The header with the signature.
 pub const SIGNATURE_HEADER: &str = "x-hmac-signature";
 /// Characters an order or a code may have.
 const TEXT_MAX: usize = 255;
+/// Operations an event may name.
+const OPERATIONS_MAX: usize = 100;
+/// Furthest from 1970 that a number of milliseconds can name a time (ECMAScript, time values), either way.
+const MILLIS_MAX: f64 = 8.64e15;
+/// Characters of a date alone, such as 2026-01-31.
+const DATE_CHARS: usize = 10;
+const DATE: &str = "notification.event_date";
+const PAYMENT: &str = "notification.payment_id";
+const NO_TIME: &str = "must be a time like 2026-01-31T09:08:07Z, a date like 2026-01-31, or milliseconds since 1970";
 
 /// Signs and checks.
 #[derive(Clone)]
@@ -40,100 +49,109 @@ impl Seal {
     }
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    live: bool,
-    #[serde(borrow)]
-    notification: Told<'a>,
-}
-
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "parts of the event's form that are only kept with its body")]
-struct Told<'a> {
-    #[serde(borrow, default)]
-    additional_data: Option<&'a RawValue>,
-    amount: Amount,
-    event_code: String,
-    #[serde(default)]
-    event_date: Option<String>,
-    is_3d: bool,
-    operations: Vec<String>,
-    order_id: String,
-    payment_id: String,
-    success: bool,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Amount {
-    currency: String,
-    value: i64,
-}
-
-/// Whether a value is of the right kind.
-type Is = fn(&Value) -> bool;
-
-/// What must be there, and as what.
-const FORM: [(&str, Is, &str); 11] = [
-    ("live", Value::is_boolean, "true or false"),
-    ("notification", Value::is_object, "an object"),
-    ("notification.amount", Value::is_object, "an object"),
-    ("notification.amount.currency", Value::is_string, "a text"),
-    ("notification.amount.value", Value::is_i64, "a whole number of minor units"),
-    ("notification.event_code", Value::is_string, "a text"),
-    ("notification.is_3d", Value::is_boolean, "true or false"),
-    ("notification.operations", Value::is_array, "a list"),
-    ("notification.order_id", Value::is_string, "a text"),
-    ("notification.payment_id", Value::is_string, "a text"),
-    ("notification.success", Value::is_boolean, "true or false"),
-];
-
-/// Says in words of the sender what is wrong with the form of an event.
-fn judge(body: &[u8]) -> Result<(), NotTaken> {
-    let event = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object).ok_or(NotTaken::NotAnObject)?;
-    for (path, is, kind) in FORM {
-        let found = event.pointer(&format!("/{}", path.replace('.', "/")));
-        match found.filter(|found| !found.is_null()) {
-            None => return Err(NotTaken::Malformed(format!("{path}: is required"))),
-            Some(found) if !is(found) => return Err(NotTaken::Malformed(format!("{path}: must be {kind}"))),
-            Some(_) => {}
-        }
-    }
-    Ok(())
-}
-
 /// Reads a notification that came with this signature.
 pub(crate) fn read(seal: &Seal, connector: Connector, signature: Option<&str>, body: &[u8]) -> Result<Notification, NotTaken> {
     if !signature.is_some_and(|signature| seal.is_of(signature, body)) {
         return Err(NotTaken::NotGenuine);
     }
-    judge(body)?;
-    let read = serde_json::from_slice(body);
-    let Envelope { live, notification } = read.map_err(|_| NotTaken::Malformed("notification: cannot be read".to_owned()))?;
-    let wrong = |what: &str| NotTaken::Malformed(format!("notification.{what}"));
-    let currency =
-        Currency::parse(&notification.amount.currency).ok_or_else(|| wrong("amount.currency: is not an ISO 4217 code"))?;
-    let payment_id: PaymentId = notification.payment_id.parse().map_err(|_| wrong("payment_id: is not a GUID"))?;
-    if notification.order_id.len() > TEXT_MAX || notification.event_code.len() > TEXT_MAX {
-        return Err(wrong("order_id, event_code: at most 255 characters"));
+    let document = form::document(body)?;
+    let Node::Object(members) = &document.node else { return Err(NotTaken::unreadable("the body must be a JSON object")) };
+    let mut form = Form::default();
+    match told(&mut form, members) {
+        Some(told) if form.is_good() => Ok(told.notification(connector, document.raw)),
+        _ => Err(form.refusal()),
     }
-    let date = notification.event_date.as_deref().unwrap_or_default();
-    Ok(Notification {
-        connector,
-        // Order and amount too: one that was wrong about them must not pass for a repeat of the right one.
-        identity: format!(
-            "{payment_id}\0{}\0{date}\0{}\0{}\0{}",
-            notification.event_code, notification.success, notification.amount.value, notification.order_id
-        ),
-        payment_id: Some(payment_id),
-        merchant_order_id: Arc::from(notification.order_id.as_str()),
-        // What is said about real money means nothing here.
-        event: if live { Event::Other } else { Event::parse(&notification.event_code) },
-        success: notification.success,
-        amount: Money::new(notification.amount.value, currency),
-        body: masked(&String::from_utf8_lossy(body)).into(),
-        attempt: None,
-        reference: None,
+}
+
+/// An event, read where it lies.
+struct Told<'v> {
+    live: bool,
+    amount: Money,
+    event_code: &'v str,
+    /// As it was sent: a repeat is sent with the same.
+    event_date: &'v str,
+    order_id: &'v str,
+    payment_id: PaymentId,
+    success: bool,
+}
+
+/// Every part is looked at, so that each wrong one is named.
+fn told<'v>(form: &mut Form, members: &'v Members<'_>) -> Option<Told<'v>> {
+    let live = form.truth(members, "live");
+    let event = form.object(members, "notification")?;
+    if let Some(extra) = Form::optional(event, "notification.additional_data") {
+        form.members(extra, "notification.additional_data");
+    }
+    let amount = form.object(event, "notification.amount").and_then(|amount| money(form, amount));
+    let event_code = form.text(event, "notification.event_code", 1..=TEXT_MAX);
+    let event_date = Form::optional(event, DATE).map_or(Some(""), |date| time(form, date));
+    let is_3d = form.truth(event, "notification.is_3d");
+    let operations = form.texts(event, "notification.operations", OPERATIONS_MAX, 1..=TEXT_MAX);
+    let order_id = form.text(event, "notification.order_id", 1..=TEXT_MAX);
+    let payment_id = form.text(event, PAYMENT, 1..=TEXT_MAX).and_then(|text| guid(form, text));
+    let success = form.truth(event, "notification.success");
+    is_3d.zip(operations)?;
+    Some(Told {
+        live: live?,
+        amount: amount?,
+        event_code: event_code?,
+        event_date: event_date?,
+        order_id: order_id?,
+        payment_id: payment_id?,
+        success: success?,
     })
+}
+
+fn money(form: &mut Form, members: &Members<'_>) -> Option<Money> {
+    const CURRENCY: &str = "notification.amount.currency";
+    let code = form.text(members, CURRENCY, 1..=TEXT_MAX);
+    let value = form.whole(members, "notification.amount.value", 0..=AMOUNT_MINOR_MAX);
+    let currency = code.and_then(|code| {
+        Currency::parse(code).or_else(|| form.wrong(WrongKind::Currency, CURRENCY, "must be a currency code of ISO 4217"))
+    });
+    currency.zip(value).map(|(currency, value)| Money::new(value, currency))
+}
+
+/// A GUID in any of its forms; ours are UUIDs.
+fn guid(form: &mut Form, text: &str) -> Option<PaymentId> {
+    match Uuid::try_parse(text) {
+        Ok(id) => Some(PaymentId::from_uuid(id)),
+        Err(_) => form.wrong(WrongKind::Invalid, PAYMENT, "must be a GUID"),
+    }
+}
+
+/// The text of a time as other bodies name one, or of a number of milliseconds.
+fn time<'v>(form: &mut Form, value: &'v Value<'_>) -> Option<&'v str> {
+    let names_a_time = |text: &str| text.parse::<Timestamp>().is_ok();
+    match &value.node {
+        Node::Text(text) if names_a_time(text) || text.len() == DATE_CHARS && names_a_time(&format!("{text}T00:00:00Z")) => {
+            Some(text)
+        }
+        Node::Number(text) if text.parse::<f64>().is_ok_and(|millis| millis.abs() <= MILLIS_MAX) => Some(text),
+        _ => form.wrong(WrongKind::Date, DATE, NO_TIME),
+    }
+}
+
+impl Told<'_> {
+    fn notification(self, connector: Connector, body: &str) -> Notification {
+        let Told { live, amount, event_code, event_date, order_id, payment_id, success } = self;
+        // What is said about real money is another thing than the same said about ours, and must not pass for a repeat of it.
+        let other = if live { "\0live" } else { "" };
+        Notification {
+            connector,
+            // Order and amount too: one that was wrong about them must not pass for a repeat of the right one.
+            identity: format!("{payment_id}\0{event_code}\0{event_date}\0{success}\0{}\0{order_id}{other}", amount.minor()),
+            payment_id: Some(payment_id),
+            merchant_order_id: Arc::from(order_id),
+            // What is said about real money means nothing here.
+            event: if live { Event::Other } else { Event::parse(event_code) },
+            success,
+            amount,
+            body: masked(body).into(),
+            attempt: None,
+            reference: None,
+        }
+    }
 }
 
 /// An event about a charge as the acquirer writes it; `None` for a charge without payment or currency.
@@ -145,7 +163,7 @@ pub(crate) fn write(charge: &ReceivedRow, code: &str, amount: i64, at: Timestamp
             "order_id": charge.merchant_order_id.as_deref()?,
             "event_code": code,
             "event_date": at.to_string(),
-            "amount": Amount { currency: charge.currency?.code().to_owned(), value: amount },
+            "amount": { "currency": charge.currency?.code(), "value": amount },
             "is_3d": charge.after_challenge.is_some(),
             "operations": ["REFUND"],
             "success": true,
@@ -184,27 +202,100 @@ mod tests {
         assert!(!read.body.contains("4507990000000002"), "{}", read.body);
     }
 
+    fn refused(bad: &[u8]) -> NotTaken {
+        read(&seal(), Connector::Sandbox, Some(&seal().sign(bad)), bad).expect_err("it is not whole")
+    }
+
+    /// The event with one more member, or another one in its place.
+    fn with(name: &str, value: &str) -> Vec<u8> {
+        let mut event: serde_json::Value = serde_json::from_slice(&body(PAYMENT, "1999")).expect("JSON");
+        event["notification"][name] = "here".into();
+        event.to_string().replace("\"here\"", value).into_bytes()
+    }
+
+    fn identity(body: &[u8]) -> String {
+        read(&seal(), Connector::Sandbox, Some(&seal().sign(body)), body).expect("genuine").identity
+    }
+
     #[test]
-    fn what_is_not_signed_or_not_whole_is_refused() {
+    fn what_is_not_signed_or_no_object_is_refused() {
         let good = body(PAYMENT, "1999");
         let other = Seal::new(&secret_of(&[2; 32]));
         for signature in [None, Some(String::new()), Some("x".repeat(44)), Some(other.sign(&good))] {
             assert!(matches!(read(&seal(), Connector::Sandbox, signature.as_deref(), &good), Err(NotTaken::NotGenuine)));
         }
-        let refused = |bad: &[u8]| read(&seal(), Connector::Sandbox, Some(&seal().sign(bad)), bad).expect_err("it is not whole");
-        for bad in [b"".as_slice(), b"\xff", b"[]", b"[false,{}]", b"1"] {
-            assert_eq!(refused(bad), NotTaken::NotAnObject);
+        let no_object = |bad: &[u8], why: &str| assert_eq!(refused(bad), NotTaken::NotAnObject(why.to_owned()));
+        for bad in [b"[]".as_slice(), b"[false,{}]", b"1"] {
+            no_object(bad, "the body must be a JSON object");
         }
-        for (bad, why) in [
-            (b"{}".to_vec(), "live: is required"),
-            (b"{\"live\":\"x\"}".to_vec(), "live: must be true or false"),
-            (b"{\"live\":false}".to_vec(), "notification: is required"),
-            (b"{\"live\":false,\"notification\":[]}".to_vec(), "notification: must be an object"),
-            (body("x", "1"), "notification.payment_id: is not a GUID"),
-            (body(PAYMENT, "1.5"), "notification.amount.value: must be a whole number of minor units"),
-            (body(PAYMENT, "\"1\""), "notification.amount.value: must be a whole number of minor units"),
+        no_object(b"\xff", "the body is not valid JSON: invalid UTF-8 at byte 0");
+        let twice = br#"{"live":false,"notification":{},"live":true}"#;
+        no_object(twice, "the body is not valid JSON: a member is named twice in the object at byte 1");
+        let twice = br#"{"live":false,"notification":{"additional_data":{"a":1,"\u0061":2}}}"#;
+        no_object(twice, "the body is not valid JSON: a member is named twice in the object at byte 49");
+    }
+
+    #[test]
+    fn each_part_that_is_missing_or_wrong_is_named() {
+        let said = |bad: &[u8]| match refused(bad) {
+            NotTaken::Malformed(wrong) => wrong.into_iter().map(|wrong| (wrong.kind, wrong.text)).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        let all = ["amount", "event_code", "is_3d", "operations", "order_id", "payment_id", "success"];
+        let missing = said(br#"{"live":null,"notification":{}}"#);
+        let expected: Vec<_> = all.iter().map(|name| (WrongKind::Missing, format!("notification.{name}: is required"))).collect();
+        assert_eq!(missing[0], (WrongKind::Missing, "live: is required".to_owned()));
+        assert_eq!(missing[1..], expected);
+        let whole = "notification.amount.value: must be a whole number from 0 to 1000000000000";
+        for (bad, kind, why) in [
+            (b"{\"live\":\"x\",\"notification\":[]}".to_vec(), WrongKind::Invalid, "live: must be true or false"),
+            (body("x", "1"), WrongKind::Invalid, "notification.payment_id: must be a GUID"),
+            (body(PAYMENT, "1.5"), WrongKind::Invalid, whole),
+            (body(PAYMENT, "-1"), WrongKind::Invalid, whole),
+            (body(PAYMENT, "\"1\""), WrongKind::Invalid, whole),
+            (
+                with("amount", r#"{"currency":"EUX","value":1}"#),
+                WrongKind::Currency,
+                "notification.amount.currency: must be a currency code of ISO 4217",
+            ),
+            (with("additional_data", "\"x\""), WrongKind::Invalid, "notification.additional_data: must be an object"),
+            (with("operations", "\"x\""), WrongKind::Invalid, "notification.operations: must be a list"),
+            (with("operations", "[\"x\",5]"), WrongKind::Invalid, "notification.operations[1]: must be a string"),
+            (with("order_id", "\"\""), WrongKind::Invalid, "notification.order_id: must have at least 1 characters"),
         ] {
-            assert_eq!(refused(&bad), NotTaken::Malformed(why.to_owned()));
+            assert_eq!(said(&bad).first(), Some(&(kind, why.to_owned())));
         }
+        for bad in ["\"nope\"", "\"2026-13-01\"", "\"\"", "true", "{}", "8640000000000001", "1e400"] {
+            assert_eq!(said(&with("event_date", bad)), [(WrongKind::Date, format!("{DATE}: {NO_TIME}"))], "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_text_or_a_number_and_part_of_what_makes_a_repeat() {
+        let dates = [
+            "null",
+            "\"2026-01-31T09:08:07Z\"",
+            "\"2026-01-31T10:08:07.5+01:00\"",
+            "\"2026-01-31\"",
+            "5",
+            "-1",
+            "1769850487123.5",
+        ];
+        let identities: std::collections::HashSet<_> = dates.iter().map(|date| identity(&with("event_date", date))).collect();
+        assert_eq!(identities.len(), dates.len());
+        let kept = identity(&with("event_date", "\"2026-01-31T09:08:07Z\""));
+        assert_eq!(
+            kept,
+            format!("{PAYMENT}\0CHARGEBACK\02026-01-31T09:08:07Z\0true\01999\0o"),
+            "as it is stored since the first version"
+        );
+    }
+
+    #[test]
+    fn what_is_said_about_real_money_is_no_repeat() {
+        let text = String::from_utf8(body(PAYMENT, "1999")).expect("JSON");
+        let live = text.replacen("false", "true", 1).into_bytes();
+        assert_ne!(identity(&live), identity(text.as_bytes()));
+        assert_eq!(read(&seal(), Connector::Sandbox, Some(&seal().sign(&live)), &live).expect("genuine").event, Event::Other);
     }
 }

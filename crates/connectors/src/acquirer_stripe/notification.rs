@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use kernel::json::Node;
 use kernel::{AttemptId, Currency, Money, SecretText, Timestamp, sha256};
 use payments::{Connector, Event, NotTaken, Notification, masked};
 use serde::Deserialize;
@@ -12,11 +13,14 @@ use sha2::Sha256;
 
 use super::amounts;
 use super::objects::{Link, METADATA_ATTEMPT, Metadata};
+use crate::form::{self, Form};
 
 /// The header that carries time and signatures.
 pub const SIGNATURE_HEADER: &str = "stripe-signature";
 /// How far the time of a signature may be from ours, in seconds, either way.
 pub const TOLERANCE_SECONDS: i64 = 300;
+/// Characters a name of Stripe's may have.
+const TEXT_MAX: usize = 255;
 
 /// What a notification is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +270,22 @@ fn kept_as(dispute: &str, created: i64) -> AttemptId {
     AttemptId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }
 
+/// Says of a body that is no event what is wrong with it.
+fn unreadable(body: &[u8], otherwise: &str) -> NotTaken {
+    let document = match form::document(body) {
+        Ok(document) => document,
+        Err(refused) => return refused,
+    };
+    let Node::Object(members) = &document.node else { return NotTaken::unreadable(otherwise) };
+    let mut form = Form::default();
+    form.text(members, "id", 1..=TEXT_MAX);
+    form.text(members, "type", 1..=TEXT_MAX);
+    form.whole(members, "created", 0..=Timestamp::MAX.seconds());
+    let object = form.object(members, "data").and_then(|data| form.object(data, "data.object"));
+    object.and_then(|object| form.text(object, "data.object.id", 1..=TEXT_MAX));
+    if form.is_good() { NotTaken::unreadable(otherwise) } else { form.refusal() }
+}
+
 /// Checks and reads one notification, as the platform takes it.
 pub(super) fn read(
     signature: Option<&str>,
@@ -276,7 +296,7 @@ pub(super) fn read(
 ) -> Result<Notification, NotTaken> {
     let event = parse_notification(signature, body, secrets, now).map_err(|error| match error {
         NotificationError::NoSignature | NotificationError::Stale | NotificationError::WrongSignature => NotTaken::NotGenuine,
-        NotificationError::Unreadable => NotTaken::Malformed(error.to_string()),
+        NotificationError::Unreadable => unreadable(body, &error.to_string()),
     })?;
     let (told, success) = match event.kind {
         EventKind::Charged | EventKind::Held => (Event::Authorisation, true),
@@ -290,11 +310,13 @@ pub(super) fn read(
         EventKind::DisputeLost => (Event::ChargebackLost, true),
         EventKind::Other => (Event::Other, true),
     };
-    // What is said about the other kind of money means nothing here, and neither does what names neither an attempt nor an amount.
+    // What is said about the other kind of money is another thing, and must not pass for a repeat of what is said about ours.
+    let identity = if event.live == live { event.id } else { format!("{}\0other", event.id) };
+    // It means nothing here, and neither does what names neither an attempt nor an amount.
     let means_something = event.live == live && event.attempt.is_some() && event.amount.is_some();
     Ok(Notification {
         connector: Connector::Stripe,
-        identity: event.id,
+        identity,
         payment_id: None,
         merchant_order_id: Arc::from(""),
         event: if means_something { told } else { Event::Other },

@@ -81,6 +81,7 @@ impl House {
                 payments::settlements::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
                 payments::customers::FORGOTTEN_MIGRATION,
+                payments::customers::TOKENS_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

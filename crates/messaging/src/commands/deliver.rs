@@ -57,15 +57,57 @@ impl Command for Take {
             return Ok(Taken::NotMine);
         }
         let Some(webhook) = webhook else {
-            row.state = DeliveryState::Dropped;
-            row.next_try_at = None;
-            row.leased_until = None;
-            row.finished_at = Some(now);
+            drop_it(row, now);
             return Ok(Taken::NotMine);
         };
         row.leased_until = Some(self.until);
         row.first_try_at.get_or_insert(now);
         Ok(Taken::Mine { delivery: Box::new(row.clone()), webhook: Box::new(webhook), at: now })
+    }
+}
+
+/// It is not sent any more.
+fn drop_it(row: &mut DeliveryRow, now: Timestamp) {
+    row.state = DeliveryState::Dropped;
+    row.next_try_at = None;
+    row.leased_until = None;
+    row.finished_at = Some(now);
+}
+
+/// Drops what waits for receivers that were deleted, whenever it would have been due. What is being sent is left to whoever sends it.
+#[derive(Debug)]
+pub(crate) struct GiveUp {
+    pub(crate) deliveries: Vec<DeliveryKey>,
+    /// Database time, on which leases run.
+    pub(crate) at: Timestamp,
+}
+
+impl Command for GiveUp {
+    /// How many were dropped.
+    type Reply = usize;
+    type Refusal = Infallible;
+
+    fn keys(&self, keys: &mut Keys<'_>) {
+        for key in &self.deliveries {
+            keys.row::<DeliveryRow>(*key);
+            keys.row::<WebhookRow>((key.0, key.2));
+        }
+    }
+
+    fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<usize, Infallible> {
+        let mut dropped = 0;
+        for key in &self.deliveries {
+            if rows.get::<WebhookRow>(&(key.0, key.2)).is_some_and(|row| row.state != WebhookState::Deleted) {
+                continue;
+            }
+            let free =
+                |row: &&mut DeliveryRow| row.next_try_at.is_some() && row.leased_until.is_none_or(|until| until <= self.at);
+            if let Some(row) = rows.get_mut::<DeliveryRow>(key).filter(free) {
+                drop_it(row, now);
+                dropped += 1;
+            }
+        }
+        Ok(dropped)
     }
 }
 

@@ -35,5 +35,13 @@ pub const FORGOTTEN_MIGRATION: db::Migration = db::Migration {
     postgres: include_str!("../../../../migrations/0026_forgotten_and_charged/postgres.sql"),
 };
 
+/// Which customer a one-time token was made for.
+pub const TOKENS_MIGRATION: db::Migration = db::Migration {
+    number: 29,
+    topic: "tokens_of_customers",
+    sqlite: include_str!("../../../../migrations/0029_tokens_of_customers/sqlite.sql"),
+    postgres: include_str!("../../../../migrations/0029_tokens_of_customers/postgres.sql"),
+};
+
 /// How long a customer's session lives (payments specification, section 2.1).
 pub const CUSTOMER_SESSION_SECONDS: i64 = 5 * 60 * 60;

@@ -117,8 +117,10 @@ impl Plan {
         if cycle <= self.trial_cycles { self.trial_amount } else { self.amount }
     }
 
-    fn running(&self, cycle: i64) -> SubscriptionState {
-        if cycle <= self.trial_cycles { SubscriptionState::Trialing } else { SubscriptionState::Active }
+    /// How it stands while this cycle is the next to be billed: as the one before, in which it is, had it. So a trial lasts until the
+    /// first cycle that is none is billed.
+    fn running(&self, next: i64) -> SubscriptionState {
+        if (next - 1).max(1) <= self.trial_cycles { SubscriptionState::Trialing } else { SubscriptionState::Active }
     }
 }
 

@@ -9,7 +9,7 @@ db::codes! {
     pub enum SubscriptionState {
         /// Its first cycle is in the future.
         Created = 0,
-        /// In its trial cycles.
+        /// In its trial cycles, the last one until the next is billed.
         Trialing = 1,
         /// Its cycles are charged.
         Active = 2,

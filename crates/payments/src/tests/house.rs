@@ -117,6 +117,7 @@ impl House {
                 settlements::MIGRATION,
                 access::IDEMPOTENCY_STRICT_MIGRATION,
                 customers::FORGOTTEN_MIGRATION,
+                customers::TOKENS_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

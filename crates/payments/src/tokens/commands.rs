@@ -24,10 +24,14 @@ pub(crate) fn spend_keys(keys: &mut Keys<'_>, account: AccountId, token: TokenId
 /// Takes a token for the one thing it is good for.
 ///
 /// # Errors
-/// [`Refusal::InvalidToken`] when it does not exist, is another account's, was used, or its time is over.
+/// [`Refusal::InvalidToken`] when it does not exist, is another account's, was used, its time is over, or the customer it was made for
+/// was deleted.
 pub(crate) fn spend(rows: &mut Rows, account: AccountId, token: TokenId, by: Uuid, now: Timestamp) -> Result<(), Refusal> {
-    let row = rows.get_mut::<TokenRow>(&(account, token)).filter(|row| row.is_good(now)).ok_or(Refusal::InvalidToken)?;
-    row.used_by = Some(by);
+    let row = rows.get::<TokenRow>(&(account, token)).filter(|row| row.is_good(now)).ok_or(Refusal::InvalidToken)?;
+    if let Some(customer) = row.customer_id {
+        customers::live(rows, account, customer).map_err(|_| Refusal::InvalidToken)?;
+    }
+    rows.must_mut::<TokenRow>(&(account, token)).used_by = Some(by);
     Ok(())
 }
 
@@ -94,22 +98,25 @@ impl Decision for Make {
     fn decide(&self, rows: &mut Rows, now: Timestamp) -> Result<Reply, Refusal> {
         let account = self.row.account_id;
         customers::payer(rows, account, self.customer.as_deref())?;
+        let mut customer_id = self.customer.as_deref().and_then(|named| named.parse().ok());
         if let Some(session) = self.checkout_key() {
             let session = rows.get::<CheckoutSessionRow>(&session).ok_or(Refusal::CheckoutSessionNotFound)?;
             if !session.is_open(now) {
                 return Err(Refusal::CheckoutSessionNotFound);
             }
+            customer_id = customer_id.or(session.customer_id);
         }
         if let Some(session) = self.row.customer_session {
             let session = rows.get::<CustomerSessionRow>(&(account, session)).ok_or(Refusal::CustomerSessionNotFound)?;
             if now >= session.created_at.plus_seconds(crate::customers::CUSTOMER_SESSION_SECONDS) {
                 return Err(Refusal::CustomerSessionNotFound);
             }
+            customer_id = customer_id.or(Some(session.customer_id));
         }
         for sealed in std::iter::once(&self.number).chain(&self.code) {
             vault::store(rows, account, sealed, now)?;
         }
-        let row = TokenRow { expires_at: now.plus_seconds(TOKEN_SECONDS), ..self.row.clone() };
+        let row = TokenRow { customer_id, expires_at: now.plus_seconds(TOKEN_SECONDS), ..self.row.clone() };
         rows.append(row);
         Ok(self.reply.clone())
     }

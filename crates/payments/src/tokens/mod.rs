@@ -2,7 +2,8 @@
 //!
 //! Number and code are records of the vault. A token is *taken* by the intent that uses it and *settled* with the outcome: then both
 //! records are destroyed. If it is proven that nothing left the house, the token is given back and may be used again while it lives.
-//! Whatever happens, a sweeper destroys both records when the token's time is over.
+//! Whatever happens, a sweeper destroys both records when the token's time is over. A token that was made for a customer is of no use
+//! once he is deleted.
 
 mod commands;
 mod queries;

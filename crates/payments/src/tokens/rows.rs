@@ -1,6 +1,6 @@
 //! The table of one-time tokens.
 
-use kernel::{AccountId, CheckoutSessionId, CustomerSessionId, PaymentId, Timestamp, TokenId};
+use kernel::{AccountId, CheckoutSessionId, CustomerId, CustomerSessionId, PaymentId, Timestamp, TokenId};
 use uuid::Uuid;
 
 use crate::types::CardFace;
@@ -24,6 +24,8 @@ db::row! {
                checkout_session: Option<CheckoutSessionId>,
                /// The customer's session it was made in.
                customer_session: Option<CustomerSessionId>,
+               /// The customer it was made for: it is of no use without him.
+               customer_id: Option<CustomerId>,
                /// When its time is over.
                expires_at: Timestamp }
         state { /// The payment or stored method that used it.

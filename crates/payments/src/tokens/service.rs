@@ -78,7 +78,8 @@ impl Payments {
                 vault_on_success: ask.vault_on_success,
                 checkout_session,
                 customer_session,
-                expires_at: Timestamp::EPOCH, // set by the decision
+                customer_id: None,            // set by the decision
+                expires_at: Timestamp::EPOCH, // likewise
                 used_by: None,
                 erased_at: None,
             };

@@ -195,7 +195,7 @@ impl Acquirer for Bank {
         if !believes(&self.banks.realm, header(SIGNATURE).as_deref(), body) {
             return Err(NotTaken::NotGenuine);
         }
-        let malformed = || NotTaken::Malformed("it cannot be read".into());
+        let malformed = || NotTaken::unreadable("it cannot be read");
         let told: Value = serde_json::from_slice(body).map_err(|_| malformed())?;
         let text = |name: &str| told[name].as_str().ok_or_else(malformed);
         let currency = Currency::parse(text("currency")?).ok_or_else(malformed)?;

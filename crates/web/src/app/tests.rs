@@ -37,6 +37,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::settlements::MIGRATION,
     access::IDEMPOTENCY_STRICT_MIGRATION,
     payments::customers::FORGOTTEN_MIGRATION,
+    payments::customers::TOKENS_MIGRATION,
 ];
 
 /// No card is stored.

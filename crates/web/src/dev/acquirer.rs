@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use connectors::acquirer_sandbox::{Behaviour, CHARGES_PAGE_MAX, ChargeFilter, NAMES, ReceivedRow, SIGNATURE_HEADER, Weather};
+use connectors::acquirer_sandbox::{
+    Behaviour, CHARGES_PAGE_MAX, ChargeFilter, NAMES, NotRaised, ReceivedRow, SIGNATURE_HEADER, Weather,
+};
 use kernel::{AccountId, AttemptId, PaymentId, Timestamp};
 use payments::Connector;
 
@@ -163,7 +165,11 @@ pub(super) fn routes() -> Vec<Route> {
             .named(SANDBOX, "raise-event", "Let the acquirer raise a chargeback")
             .text("The acquirer sends its signed notification, as any acquirer would. Without an amount, about all that is left.")
             .example(r#"{"payment_id": "01936b1a-0000-7000-8000-00000000a001", "event": "CHARGEBACK"}"#)
-            .replies(StatusCode::OK, "An empty object.", Content::Other("application/json")),
+            .replies(StatusCode::OK, "An empty object.", Content::Other("application/json"))
+            .refusals(&[
+                (Code::PaymentNotFound, "The acquirer knows no charge of this payment."),
+                (Code::InvalidStatus, "Nothing of the payment is captured, so there is nothing to dispute."),
+            ]),
     ]
 }
 
@@ -212,7 +218,11 @@ async fn raised(web: &Web, event: EventBody) -> Result<(), Problem> {
     let payment = event.payment_id.0.parse().map_err(|_| unknown())?;
     let amount = event.amount.map(|Whole(amount)| amount);
     let raised = sandbox(web)?.acquirer.raise(payment, event.event.text(), amount).await;
-    let raised = raised.map_err(|fault| problem_of_fault(&fault))?.ok_or_else(unknown)?;
+    let raised = raised.map_err(|refused| match &refused {
+        NotRaised::NoCharge => unknown(),
+        NotRaised::NotCaptured => Problem::new(Code::InvalidStatus, refused.to_string()),
+        NotRaised::Fault(fault) => problem_of_fault(fault),
+    })?;
     let signature = HeaderValue::from_str(&raised.signature).expect("base64 is visible ASCII");
     let headers = HeaderMap::from_iter([(HeaderName::from_static(SIGNATURE_HEADER), signature)]);
     acquirer_notification::taken(web, raised.connector.name(), &headers, &raised.body).await?;

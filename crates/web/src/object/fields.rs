@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kernel::json::{Node, Value};
 use kernel::money::AMOUNT_TEXT_CHARS_MAX;
 use kernel::{AccountId, Country, Currency, Money, contains_card_number, text};
 use serde::Serialize;
@@ -12,7 +13,6 @@ use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 
 use super::{Components, Field, Reader, Refusals};
 use crate::envelope::Code;
-use crate::json::{Node, Value};
 
 /// A text of `MIN` to `MAX` Unicode scalars without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -363,7 +363,7 @@ mod tests {
     /// Reads one value and says what was wrong, empty when it is good.
     fn judged<T: Field>(json: &str) -> String {
         let mut reader = Reader::new(None);
-        let value = crate::json::read(json.as_bytes()).expect("valid");
+        let value = kernel::json::read(json.as_bytes()).expect("valid");
         let read = T::read(&value, &mut reader);
         let faults: Vec<_> = reader.faults.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(read.is_some(), faults.is_empty());

@@ -27,6 +27,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use kernel::AccountId;
+use kernel::json::{self, Members, Node, Value};
 use serde::Serialize;
 use utoipa::openapi::schema::{OneOfBuilder, SchemaType};
 use utoipa::openapi::{RefOr, Schema, Type};
@@ -34,7 +35,6 @@ use utoipa::openapi::{RefOr, Schema, Type};
 pub(crate) use fields::{Account, Amount, Digits, Echo, Items, Land, Link, Prose, Shown, Text, Whole, string};
 
 use crate::envelope::{Code, Problem};
-use crate::json::{Members, Node, Value};
 
 /// Named schemas that others refer to.
 pub(crate) type Components = Vec<(String, RefOr<Schema>)>;
@@ -262,7 +262,7 @@ impl Reader {
     /// # Errors
     /// The refusal to answer: for a document that is no object at all, or for all its wrong fields together.
     pub(crate) fn document<B: Body>(mut self, bytes: &[u8]) -> Result<B::Ask, Problem> {
-        let value = crate::json::read(bytes)
+        let value = json::read(bytes)
             .map_err(|malformed| Problem::new(Code::InvalidRequest, format!("the body is not valid JSON: {malformed}")))?;
         if !matches!(value.node, Node::Object(_)) {
             return Err(Problem::new(Code::InvalidRequest, "the body must be a JSON object"));
@@ -389,7 +389,7 @@ macro_rules! object {
         $vis struct $name { $($(#[doc = $doc])+ $vis $field: $kind,)* }
 
         impl $crate::object::Field for $name {
-            fn read(value: &$crate::json::Value<'_>, reader: &mut $crate::object::Reader) -> Option<Self> {
+            fn read(value: &kernel::json::Value<'_>, reader: &mut $crate::object::Reader) -> Option<Self> {
                 let members = reader.object(value)?;
                 $(let $field: Option<$kind> = reader.member(
                     members,
@@ -455,7 +455,7 @@ macro_rules! words {
         }
 
         impl $crate::object::Field for $name {
-            fn read(value: &$crate::json::Value<'_>, reader: &mut $crate::object::Reader) -> Option<Self> {
+            fn read(value: &kernel::json::Value<'_>, reader: &mut $crate::object::Reader) -> Option<Self> {
                 let word = $crate::object::Word::of(reader.text(value)?);
                 if word.is_some() { word } else { reader.invalid(concat!("must be one of" $(, " ", $text)+)) }
             }

@@ -7,6 +7,7 @@ mod checkout_sessions;
 mod customers;
 mod idempotency;
 mod idempotency_strict;
+mod notifications;
 mod payers_pages;
 mod payment_links;
 mod payment_methods;

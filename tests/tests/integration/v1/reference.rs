@@ -1,23 +1,9 @@
 //! What the reference says of bodies that are not ours to choose is what is taken.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value, json};
-use testkit::exchange::Exchange;
 use testkit::on_both_engines;
-use testkit::world::World;
 
-/// A notification, signed as the sandbox acquirer signs.
-async fn notify(world: &World, event: &Value) -> Exchange {
-    let secret = world.credentials()["payments"]["notification_secret"].as_str().expect("a secret");
-    let body = event.to_string();
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("any key");
-    mac.update(body.as_bytes());
-    let (acquirer, signature) = (world.anonymous(), STANDARD.encode(mac.finalize().into_bytes()));
-    let ask = acquirer.ask("POST", "/v1/acquirers/sandbox/notifications");
-    ask.header("x-hmac-signature", &signature).body(body).send().await
-}
+use super::notifications::notify;
 
 /// The named schema.
 fn named<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
@@ -54,12 +40,12 @@ on_both_engines! {
         let mut demanded = Vec::new();
         let whole = least(&document, &body["content"]["application/json"]["schema"]["oneOf"][0], "", &mut demanded);
         assert_eq!(demanded.len(), 11, "{demanded:?}");
-        assert_eq!(notify(&world, &whole).await.expect(200).text(), "OK");
+        assert_eq!(notify(&world, whole.to_string()).await.expect(200).text(), "OK");
         for path in demanded {
             let (parent, name) = path.rsplit_once('/').expect("a path");
             let mut event = whole.clone();
             event.pointer_mut(parent).and_then(Value::as_object_mut).expect("an object").remove(name);
-            let refused = notify(&world, &event).await.refused(400, "INVALID_PARAMETERS");
+            let refused = notify(&world, event.to_string()).await.refused(400, "MISSING_PARAMETERS");
             assert_eq!(refused.json()["messages"][0], json!(format!("{}: is required", path[1..].replace('/', "."))));
         }
     }

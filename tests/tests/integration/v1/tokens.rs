@@ -10,7 +10,7 @@ use testkit::on_both_engines;
 use testkit::world::{Engine, World, tell};
 
 use super::customers::customer;
-use super::payment_methods::card;
+use super::payment_methods::{card, enrol};
 
 on_both_engines! {
     async fn a_session_is_paid_with_a_token_once(world) {
@@ -99,6 +99,54 @@ on_both_engines! {
         pay(&merchant, "CHECKOUT", Some(&session), json!({ "token": token })).await.expect(201);
         let again = pay(&merchant, "CHECKOUT", Some(&session), json!({ "token": token })).await;
         again.refused(400, "CHECKOUT_SESSION_NOT_FOUND");
+        world.verify_settled().await;
+    }
+
+    async fn a_token_dies_with_the_customer_it_was_made_for(world) {
+        let merchant = world.merchant();
+        let [ada, bob] = [customer(&merchant, "ada").await, customer(&merchant, "bob").await];
+        let session = session(&merchant, json!({ "customer_id": ada })).await;
+        let body = json!({ "payment_method": { "type": "CARD", "card": { "card_data": card("4507990000000002") } } });
+        let opened = json!({ "account_id": merchant.account_id, "country": "FR", "customer_id": ada });
+        let opened = merchant.post("/v1/customers/sessions", opened).await.expect(201).at("/customer_session");
+        let of_ada = [
+            token(&merchant, json!({ "customer_payer": { "id": ada } })).await.expect(201).at("/token"),
+            token(&merchant, json!({ "customer_session": opened })).await.expect(201).at("/token"),
+            merchant.post(&format!("/v1/checkout/sessions/{session}/token"), body).await.expect(201).at("/token"),
+        ];
+        let of_bob = token(&merchant, json!({ "customer_payer": { "id": bob } })).await.expect(201).at("/token");
+        merchant.ask("DELETE", &format!("/v1/customers/{ada}")).send().await.expect(202);
+        for token in of_ada {
+            pay(&merchant, "DIRECT", None, json!({ "token": token })).await.refused(400, "INVALID_TOKEN");
+            enrol(&merchant, &bob, Value::Null, json!({ "token": token })).await.refused(400, "INVALID_TOKEN");
+        }
+        pay(&merchant, "DIRECT", None, json!({ "token": of_bob })).await.expect(201);
+        // Number and code go when the token's time is over, as of every other.
+        world.advance_seconds(21 * 60).await;
+        world.verify_settled().await;
+    }
+
+    async fn the_customer_of_a_session_is_shown_with_the_payment_that_is_his(world) {
+        let merchant = world.merchant();
+        let ada = customer(&merchant, "ada").await;
+        let paid = async |named: Value| {
+            let session = session(&merchant, json!({ "customer_id": ada })).await;
+            let token = token(&merchant, json!({})).await.expect(201).at("/token");
+            let mut body = paying(&merchant, "SDK_CHECKOUT", Some(&session), &json!({ "token": token }));
+            body["customer_payer"] = named;
+            merchant.post("/v1/payments", body).await.expect(201)
+        };
+        let unnamed = paid(Value::Null).await;
+        let named = paid(json!({ "id": ada })).await;
+        assert_eq!(unnamed.at("/customer_payer/id"), ada);
+        assert_eq!(unnamed.json()["customer_payer"], named.json()["customer_payer"], "as where he is named");
+        assert_eq!(merchant.get(&format!("/v1/payments/{}", unnamed.at("/id"))).await.at("/customer_payer/id"), ada);
+        let inline = paid(json!({ "first_name": "Ada" })).await;
+        assert_eq!((inline.at("/customer_payer/first_name"), inline.at("/customer_payer/id")), ("Ada".into(), String::new()));
+        let session = session(&merchant, json!({})).await;
+        let token = token(&merchant, json!({})).await.expect(201).at("/token");
+        let nobody = pay(&merchant, "SDK_CHECKOUT", Some(&session), json!({ "token": token })).await.expect(201);
+        assert_eq!(nobody.json()["customer_payer"], Value::Null);
         world.verify_settled().await;
     }
 

@@ -61,12 +61,54 @@ fn a_future_start_waits_and_a_trial_for_nothing_makes_no_payment() {
     let mut progress = Progress::begun(&trial, START.plus_days(-1));
     assert_eq!((progress.state, progress.tick(&trial, START.plus_seconds(-1))), (SubscriptionState::Created, Due::Nothing));
     assert_eq!((progress.tick(&trial, START), progress.state), (Due::WentOn, SubscriptionState::Trialing));
-    assert_eq!((progress.tick(&trial, trial.due(2)), progress.state), (Due::WentOn, SubscriptionState::Active));
+    assert_eq!((progress.tick(&trial, trial.due(2)), progress.state), (Due::WentOn, SubscriptionState::Trialing));
     assert_eq!(progress.tick(&trial, trial.due(3)), Due::Charge(eur(1_000)));
     progress.paid(&trial);
     assert_eq!((progress.state, progress.next_at), (SubscriptionState::Completed, None));
     let paid_trial = Plan { trial_amount: eur(100), ..trial };
     assert_eq!(Progress::begun(&paid_trial, START).tick(&paid_trial, START), Due::Charge(eur(100)));
+}
+
+#[test]
+fn a_trial_lasts_until_the_first_cycle_that_is_none_is_billed() {
+    use SubscriptionState::{Active, PastDue, Trialing};
+    let trial = Plan { trial_cycles: 1, ..plan(FrequencyUnit::Month, 1) };
+    let begun = || {
+        let mut progress = Progress::begun(&trial, START);
+        assert_eq!((progress.tick(&trial, START), progress.state, progress.cycle), (Due::WentOn, Trialing, 2));
+        progress
+    };
+    let second = trial.due(2);
+    let mut progress = begun();
+    assert_eq!((progress.tick(&trial, second), progress.state), (Due::Charge(eur(1_000)), Trialing));
+    progress.paid(&trial);
+    assert_eq!((progress.state, progress.cycle), (Active, 3));
+
+    // One that is paused comes back to its trial while that lasts, and to nothing but cycles that are paid for afterwards.
+    for (at, state, cycle) in [(second.plus_seconds(-1), Trialing, 2), (second, Active, 3)] {
+        let mut progress = begun();
+        progress.step(Step::Pause, &trial, START).expect("it runs");
+        progress.step(Step::Resume, &trial, at).expect("it is paused");
+        assert_eq!((progress.state, progress.cycle), (state, cycle));
+    }
+
+    let mut progress = begun();
+    progress.declined(&trial, false, second);
+    assert_eq!((progress.state, progress.cycle), (PastDue, 2));
+    progress.paid(&trial);
+    assert_eq!((progress.state, progress.cycle), (Active, 3));
+    let mut skipping = trial;
+    skipping.retries.on_decline = false;
+    let mut progress = begun();
+    progress.declined(&skipping, false, second);
+    assert_eq!((progress.state, progress.cycle), (Active, 3), "billed in vain");
+
+    let paid = Plan { trial_amount: eur(100), ..trial };
+    let mut progress = Progress::begun(&paid, START);
+    progress.declined(&paid, false, START);
+    assert_eq!((progress.state, progress.cycle), (PastDue, 1));
+    progress.paid(&paid);
+    assert_eq!((progress.state, progress.cycle), (Trialing, 2), "the trial itself was late");
 }
 
 #[test]

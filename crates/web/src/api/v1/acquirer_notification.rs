@@ -1,19 +1,21 @@
 //! `POST /v1/acquirers/{connector}/notifications`: what an acquirer tells us unasked (payments specification, section 3.7).
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kernel::PaymentId;
-use payments::{Connector, NotTaken, NotificationRefused};
+use kernel::json::{Node, Value};
+use payments::{Connector, NotTaken, NotificationRefused, Wrong, WrongKind};
 use utoipa::openapi::schema::OneOfBuilder;
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
-use super::parts::Echoed;
+use super::parts::{Echoed, Moment};
 use crate::body;
 use crate::envelope::{Code, Problem};
 use crate::extract::{At, Headers};
-use crate::json::Value;
 use crate::object::{Components, Field, Items, Reader, Text, Whole, object};
 use crate::refusal::problem_of_fault;
 use crate::route::{Content, Needs, Part, Route, sent};
@@ -33,8 +35,11 @@ pub(crate) fn route() -> Route {
         .replies(StatusCode::OK, "`OK`, also for a repeat.", Content::Other("text/plain"))
         .refusals(&[
             (Code::InvalidCredentials, "The signature is missing or not the acquirer's."),
-            (Code::InvalidRequest, "It is signed and no JSON object."),
-            (Code::InvalidParameters, "It is signed and a part of it is missing or of another kind."),
+            (Code::InvalidRequest, "It is signed and no JSON object, or names a member twice."),
+            (Code::MissingParameters, "It is signed and a part of it is missing."),
+            (Code::InvalidParameters, "It is signed and a part of it is of another kind."),
+            (Code::CurrencyNotAllowed, "It is signed and its currency is none of ISO 4217."),
+            (Code::InvalidDate, "It is signed and the time of its event is none."),
             (Code::NotFound, "There is no such acquirer, or it sends none."),
         ])
 }
@@ -56,6 +61,38 @@ impl Field for Guid {
     }
 }
 
+/// An object that is kept as it was sent.
+#[derive(Debug)]
+struct Kept;
+
+impl Field for Kept {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        reader.object(value).map(|_| Kept)
+    }
+
+    fn property() -> RefOr<Schema> {
+        ObjectBuilder::new().build().into()
+    }
+}
+
+/// A time: a text, or a number of milliseconds.
+#[derive(Debug)]
+struct When;
+
+impl Field for When {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        match value.node {
+            Node::Number(_) => Some(When),
+            _ => Moment::read(value, reader).map(|_| When),
+        }
+    }
+
+    fn property() -> RefOr<Schema> {
+        let millis = ObjectBuilder::new().schema_type(Type::Number).description(Some("Milliseconds since 1970."));
+        RefOr::T(Schema::OneOf(OneOfBuilder::new().item(Moment::property()).item(millis).build()))
+    }
+}
+
 object! {
     /// How much an event of the sandbox is about.
     struct SandboxAmount {
@@ -70,20 +107,20 @@ object! {
     /// What happened at the sandbox acquirer.
     struct SandboxEvent {
         /// Kept.
-        additional_data: Option<Echoed>,
+        additional_data: Option<Kept>,
         /// How much it is about.
         amount: SandboxAmount,
         /// `AUTHORISATION`, `CAPTURE`, `CANCELLATION`, `REFUND`, `CHARGEBACK`, `CHARGEBACK_WON` or `CHARGEBACK_LOST`; others are kept and
         /// change nothing.
-        event_code: Text<0, 255>,
-        /// When it happened.
-        event_date: Option<Text<0, 255>>,
+        event_code: Text<1, 255>,
+        /// When it happened; part of what makes a repeat.
+        event_date: Option<When>,
         /// Whether the payer proved that the card is his.
         is_3d: bool,
         /// What may be asked of the charge.
-        operations: Items<Text<0, 255>, 100>,
+        operations: Items<Text<1, 255>, 100>,
         /// The payment's `merchant_order_id`.
-        order_id: Text<0, 255>,
+        order_id: Text<1, 255>,
         /// The payment.
         payment_id: Guid,
         /// Whether it went through.
@@ -160,10 +197,20 @@ pub(crate) async fn taken(web: &Web, connector: &str, headers: &HeaderMap, body:
         NotificationRefused::NotTaken(NotTaken::NotGenuine) => {
             Problem::new(Code::InvalidCredentials, "the signature is missing or wrong")
         }
-        NotificationRefused::NotTaken(NotTaken::NotAnObject) => {
-            Problem::new(Code::InvalidRequest, "the body must be a JSON object")
-        }
-        NotificationRefused::NotTaken(NotTaken::Malformed(why)) => Problem::new(Code::InvalidParameters, why),
+        NotificationRefused::NotTaken(NotTaken::NotAnObject(why)) => Problem::new(Code::InvalidRequest, why),
+        NotificationRefused::NotTaken(NotTaken::Malformed(wrong)) => problem_of_form(wrong),
         NotificationRefused::Fault(fault) => problem_of_fault(&fault),
     })
+}
+
+/// All that is wrong as one refusal. As of every body, what is missing decides its code and stands first.
+fn problem_of_form(mut wrong: Vec<Wrong>) -> Problem {
+    wrong.sort_by_key(|wrong| wrong.kind != WrongKind::Missing); // stable: the rest stays in order
+    let code = match wrong.first().map(|wrong| wrong.kind) {
+        Some(WrongKind::Missing) => Code::MissingParameters,
+        Some(WrongKind::Date) => Code::InvalidDate,
+        Some(WrongKind::Currency) => Code::CurrencyNotAllowed,
+        Some(WrongKind::Invalid) | None => Code::InvalidParameters,
+    };
+    Problem::of(code, wrong.into_iter().map(|wrong| Cow::Owned(wrong.text)).collect())
 }

@@ -18,11 +18,11 @@ use super::parts::{CardData, CustomerPayer, Echoed, Metadata, Reference, must_be
 use super::{PAYMENTS, answer, payment_reply};
 use crate::caller::{Caller, MoneyIn};
 use crate::envelope::Code;
-use crate::json::Value;
 use crate::object::{self, Body, Field, Land, Link, Prose, Reader, Text, Whole, object, words};
 use crate::once::{Once, Required};
 use crate::route::Guarded;
 use crate::state::Web;
+use kernel::json::Value;
 
 object! {
     /// A payment to be made.

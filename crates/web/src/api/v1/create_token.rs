@@ -63,7 +63,7 @@ pub(super) fn route() -> Guarded {
             .named(TOKENS, "create-token", "Create a one-time token")
             .text(
                 "The token stands for the card in one payment or enrolment within 15 minutes. Number and code are kept sealed until \
-                 then and destroyed after it.",
+                 then and destroyed after it. One that is made for a customer is of no use once he is deleted.",
             )
             .example(
                 r#"{"account_id": "01936b1a-0000-7000-8000-00000000a001", "card_data": {"number": "4507990000000002",

@@ -1,11 +1,11 @@
 //! What is done with an authorisation by itself a while later (payments specification, section 2.4).
 
+use kernel::json::Value;
 use payments::delays::rules::DELAY_SECONDS_MAX;
 use payments::delays::{Delay, DelayedStep};
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::envelope::Code;
-use crate::json::Value;
 use crate::object::{Field, Reader, object, string};
 
 object! {

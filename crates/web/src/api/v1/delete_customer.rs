@@ -19,9 +19,9 @@ pub(super) fn route() -> Guarded {
         route
             .named(CUSTOMERS, "delete-customer", "Delete a customer")
             .text(
-                "What is known of the person is erased and stored cards are destroyed. Payments stay, with the customer's id only: what \
-                 they say of his device is erased as well, of a customer with many payments some moments later. A repeat of a request \
-                 with its key is answered with what is left.",
+                "What is known of the person is erased, stored cards are destroyed, and one-time tokens made for him are of no use any \
+                 more. Payments stay, with the customer's id only: what they say of his device is erased as well, of a customer with \
+                 many payments some moments later. A repeat of a request with its key is answered with what is left.",
             )
             .params(&[CUSTOMER_PARAM])
             .replies(StatusCode::ACCEPTED, "He is deleted.", nothing_reply())

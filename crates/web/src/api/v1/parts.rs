@@ -1,16 +1,18 @@
 //! Parts that several bodies of this family share (payments specification, section 2.0).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use kernel::json::Value;
 use kernel::time::MICROS_PER_DAY;
-use kernel::{CardExpiry, CardNumber, SecurityCode, Timestamp};
+use kernel::{CardExpiry, CardNumber, CustomerId, SecurityCode, Timestamp};
 use payments::{CardAsk, CardType};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
 use super::details::raw;
 use crate::envelope::Code;
-use crate::json::Value;
 use crate::object::{
     Body, Components, Digits, Echo, Field, Items, Land, Prose, Reader, Refusals, Text, Whole, object, string, words,
 };
@@ -413,12 +415,25 @@ impl CustomerPayer {
     }
 
     /// What a payment keeps of it: of a customer that was made before only the id, so that forgetting the customer is enough.
-    pub(super) fn kept(&self) -> std::borrow::Cow<'static, serde_json::value::RawValue> {
+    pub(super) fn kept(&self) -> Cow<'static, RawValue> {
         if self.id.is_none() {
             return raw(self);
         }
         raw(&CustomerPayer {
-            id: self.id.clone(),
+            browser_info: self.browser_info.clone(),
+            device_fingerprints: self.device_fingerprints.clone(),
+            ..CustomerPayer::only(self.id.clone())
+        })
+    }
+
+    /// A customer of whom nothing else is said, drawn like one who was sent so.
+    pub(super) fn named(customer: CustomerId) -> Cow<'static, RawValue> {
+        raw(&CustomerPayer::only(Some(Text(customer.to_string().into()))))
+    }
+
+    fn only(id: Option<Text<1, 64>>) -> CustomerPayer {
+        CustomerPayer {
+            id,
             merchant_customer_id: None,
             merchant_customer_created_at: None,
             first_name: None,
@@ -434,9 +449,9 @@ impl CustomerPayer {
             shipping_address: None,
             metadata: None,
             ip_address: None,
-            browser_info: self.browser_info.clone(),
-            device_fingerprints: self.device_fingerprints.clone(),
-        })
+            browser_info: None,
+            device_fingerprints: None,
+        }
     }
 }
 

@@ -65,6 +65,30 @@ on_both_engines! {
         world.verify_settled().await;
     }
 
+    async fn what_waits_for_a_deleted_receiver_is_given_up_with_it(world) {
+        let merchant = world.merchant();
+        let receiver = Receiver::start(Does::Answer(500));
+        let hook = hooked(&merchant, &receiver.url("/gone")).await;
+        for _ in 0..3 {
+            merchant.pays(merchant.purchase("5 EUR")).await;
+        }
+        // Each was tried once, and would be again in five minutes.
+        deliveries(&world, &merchant, &hook.at("/id"), |all| all.len() == 3 && all.iter().all(|one| one["sends"] == 1)).await;
+        merchant.ask("DELETE", &format!("/v1/webhooks/{}", hook.at("/id"))).send().await.expect(200);
+        let outbox = format!("/dev/outbox?to={}", receiver.url("/gone"));
+        let given_up = |answer: &testkit::exchange::Exchange| {
+            let shown = answer.json();
+            let messages = shown["messages"].as_array().expect("a list");
+            messages.len() == 3 && messages.iter().all(|one| one["status"] == "DROPPED")
+        };
+        let anybody = world.anonymous();
+        world.eventually(|| anybody.get(&outbox), given_up).await;
+        world.verify_settled().await;
+        world.advance_seconds(60 * 60).await;
+        world.verify_settled().await;
+        assert_eq!(receiver.received().len(), 3, "nobody is told any more");
+    }
+
     async fn what_is_captured_by_itself_is_told_like_any_capture(world) {
         let merchant = world.merchant();
         let receiver = Receiver::start(Does::Answer(200));

@@ -222,18 +222,13 @@ async fn subscriptions(world: &World, merchant: &Actor, [good, poor]: &[String; 
     expected.of("subscription.create", &completed, "ACTIVE");
     expected.of("subscription.active", &completed, "ACTIVE");
     expected.of("subscription.complete", &completed, "COMPLETED");
-    let trial = subscribed(merchant, good, json!({ "trial_period": { "billing_cycles": 1, "amount": money("0 EUR") } })).await;
-    got_to(world, merchant, &trial, "ACTIVE", 2).await;
-    expected.of("subscription.create", &trial, "TRIALING");
-    expected.of("subscription.active", &trial, "TRIALING");
-    expected.of("subscription.active", &trial, "ACTIVE");
     let retries = json!({ "retries": { "retry_on_decline": true, "amount": 3 } });
     let late = subscribed(merchant, poor, retries).await;
     got_to(world, merchant, &late, "PAST_DUE", 1).await;
     expected.of("subscription.create", &late, "ACTIVE");
     expected.of("subscription.active", &late, "ACTIVE");
     expected.of("subscription.past_due", &late, "PAST_DUE");
-    all.extend([completed, trial, late]);
+    all.extend([completed, late]);
     all
 }
 
@@ -266,7 +261,16 @@ pub(super) async fn everything(world: &World, merchant: &Actor) -> Vec<Told> {
     expected.of("subscription.create", &renewed, "ACTIVE");
     expected.of("subscription.active", &renewed, "ACTIVE");
     got_to(world, merchant, &renewed, "ACTIVE", 2).await;
+    // A trial lasts until the first cycle is billed that is none.
+    let eight_days = json!({ "type": "DAY", "value": 8 });
+    let trial = json!({ "frequency": eight_days, "trial_period": { "billing_cycles": 1, "amount": money("0 EUR") } });
+    let trial = subscribed(merchant, &cards[0], trial).await;
+    got_to(world, merchant, &trial, "TRIALING", 2).await;
+    expected.of("subscription.create", &trial, "TRIALING");
+    expected.of("subscription.active", &trial, "TRIALING");
     world.advance_seconds(8 * DAY).await;
+    got_to(world, merchant, &trial, "ACTIVE", 3).await;
+    expected.of("subscription.active", &trial, "ACTIVE");
     got_to(world, merchant, &later, "ACTIVE", 2).await;
     expected.of("subscription.active", &later, "ACTIVE");
     for id in [&later, &renewed] {
@@ -280,7 +284,7 @@ pub(super) async fn everything(world: &World, merchant: &Actor) -> Vec<Told> {
     payments(world, merchant, &mut expected).await;
     payouts(world, merchant, &mut expected).await;
     let mut all = subscriptions(world, merchant, &cards, &mut expected).await;
-    all.extend([later, renewed]);
+    all.extend([later, renewed, trial]);
     cycles(merchant, &all, &mut expected).await;
     expected.0.sort();
     expected.0

@@ -9,6 +9,7 @@ use super::card::{CardView, ThreeDSecure};
 use super::transaction::{Echo, TransactionView};
 use crate::api::v1::delayed;
 use crate::api::v1::details::{OperationDetails, PaymentDetails, unpacked};
+use crate::api::v1::parts::CustomerPayer;
 use crate::view::{Decimal, Nothing, OrEmpty, Word, drawn, view};
 
 view! {
@@ -31,6 +32,7 @@ view! {
         amount: AmountView,
         checkout: CheckoutView,
         payment_method: MethodView<'a>,
+        /// As it was sent; where nobody was named, the id of the checkout session's customer.
         customer_payer: Option<&'a RawValue>,
         additional_data: Option<&'a RawValue>,
         /// The latest transaction.
@@ -154,7 +156,11 @@ impl PaymentView<'_> {
     /// Drawn. A view borrows from documents that are taken apart for it, so it lives only here.
     pub(super) fn drawn(facts: &PaymentFacts<'_>) -> Vec<u8> {
         let payment = facts.payment;
-        let details: PaymentDetails<'_> = unpacked(payment.details.as_deref());
+        let mut details: PaymentDetails<'_> = unpacked(payment.details.as_deref());
+        // Nobody was named, and the session's customer pays.
+        if details.customer_payer.is_none() && payment.checkout_session.is_some() {
+            details.customer_payer = payment.customer_id.map(CustomerPayer::named);
+        }
         let operations: Vec<OperationDetails<'_>> =
             facts.operations.iter().map(|operation| unpacked(operation.details.as_deref())).collect();
         let tries = payment.earlier_tries().len() + 1; // all of them are the payment's own

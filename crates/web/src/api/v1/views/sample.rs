@@ -206,6 +206,7 @@ fn token() -> TokenRow {
         vault_on_success: false,
         checkout_session: None,
         customer_session: None,
+        customer_id: None,
         expires_at: AT,
         used_by: None,
         erased_at: None,

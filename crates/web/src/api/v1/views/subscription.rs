@@ -22,7 +22,8 @@ view! {
         merchant_reference: Option<&'a str>,
         soft_descriptor: Option<&'a str>,
         country: Country,
-        /// `CREATED`, `TRIALING`, `ACTIVE`, `PAST_DUE`, `PAUSED`, `COMPLETED` or `CANCELED`.
+        /// `CREATED`, `TRIALING` until the first cycle is billed that is no trial, `ACTIVE`, `PAST_DUE`, `PAUSED`, `COMPLETED` or
+        /// `CANCELED`.
         status: Word,
         amount: AmountView,
         frequency: FrequencyView,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kernel::json::{Node, Value};
 use kernel::{SecretText, text};
 use messaging::{Family, Trigger, Triggers, WebhookState};
 use utoipa::openapi::schema::ArrayBuilder;
@@ -9,7 +10,6 @@ use utoipa::openapi::{RefOr, Schema};
 
 use super::INVALID_TRIGGER;
 use crate::envelope::Code;
-use crate::json::{Node, Value};
 use crate::object::{Field, Reader, Refusals, one_of, string, words};
 
 /// Longest list of events in a body; there are fewer, but one may be named twice.

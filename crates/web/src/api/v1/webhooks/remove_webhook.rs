@@ -16,7 +16,7 @@ pub(super) fn route() -> Guarded {
     Guarded::new(Method::DELETE, "/v1/webhooks/{webhook}", remove_webhook).about(|route| {
         route
             .named(WEBHOOKS, "remove-webhook", "Delete a webhook")
-            .text("What still waits to be sent to it is not sent.")
+            .text("What still waits to be sent to it is given up.")
             .params(&[WEBHOOK_PARAM])
             .replies(StatusCode::OK, "The webhook as it was.", webhook_reply())
             .refusals(&[NOT_FOUND])
