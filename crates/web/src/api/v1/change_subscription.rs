@@ -16,7 +16,7 @@ use crate::caller::{Caller, Write};
 use crate::envelope::{Code, Problem};
 use crate::extract::At;
 use crate::object::{self, Body, Kept, Land, Patch, Prose, Reader, Text, Whole, object};
-use crate::once::{Once, Optional};
+use crate::once::{Once, Optional, refused};
 use crate::refusal::problem_of_fault;
 use crate::route::Guarded;
 use crate::state::Web;
@@ -220,7 +220,7 @@ async fn change_subscription(
     match web.wiring.subscriptions.get(caller.account_id(), subscription).await {
         Ok(Some(row)) => {
             if let Err(problem) = once.ask.judge_fixed(&row) {
-                return problem.into_response();
+                return refused(&web, once.key, problem).await;
             }
         }
         Ok(None) => {}

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use kernel::Money;
+use kernel::json::Value;
 use payments::delays::Delay;
 use payments::{CreatePayment, Means, Mode, Workflow};
 use serde::{Serialize, Serializer};
@@ -22,7 +23,6 @@ use crate::object::{self, Body, Field, Land, Link, Prose, Reader, Text, Whole, o
 use crate::once::{Once, Required};
 use crate::route::Guarded;
 use crate::state::Web;
-use kernel::json::Value;
 
 object! {
     /// A payment to be made.
