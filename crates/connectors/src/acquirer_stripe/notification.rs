@@ -330,6 +330,8 @@ pub(super) fn read(
 
 #[cfg(test)]
 mod tests {
+    use payments::WrongKind;
+
     use super::*;
 
     const BODY: &[u8] =
@@ -484,5 +486,40 @@ mod tests {
             let event = parse(&sign(body.as_bytes()), body.as_bytes(), NOW).expect("genuine");
             assert_eq!((event.kind, event.charge_reference.as_deref()), (expected, charge), "{kind}");
         }
+    }
+
+    /// As the platform takes it, for real money or not.
+    fn taken(body: &[u8], live: bool) -> Result<Notification, NotTaken> {
+        read(Some(&sign(body)), body, &[secret("whsec_new")], live, Timestamp::from_seconds(NOW))
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_by_its_parts() {
+        let no_object = |body: &str, why: &str| {
+            assert_eq!(taken(body.as_bytes(), false).expect_err("no object"), NotTaken::NotAnObject(why.to_owned()));
+        };
+        no_object("[]", "the body must be a JSON object");
+        no_object(r#"{"id":"a","id":"b"}"#, "the body is not valid JSON: a member is named twice in the object at byte 1");
+        let NotTaken::Malformed(wrong) = taken(br#"{"id":5,"type":"a","data":{"object":{}}}"#, false).expect_err("no event")
+        else {
+            panic!("its parts are wrong")
+        };
+        let texts: Vec<_> = wrong.iter().map(|wrong| (wrong.kind, wrong.text.as_str())).collect();
+        assert_eq!(
+            texts,
+            [
+                (WrongKind::Invalid, "id: must be a string"),
+                (WrongKind::Missing, "created: is required"),
+                (WrongKind::Missing, "data.object.id: is required"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_said_about_the_other_kind_of_money_is_no_repeat() {
+        let [ours, other] = [false, true].map(|live| taken(BODY, live).expect("genuine"));
+        assert_eq!((ours.identity.as_str(), ours.event), ("evt_1", Event::Authorisation));
+        assert_ne!(other.identity, ours.identity);
+        assert_eq!(other.event, Event::Other);
     }
 }
