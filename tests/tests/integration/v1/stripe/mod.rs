@@ -191,8 +191,13 @@ on_both_engines! {
             tell(&world, &signature, body).await.refused(401, "INVALID_CREDENTIALS");
         }
         world.anonymous().ask("POST", NOTIFICATIONS).body(body.clone()).send().await.refused(401, "INVALID_CREDENTIALS");
-        for unreadable in ["", "[]", "{}", "{\"id\":1}"] {
-            tell(&world, &sign(unreadable, SECRET, now()), unreadable).await.refused(400, "INVALID_PARAMETERS");
+        for (unreadable, code) in [
+            ("", "INVALID_REQUEST"),
+            ("[]", "INVALID_REQUEST"),
+            ("{}", "MISSING_PARAMETERS"),
+            ("{\"id\":1}", "MISSING_PARAMETERS"),
+        ] {
+            tell(&world, &sign(unreadable, SECRET, now()), unreadable).await.refused(400, code);
         }
         let live = body.replace("\"livemode\":false", "\"livemode\":true");
         tell(&world, &sign(&live, SECRET, now()), &live).await.expect(200);
