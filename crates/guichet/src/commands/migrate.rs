@@ -21,7 +21,8 @@ pub async fn run(config: &Config) -> Result<String, Trouble> {
         }
         _ => false,
     };
-    if !is_new && db::schema_state(&config.database, None, MIGRATIONS).await.map_err(of_store)? == SchemaState::Current {
+    // A file whose first writer was killed may not be readable until it is opened to be written.
+    if !is_new && matches!(db::schema_state(&config.database, None, MIGRATIONS).await, Ok(SchemaState::Current)) {
         return Ok(format!("The schema of {} is up to date.", config.database));
     }
     db::migrate(&config.database, None, MIGRATIONS).await.map_err(of_store)?;

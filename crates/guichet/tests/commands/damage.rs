@@ -9,7 +9,7 @@ use testkit::process::{Ran, Serving};
 use crate::{PROGRAM, guichet};
 
 /// Milliseconds after which a migration is killed; one that is left alone takes about as long as the last.
-const KILLED_AFTER_MS: [u64; 18] = [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 95, 110, 130, 160];
+const KILLED_AFTER_MS: [u64; 24] = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 95, 110, 130, 160];
 
 fn verify(folder: &Path) -> Ran {
     guichet(folder, &["verify", "--data-dir", "data"])
