@@ -7,7 +7,7 @@ use kernel::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::fault::Fault;
-use crate::rows::{Keys, NotLoaded, Rows};
+use crate::rows::{Keys, NotLoaded, Rows, TooLate};
 
 /// One decision. Runs inside a group commit, possibly more than once, so everything it needs besides rows and time travels in it.
 pub trait Command: Send + 'static {
@@ -34,6 +34,8 @@ pub(crate) enum Decided {
     Refused,
     /// It touched a row that is not loaded: undo, load, decide again.
     NotLoaded,
+    /// It made its ids too long ago: undo, fail this command alone.
+    TooLate,
     /// It panicked: undo, fail this command alone.
     Panicked,
 }
@@ -79,7 +81,11 @@ impl<C: Command> Job for Waiting<C> {
             }
             Err(payload) => {
                 self.outcome = None;
-                if (*payload).is::<NotLoaded>() { Decided::NotLoaded } else { Decided::Panicked }
+                match payload {
+                    payload if (*payload).is::<NotLoaded>() => Decided::NotLoaded,
+                    payload if (*payload).is::<TooLate>() => Decided::TooLate,
+                    _ => Decided::Panicked,
+                }
             }
         }
     }

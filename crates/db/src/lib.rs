@@ -43,7 +43,7 @@ pub use fault::Fault;
 pub use migrations::{Migration, SchemaState};
 pub use node::{DeadNode, LEASE_MICROS, NodeRow};
 pub use reader::Reader;
-pub use rows::{Keys, Rows};
+pub use rows::{IN_TIME_SECONDS, Keys, Rows};
 pub use snapshot::Snapshot;
 pub use sql::{Record, Sql};
 pub use steps::{Hitch, Step, Stepping, Steps, Turns};

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 
 use foldhash::{HashMap, HashMapExt};
-use kernel::BootId;
+use kernel::{BootId, Id, Timestamp};
 
 use crate::fault::Fault;
 use crate::table::{KeyPrefix, Table, TableMeta, UniqueKey};
@@ -22,6 +22,12 @@ const CACHED_BATCHES: u64 = 16;
 
 /// Carried by the unwinding that ends a decision which touched a row nobody had loaded; the writer loads it and decides again.
 pub(crate) struct NotLoaded;
+
+/// How long after an id was made a row may still be written under it, where that is asked ([`Rows::in_time`]), in seconds.
+pub const IN_TIME_SECONDS: i64 = 1_800;
+
+/// Carried by the unwinding that ends a decision which comes too late to be carried out.
+pub(crate) struct TooLate;
 
 /// What the writer must fetch before a decision can be made.
 #[derive(Debug)]
@@ -458,13 +464,15 @@ pub struct Rows {
     tables: Vec<(TypeId, Box<dyn AnyTable>)>,
     boot: BootId,
     batch: u64,
+    /// The time of this machine when the batch began.
+    machine_time: Timestamp,
     /// Believe nothing to be absent: another process writes the same rows.
     careful: bool,
 }
 
 impl Rows {
     pub(crate) fn new(boot: BootId) -> Self {
-        Self { tables: Vec::new(), boot, batch: 0, careful: false }
+        Self { tables: Vec::new(), boot, batch: 0, machine_time: Timestamp::EPOCH, careful: false }
     }
 
     fn table<T: Table>(&mut self) -> &mut TableRows<T> {
@@ -480,6 +488,16 @@ impl Rows {
     /// Which process this is, for rows that say who works on them.
     pub fn boot(&self) -> BootId {
         self.boot
+    }
+
+    /// Makes sure that rows are found by the time in their ids. For an id that this machine made more than [`IN_TIME_SECONDS`] ago, because
+    /// the machine stood still since or its clock was set, the decision ends here, by unwinding: nothing of it is kept, and its caller is
+    /// told that the store is not available.
+    pub fn in_time<K>(&self, id: Id<K>) {
+        let is_late = |made_at: Timestamp| self.machine_time > made_at.plus_seconds(IN_TIME_SECONDS);
+        if id.made_at().is_some_and(is_late) {
+            resume_unwind(Box::new(TooLate));
+        }
     }
 
     /// The row with this primary key.
@@ -564,8 +582,9 @@ impl Rows {
         self.table::<T>().delete(key)
     }
 
-    pub(crate) fn begin_batch(&mut self, boot: BootId, careful: bool) {
+    pub(crate) fn begin_batch(&mut self, boot: BootId, machine_time: Timestamp, careful: bool) {
         self.boot = boot;
+        self.machine_time = machine_time;
         self.batch += 1;
         self.careful = careful;
         for (_, table) in &mut self.tables {

@@ -323,7 +323,7 @@ impl Batches {
         }
     }
 
-    /// Decides and commits once. Jobs whose decision panicked are failed and leave the batch; on an error nothing was committed.
+    /// Decides and commits once. Jobs whose decision panicked or came too late are failed and leave the batch; on an error nothing was committed.
     fn try_batch(&mut self, jobs: &mut Jobs) -> Result<(), Trouble> {
         let mode = if self.careful > 0 { Mode::Locked } else { Mode::Optimistic };
         self.careful = self.careful.saturating_sub(1);
@@ -331,7 +331,7 @@ impl Batches {
         if mode == Mode::Locked || !begun.cache_valid {
             self.rows.forget();
         }
-        self.rows.begin_batch(self.engine.boot(), mode == Mode::Locked);
+        self.rows.begin_batch(self.engine.boot(), self.source.now(), mode == Mode::Locked);
         let done = self.decide_all(jobs, mode, begun.now).and_then(|()| self.flush(mode, begun.now));
         if let Err(trouble) = &done {
             self.engine.rollback();
@@ -352,7 +352,8 @@ impl Batches {
         }
         self.load(mode)?;
         let mut undecided: Vec<usize> = (0..jobs.len()).collect();
-        let mut panicked: Vec<usize> = Vec::new();
+        let mut failed: Vec<(usize, Fault)> = Vec::new();
+        let defect = || Fault::Failed("an internal error stopped this command".into());
         for round in 0..=DECIDE_ROUNDS_MAX {
             let mut again = Vec::new();
             for index in undecided {
@@ -370,7 +371,11 @@ impl Batches {
                     }
                     Decided::Panicked => {
                         self.rows.undo_command();
-                        panicked.push(index);
+                        failed.push((index, defect()));
+                    }
+                    Decided::TooLate => {
+                        self.rows.undo_command();
+                        failed.push((index, Fault::Unavailable("this machine stood still for too long")));
                     }
                 }
             }
@@ -379,18 +384,18 @@ impl Batches {
                 break;
             }
             if round == DECIDE_ROUNDS_MAX {
-                panicked.append(&mut undecided);
+                failed.extend(undecided.drain(..).map(|index| (index, defect())));
                 break;
             }
             metrics::counter!("guichet_writer_extra_rounds_total").increment(1);
             tracing::debug!(command = jobs[undecided[0]].name(), "a command touched rows it had not named");
             self.load(mode)?;
         }
-        panicked.sort_unstable();
-        for index in panicked.into_iter().rev() {
+        failed.sort_unstable_by_key(|(index, _)| *index);
+        for (index, fault) in failed.into_iter().rev() {
             let job = jobs.remove(index);
-            tracing::error!(command = job.name(), "a decision failed; nothing of it was kept");
-            job.fail(Fault::Failed("an internal error stopped this command".into()));
+            tracing::error!(command = job.name(), %fault, "a decision failed; nothing of it was kept");
+            job.fail(fault);
         }
         Ok(())
     }

@@ -29,4 +29,5 @@ pub const MIGRATIONS: &[Migration] = &[
     payments::customers::FORGOTTEN_MIGRATION,
     idempotency::PAGES_MIGRATION,
     payments::customers::TOKENS_MIGRATION,
+    payments::reports::DISPUTES_MIGRATION,
 ];

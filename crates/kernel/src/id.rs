@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::keyed_hash::sha256;
 use crate::source::Source;
+use crate::time::Timestamp;
 
 /// Characters of an id in text: 32 hexadecimal digits and four hyphens (RFC 9562 section 4).
 pub const ID_TEXT_CHARS: usize = 36;
@@ -98,6 +99,13 @@ impl<K> Id<K> {
     /// The id of the one thing of this kind with that name; see [`uuid_of_name`].
     pub fn of_name(name: &str) -> Self {
         Self::from_uuid(uuid_of_name(name))
+    }
+
+    /// When it was made, to the millisecond; `None` for an id that says nothing of it, such as one [`Id::of_name`].
+    pub fn made_at(self) -> Option<Timestamp> {
+        let (seconds, nanoseconds) = self.0.get_timestamp().filter(|_| self.0.get_version_num() == 7)?.to_unix();
+        let whole = Timestamp::from_seconds(i64::try_from(seconds).ok()?);
+        Some(whole.plus_micros(i64::from(nanoseconds / 1_000)))
     }
 
     /// Takes a UUID for an id of this kind.
@@ -220,5 +228,6 @@ mod tests {
         assert_eq!(id, AccountId::of_name("platform"));
         assert_ne!(id, AccountId::of_name("sandbox"));
         assert_eq!(id.uuid().get_version_num(), 8);
+        assert_eq!(id.made_at(), None);
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! An id is made on the machine's clock a moment before its row is written, while the row's own time is the platform's: the database's
 //! clock, ahead by the sandbox's offset. So a range of ids is wider than the times it is for, and whoever walks it looks at the
-//! rows' own times besides.
+//! rows' own times besides. A row whose time came too late for its id is not written ([`db::Rows::in_time`]).
 
 use db::PlatformClock;
 use kernel::{Id, Timestamp};
 use uuid::Uuid;
 
-/// How far the clocks of two machines may be apart, and a row may be written after its id was made, in seconds.
-const APART_SECONDS: i64 = 3_600;
+/// How far the clocks of two machines may be apart, in seconds.
+const CLOCKS_APART_SECONDS: i64 = 1_800;
+/// How far the time in an id and its row's may be apart, in seconds.
+const APART_SECONDS: i64 = db::IN_TIME_SECONDS + CLOCKS_APART_SECONDS;
 /// Bits of an id after its milliseconds (RFC 9562 section 5.7).
 const BITS_AFTER_TIME: u32 = 80;
 

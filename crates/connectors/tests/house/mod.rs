@@ -82,6 +82,7 @@ impl House {
                 access::IDEMPOTENCY_STRICT_MIGRATION,
                 payments::customers::FORGOTTEN_MIGRATION,
                 payments::customers::TOKENS_MIGRATION,
+                payments::reports::DISPUTES_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use db::{Command, Fault, Keys, Rows, args};
+use db::{Command, Fault, IN_TIME_SECONDS, Keys, Rows, args};
 use futures_util::FutureExt as _;
-use kernel::Timestamp;
+use kernel::{AccountId, Source, Timestamp};
 use uuid::Uuid;
 
 use crate::on_both_engines;
@@ -110,6 +110,22 @@ impl Command for Panics {
     fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(), Infallible> {
         rows.must_mut::<PurseRow>(&(self.0, 1)).amount = 1_000_000;
         panic!("on purpose")
+    }
+}
+
+/// Opens a purse whose owner's id must have been made a moment ago.
+struct OpenInTime(PurseRow);
+
+impl Command for OpenInTime {
+    type Reply = ();
+    type Refusal = Infallible;
+    fn keys(&self, keys: &mut Keys<'_>) {
+        keys.fresh::<PurseRow>((self.0.owner_id, 1));
+    }
+    fn decide(&self, rows: &mut Rows, _: Timestamp) -> Result<(), Infallible> {
+        rows.append(self.0.clone());
+        rows.in_time(AccountId::from_uuid(self.0.owner_id));
+        Ok(())
     }
 }
 
@@ -255,6 +271,17 @@ on_both_engines! {
         assert!(bad.await.expect("joins"));
         assert_eq!(good.await.expect("joins"), Ok(9));
         assert_eq!(amounts(&store, id).await, [9, 1]);
+    }
+
+    async fn a_row_that_comes_too_late_for_its_id_is_not_written(place) {
+        let store = place.open().await;
+        let now = Source::system().now();
+        let made = |seconds| Source::seeded(1, now.plus_seconds(seconds)).0.uuid();
+        for (id, in_time) in [(made(-IN_TIME_SECONDS - 1), false), (made(60 - IN_TIME_SECONDS), true), (made(86_400), true)] {
+            let opened = store.writer().run(OpenInTime(purse(id, 1, 10))).await;
+            assert!(if in_time { opened.is_ok() } else { matches!(opened, Err(Fault::Unavailable(_))) });
+            assert_eq!(amounts(&store, id).await.len(), usize::from(in_time));
+        }
     }
 
     async fn what_the_database_refuses_fails_alone_and_shows_no_row(place) {

@@ -158,6 +158,7 @@ pub fn begin(rows: &mut Rows, charge: &Charge, now: Timestamp) -> Result<(), Ref
         session.payment_id = Some(charge.payment_id);
     }
     charge.source.take(rows, charge.account_id, charge.payment_id, now)?;
+    rows.in_time(charge.payment_id);
     rows.append(charge.row(now));
     Ok(())
 }

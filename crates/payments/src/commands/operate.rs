@@ -276,6 +276,7 @@ impl Command for BeginOperation {
         if self.origin == OriginKind::Delay {
             delays::begin(rows, attempt.payment_key(), now)?;
         }
+        rows.in_time(row.id);
         rows.append(row);
         if !self.retried || plan.operation == Operation::Cancel {
             return Ok(Begun::Go(attempt));

@@ -157,6 +157,7 @@ impl Command for BeginPayout {
             return Err(Refusal::ReferenceTaken);
         }
         rows.insert(PayoutReferenceRow { account_id, merchant_reference, payout_id: self.payout.id });
+        rows.in_time(self.payout.id);
         let mut payout = PayoutRow { created_at: now, updated_at: now, ..self.payout.clone() };
         let attempt = self.attempt();
         match ledger::post(rows, &attempt.cause(), &attempt.payout_start(), now) {

@@ -28,3 +28,11 @@ pub const MIGRATION: db::Migration = db::Migration {
     sqlite: include_str!("../../../../migrations/0022_reports/sqlite.sql"),
     postgres: include_str!("../../../../migrations/0022_reports/postgres.sql"),
 };
+
+/// How the disputes of a time are found.
+pub const DISPUTES_MIGRATION: db::Migration = db::Migration {
+    number: 30,
+    topic: "disputes_by_time",
+    sqlite: include_str!("../../../../migrations/0030_disputes_by_time/sqlite.sql"),
+    postgres: include_str!("../../../../migrations/0030_disputes_by_time/postgres.sql"),
+};

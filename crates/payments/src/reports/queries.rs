@@ -33,8 +33,16 @@ static PAYMENTS: Sql = sql!(
 
 static OPERATIONS: Sql = sql!(
     "SELECT {} FROM attempt
-      WHERE account_id = $1 AND id > $2 AND id < $3 AND state <> $4 AND created_at >= $5 AND created_at < $6
+      WHERE account_id = $1 AND id > $2 AND id < $3 AND state <> $4 AND created_at >= $5 AND created_at < $6 AND kind <> 7
       ORDER BY id LIMIT $7",
+    AttemptRow
+);
+
+// The id of a dispute may say when the payer's bank began it, which can be days before it is heard of here.
+static DISPUTES: Sql = sql!(
+    "SELECT {} FROM attempt
+      WHERE account_id = $1 AND kind = 7 AND created_at >= $2 AND created_at < $3
+      ORDER BY created_at, id",
     AttemptRow
 );
 
@@ -126,6 +134,11 @@ walked! {
     PaymentRow, PaymentId, PAYMENTS;
     AttemptRow, AttemptId, OPERATIONS;
     PayoutRow, PayoutId, PAYOUTS;
+}
+
+/// The disputes of a report, in the order in which they were heard of. Few, or their merchant would not be one for long.
+pub(super) async fn disputes(reader: &Reader, report: &ReportRow) -> Result<Vec<AttemptRow>, Fault> {
+    reader.rows(&DISPUTES, args![report.account_id, report.start_at, report.until()]).await
 }
 
 /// The payments of these attempts.

@@ -85,6 +85,8 @@ pub struct ReportReader {
     report: ReportRow,
     payments: Walk<PaymentRow>,
     operations: Walk<AttemptRow>,
+    /// Those not given yet; `None` before they are read.
+    disputes: Option<VecDeque<AttemptRow>>,
     /// Operations that are read, with their payments.
     steps: VecDeque<Step>,
     payouts: Walk<PayoutRow>,
@@ -95,6 +97,7 @@ impl ReportReader {
         Self {
             payments: Walk::new(clock, &report),
             operations: Walk::new(clock, &report),
+            disputes: None,
             payouts: Walk::new(clock, &report),
             steps: VecDeque::new(),
             reader,
@@ -145,19 +148,9 @@ impl ReportReader {
 
     /// First steps and later ones in the order in which they were made, as far as both are read; `None` at the end.
     async fn next_steps(&mut self) -> Result<Option<Vec<Step>>, Fault> {
-        let Self { reader, turn, report, payments, operations, steps, .. } = self;
-        let no_payments = payments.is_over(reader, turn).await?;
-        if steps.is_empty() && !operations.is_over(reader, turn).await? {
-            let found = Vec::from(std::mem::take(&mut operations.read));
-            let my_turn = turn.acquire().await;
-            let mut of = payments_of(reader, report.account_id, &found).await?;
-            drop(my_turn);
-            steps.extend(found.into_iter().filter_map(|operation| {
-                let payment = of.get_mut(&operation.payment_id)?.clone();
-                Some(Step { payment, operation: Some(operation) })
-            }));
-        }
-        let no_operations = steps.is_empty() && operations.is_over(reader, turn).await?;
+        self.read_steps().await?;
+        let Self { reader, turn, report, payments, steps, .. } = self;
+        let (no_payments, no_operations) = (payments.is_over(reader, turn).await?, steps.is_empty());
         if no_payments && no_operations {
             return Ok(None);
         }
@@ -187,6 +180,41 @@ impl ReportReader {
             None => report.wants_payment(&step.payment),
         });
         Ok(Some(merged))
+    }
+
+    /// Reads later steps where none are at hand.
+    async fn read_steps(&mut self) -> Result<(), Fault> {
+        while self.steps.is_empty() {
+            let found = self.next_operations().await?;
+            if found.is_empty() {
+                break;
+            }
+            let my_turn = self.turn.acquire().await;
+            let of = payments_of(&self.reader, self.report.account_id, &found).await?;
+            drop(my_turn);
+            self.steps.extend(found.into_iter().filter_map(|operation| {
+                let payment = of.get(&operation.payment_id)?.clone();
+                Some(Step { payment, operation: Some(operation) })
+            }));
+        }
+        Ok(())
+    }
+
+    /// A page of operations with the disputes of their time among them; none at the end.
+    async fn next_operations(&mut self) -> Result<Vec<AttemptRow>, Fault> {
+        let Self { reader, turn, report, operations, disputes, .. } = self;
+        let is_last = operations.is_over(reader, turn).await?;
+        let mut found = Vec::from(std::mem::take(&mut operations.read));
+        let disputes = match disputes {
+            Some(disputes) => disputes,
+            None => disputes.insert(queries::disputes(reader, report).await?.into()),
+        };
+        let until = found.last().map(|last| last.created_at);
+        while let Some(dispute) = disputes.pop_front_if(|dispute| is_last || Some(dispute.created_at) <= until) {
+            found.push(dispute);
+        }
+        found.sort_by_key(|operation| operation.created_at);
+        Ok(found)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Chargebacks and other things an acquirer says unasked.
 
 use db::{DatabaseUrl, Sql, args, sql};
-use kernel::PaymentId;
+use kernel::{AttemptId, PaymentId};
 use ledger::AccountKind;
 
 use super::bank::{Bank, Does};
@@ -28,18 +28,17 @@ fn said_of(payment: &PaymentRow, event: Event, date: &str) -> Notification {
 
 impl House {
     pub(super) async fn hears(&self, of: &PaymentRow, event: Event, minor: i64, date: &str) {
-        let notification = Notification {
-            connector: Connector::Sandbox,
-            identity: format!("{} {event:?} {date}", of.id),
-            payment_id: Some(of.id),
-            merchant_order_id: of.merchant_order_id.clone(),
-            event,
-            success: true,
-            amount: eur(minor),
-            body: "{}".into(),
-            attempt: None,
-            reference: None,
-        };
+        let identity = format!("{} {event:?} {date}", of.id);
+        self.takes(Notification { identity, amount: eur(minor), ..said_of(of, event, date) }).await;
+    }
+
+    /// Hears that the whole of a payment is disputed, under the name that the acquirer has for the dispute.
+    pub(super) async fn hears_by_name(&self, of: &PaymentRow, dispute: AttemptId) {
+        let amount = of.money();
+        self.takes(Notification { amount, attempt: Some(dispute), ..said_of(of, Event::Chargeback, "named") }).await;
+    }
+
+    async fn takes(&self, notification: Notification) {
         self.payments.notified(notification).await.expect("it is stored");
         self.payments.work_off_notifications().await.expect("it is worked off");
     }

@@ -118,6 +118,7 @@ impl House {
                 access::IDEMPOTENCY_STRICT_MIGRATION,
                 customers::FORGOTTEN_MIGRATION,
                 customers::TOKENS_MIGRATION,
+                reports::DISPUTES_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

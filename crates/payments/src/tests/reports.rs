@@ -9,7 +9,7 @@ use kernel::{AccountId, AttemptId, PaymentId, Source, Timestamp};
 use super::bank::Bank;
 use super::damage::Damage;
 use super::house::*;
-use crate::reports::{CreateReport, LINES_PAGE_MAX, Lines, ReportFilter, ReportKind, ReportReader, ReportRow};
+use crate::reports::{CreateReport, LINES_PAGE_MAX, Lines, ReportFilter, ReportKind, ReportReader, ReportRow, Step};
 use crate::search::{BY_ORDER_MAX, LOOKED_AT_MAX, PaymentFilter, PaymentPage};
 use crate::*;
 
@@ -120,6 +120,14 @@ fn payment_ids(pages: &[Lines]) -> Vec<PaymentId> {
     pages.iter().flat_map(of).collect()
 }
 
+fn steps(pages: Vec<Lines>) -> Vec<Step> {
+    let of = |lines| match lines {
+        Lines::Transactions(steps) => steps,
+        Lines::Payments(_) | Lines::Payouts(_) => panic!("transactions were asked for"),
+    };
+    pages.into_iter().flat_map(of).collect()
+}
+
 on_both_engines! {
     async fn thousands_of_payments_are_reported_in_small_pages(house) {
         let first = house.purchase("p", 1_000).await;
@@ -153,18 +161,29 @@ on_both_engines! {
         house.refund("r", &held, capture, Some(100)).await.expect("a refund");
         let reader = house.report(ReportKind::Transactions).await;
         let pages = pages(reader, || async {}).await.expect("the store works");
-        let mut steps = Vec::new();
-        for lines in pages {
-            let Lines::Transactions(some) = lines else { panic!("transactions were asked for") };
-            steps.extend(some);
-        }
+        let steps = steps(pages);
         assert_eq!(steps.len(), 604);
         let kinds = |at: usize| steps[at].operation.as_ref().map(|operation| operation.kind);
         assert_eq!((kinds(0), kinds(1), kinds(2)), (None, Some(AttemptKind::Capture), None));
         assert_eq!((kinds(603), steps[603].payment.id), (Some(AttemptKind::Refund), held.id));
-        let made = |step: &crate::reports::Step| step.operation.as_ref().map_or(step.payment.created_at, |operation| operation.created_at);
+        let made = |step: &Step| step.operation.as_ref().map_or(step.payment.created_at, |operation| operation.created_at);
         assert!(steps.is_sorted_by_key(made));
         house.take_off_what_was_made_up().await;
+    }
+
+    async fn a_dispute_is_reported_when_it_was_heard_of(house) {
+        let (first, second) = (house.purchase("p", 1_000).await, house.purchase("q", 1_000).await);
+        house.refund("r", &first, first.attempt_id, Some(100)).await.expect("a refund");
+        // The payer's bank began it three days ago, and its id says so.
+        let three_days_ago = Source::seeded(1, Source::system().now().plus_days(-3)).0;
+        house.hears_by_name(&second, AttemptId::new(&three_days_ago)).await;
+        assert_eq!(house.state(second.id).await, PaymentState::Disputed);
+        house.refund("s", &first, first.attempt_id, Some(100)).await.expect("a refund");
+        let pages = pages(house.report(ReportKind::Transactions).await, || async {}).await.expect("the store works");
+        let steps = steps(pages);
+        let kinds: Vec<_> = steps.iter().map(|step| step.operation.as_ref().map(|operation| operation.kind)).collect();
+        let (refund, dispute) = (Some(AttemptKind::Refund), Some(AttemptKind::Chargeback));
+        assert_eq!(kinds, [None, None, refund, dispute, refund]);
     }
 
     async fn a_search_for_what_is_rare_ends_and_goes_on(house) {

@@ -38,6 +38,7 @@ const MIGRATIONS: &[db::Migration] = &[
     access::IDEMPOTENCY_STRICT_MIGRATION,
     payments::customers::FORGOTTEN_MIGRATION,
     payments::customers::TOKENS_MIGRATION,
+    payments::reports::DISPUTES_MIGRATION,
 ];
 
 /// No card is stored.
