@@ -37,6 +37,10 @@ const UUID_RANDOM_BYTES: usize = 10;
 /// For how many UUIDs randomness is fetched at once: asking the generator costs more than the rest of a UUID.
 const UUIDS_AT_ONCE: usize = 64;
 
+/// How far UUIDs may run ahead of a clock that was set back, in milliseconds. Beyond that it was wrong before, and they begin anew: lists by
+/// time go by what a UUID says ([`crate::Id::made_at`]).
+const AHEAD_MILLIS_MAX: u64 = 15 * 60 * 1_000;
+
 /// What is needed to make UUIDs in order and cheaply.
 struct Uuids {
     /// Milliseconds since 1970 times 2^12, plus a counter: what the last UUID began with.
@@ -82,7 +86,8 @@ impl Source {
         bytes
     }
 
-    /// A UUID version 7 (RFC 9562 section 5.7), greater than every earlier one of this source.
+    /// A UUID version 7 (RFC 9562 section 5.7), greater than every earlier one of this source unless the clock was set back by more than a
+    /// quarter of an hour.
     ///
     /// The 12 bits after the milliseconds are a counter that starts anywhere in the lower half in each millisecond
     /// and carries into the milliseconds when it is used up, as section 6.2 allows; 62 bits are random.
@@ -99,7 +104,9 @@ impl Source {
         random.copy_from_slice(&uuids.random[at..at + UUID_RANDOM_BYTES]);
         uuids.left -= UUID_RANDOM_BYTES;
         let start = u64::from(u16::from_be_bytes([random[0], random[1]]) & 0x07ff);
-        uuids.last = ((millis << 12) | start).max(uuids.last + 1);
+        let next = (millis << 12) | start;
+        let is_ahead = uuids.last >> 12 > millis + AHEAD_MILLIS_MAX;
+        uuids.last = if is_ahead { next } else { next.max(uuids.last + 1) };
         let counter = u16::try_from(uuids.last & 0x0fff).expect("12 bits");
         random[..2].copy_from_slice(&counter.to_be_bytes());
         uuid::Builder::from_unix_timestamp_millis(uuids.last >> 12, &random).into_uuid()
@@ -200,6 +207,18 @@ mod tests {
             assert_eq!(fresh.get_variant(), uuid::Variant::RFC4122);
             last = fresh;
         }
+    }
+
+    #[test]
+    fn uuids_tell_the_right_time_again_after_a_clock_that_was_far_ahead() {
+        let start = Timestamp::from_seconds(1_790_000_000);
+        let (source, clock) = Source::seeded(7, start);
+        let (before, day) = (source.uuid(), 86_400);
+        clock.advance_seconds(day);
+        assert!(source.uuid() > before);
+        clock.advance_seconds(-day);
+        let seconds = |uuid: Uuid| uuid.get_timestamp().expect("version 7 has a time").to_unix().0;
+        assert_eq!(seconds(source.uuid()), seconds(before));
     }
 
     #[test]

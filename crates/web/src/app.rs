@@ -33,6 +33,8 @@ use crate::table;
 
 /// Longest a request may take. Its work goes on by itself when it is over.
 const REQUEST_TIME_MAX: Duration = Duration::from_mins(1);
+/// How many headers every reply gets at most, of ours and of the connection's: room is made for them at once.
+const ADDED_HEADERS: usize = 14;
 /// Largest request line and headers together, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -185,6 +187,7 @@ impl Inner {
         }
         let page = response.headers().get(CONTENT_TYPE).is_some_and(|kind| !kind.as_bytes().starts_with(b"application/json"));
         let headers = response.headers_mut();
+        headers.reserve(ADDED_HEADERS);
         headers.insert(X_REQUEST_ID, exchange.request_id.header());
         if let Some(rate) = exchange.rate() {
             rate_headers::add(headers, rate);

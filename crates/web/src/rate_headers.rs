@@ -55,7 +55,6 @@ pub(crate) fn add(headers: &mut HeaderMap, rate: &Rate) {
     let reset = put_number(&mut text, rate.full_in_seconds);
     let text = Bytes::from(text);
     let value = |bytes| HeaderValue::from_maybe_shared::<Bytes>(bytes).expect("digits, letters and punctuation of ASCII");
-    headers.reserve(5);
     headers.insert(POLICY, policy);
     headers.insert(LIMIT, limit);
     headers.insert(REMAINING, value(text.slice(remaining)));
