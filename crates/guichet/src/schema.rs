@@ -30,4 +30,5 @@ pub const MIGRATIONS: &[Migration] = &[
     idempotency::PAGES_MIGRATION,
     payments::customers::TOKENS_MIGRATION,
     payments::reports::DISPUTES_MIGRATION,
+    payments::subscriptions::FREQUENCY_MIGRATION,
 ];

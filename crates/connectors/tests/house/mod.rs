@@ -83,6 +83,7 @@ impl House {
                 payments::customers::FORGOTTEN_MIGRATION,
                 payments::customers::TOKENS_MIGRATION,
                 payments::reports::DISPUTES_MIGRATION,
+                payments::subscriptions::FREQUENCY_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

@@ -8,7 +8,7 @@ use kernel::{AccountId, SubscriptionId, Timestamp};
 use messaging::Family;
 
 use super::rows::{SubscriptionPaymentRow, SubscriptionRow};
-use super::rules::{Due, Plan, Progress};
+use super::rules::{Anchor, Due, Plan, Progress};
 use super::types::{ChangeSubscription, CreateSubscription, Cycle, Step, SubscriptionState};
 use crate::announce::Herald;
 use crate::commands::{Charge, Decision};
@@ -55,8 +55,6 @@ impl Create {
             id: self.id,
             country: ask.country,
             start_at,
-            unit: ask.unit,
-            every: ask.every,
             trial_cycles: ask.trial_cycles,
             trial_amount: ask.trial_amount.minor(),
             trial_currency: ask.trial_amount.currency(),
@@ -66,6 +64,11 @@ impl Create {
             currency: ask.amount.currency(),
             amount: ask.amount.minor(),
             vaulted_token: ask.vaulted_token,
+            unit: ask.unit,
+            every: ask.every,
+            anchor_cycle: Anchor::START.cycle,
+            anchor_months: Anchor::START.months,
+            anchor_days: Anchor::START.days,
             total: ask.total,
             finish_at: ask.finish_at,
             retry_on_decline: ask.retries.on_decline,
@@ -158,6 +161,7 @@ impl Decision for Change {
         row.name = change.name;
         (row.amount, row.currency) = (change.amount.minor(), change.amount.currency());
         row.vaulted_token = change.vaulted_token;
+        row.count_anew(change.unit, change.every);
         (row.total, row.finish_at) = (change.total, change.finish_at);
         row.retry_on_decline = change.retries.on_decline;
         row.retry_amount = change.retries.amount;

@@ -6,7 +6,8 @@
 //! # Invariants
 //! - A cycle is charged successfully at most once, however many processes look and wherever one of them dies.
 //! - While a payment is under way the subscription sleeps; nothing is sent for it a second time.
-//! - Due dates are computed from the start, so a short month shifts no later one.
+//! - Due dates are computed from the start, so a short month shifts no later one. A changed frequency counts from the next cycle on,
+//!   which is due when it was.
 //! - Cycles are charged in their order, also when the clock has jumped over several.
 //! - A receiver of webhooks is told of a cycle's renewal at most once.
 
@@ -37,4 +38,12 @@ pub const MIGRATION: db::Migration = db::Migration {
     topic: "subscriptions",
     sqlite: include_str!("../../../../migrations/0012_subscriptions/sqlite.sql"),
     postgres: include_str!("../../../../migrations/0012_subscriptions/postgres.sql"),
+};
+
+/// From where the cycles of a frequency are counted.
+pub const FREQUENCY_MIGRATION: db::Migration = db::Migration {
+    number: 31,
+    topic: "changed_frequency",
+    sqlite: include_str!("../../../../migrations/0031_changed_frequency/sqlite.sql"),
+    postgres: include_str!("../../../../migrations/0031_changed_frequency/postgres.sql"),
 };

@@ -6,7 +6,7 @@ use kernel::{AccountId, Country, Currency, Money, PaymentId, SubscriptionId, Tim
 use messaging::Trigger;
 use uuid::Uuid;
 
-use super::rules::{Plan, Progress, news};
+use super::rules::{Anchor, Plan, Progress, news};
 use super::types::{FrequencyUnit, Retries, SubscriptionState};
 
 db::row! {
@@ -20,10 +20,6 @@ db::row! {
                country: Country,
                /// When the first cycle begins.
                start_at: Timestamp,
-               /// In what a cycle is counted.
-               unit: FrequencyUnit,
-               /// How many of them are a cycle.
-               every: i64,
                /// How many of the first cycles are a trial.
                trial_cycles: i64,
                /// What a trial cycle costs, in minor units.
@@ -42,6 +38,16 @@ db::row! {
                 amount: i64,
                 /// The stored card.
                 vaulted_token: Arc<str>,
+                /// In what a cycle is counted.
+                unit: FrequencyUnit,
+                /// How many of them are a cycle.
+                every: i64,
+                /// From which cycle on.
+                anchor_cycle: i64,
+                /// So many months after the start that one is due,
+                anchor_months: i64,
+                /// and so many days.
+                anchor_days: i64,
                 /// How many cycles there are.
                 total: Option<i64>,
                 /// When it ends.
@@ -116,6 +122,7 @@ impl SubscriptionRow {
             start_at: self.start_at,
             unit: self.unit,
             every: self.every,
+            anchor: Anchor { cycle: self.anchor_cycle, months: self.anchor_months, days: self.anchor_days },
             total: self.total,
             trial_cycles: self.trial_cycles,
             trial_amount: self.trial_money(),
@@ -134,6 +141,15 @@ impl SubscriptionRow {
             declined_at: self.declined_at,
             next_at: self.next_at,
             forced: self.forced,
+        }
+    }
+
+    /// Is charged in cycles of this length, once the one that is next has begun.
+    pub(crate) fn count_anew(&mut self, unit: FrequencyUnit, every: i64) {
+        if (unit, every) != (self.unit, self.every) {
+            let Anchor { cycle, months, days } = self.plan().counted_anew(self.cycle, unit, every).anchor;
+            (self.unit, self.every) = (unit, every);
+            (self.anchor_cycle, self.anchor_months, self.anchor_days) = (cycle, months, days);
         }
     }
 

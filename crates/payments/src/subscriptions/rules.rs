@@ -37,6 +37,8 @@ pub struct Plan {
     pub unit: FrequencyUnit,
     /// How many of them are a cycle.
     pub every: i64,
+    /// Since when.
+    pub anchor: Anchor,
     /// How many cycles there are.
     pub total: Option<i64>,
     /// How many of the first ones are a trial.
@@ -49,6 +51,22 @@ pub struct Plan {
     pub finish_at: Option<Timestamp>,
     /// What happens when a cycle is declined.
     pub retries: Retries,
+}
+
+/// Where the counting of a frequency begins: at the first cycle of the subscription, or the one that was next when it was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// The cycle.
+    pub cycle: i64,
+    /// It is due so many months after the start of the subscription.
+    pub months: i64,
+    /// And so many days after that.
+    pub days: i64,
+}
+
+impl Anchor {
+    /// The first cycle, due at the start.
+    pub const START: Anchor = Anchor { cycle: 1, months: 0, days: 0 };
 }
 
 /// How far a subscription got.
@@ -86,15 +104,27 @@ pub enum Due {
 pub struct WrongState;
 
 impl Plan {
-    /// When a cycle is due. Counted from the start, so that a short month shifts no later one.
+    /// When a cycle is due, of those from the anchor on. Counted from the start, so that a short month shifts no later one.
     pub fn due(&self, cycle: i64) -> Timestamp {
-        let periods = (cycle - 1).saturating_mul(self.every);
-        match self.unit {
-            FrequencyUnit::Day => self.start_at.plus_days(periods),
-            FrequencyUnit::Week => self.start_at.plus_days(periods.saturating_mul(7)),
-            FrequencyUnit::Month => self.start_at.plus_months(periods),
-            FrequencyUnit::Year => self.start_at.plus_months(periods.saturating_mul(12)),
-        }
+        let Anchor { months, days, .. } = self.anchor_at(cycle);
+        self.start_at.plus_months(months).plus_days(days)
+    }
+
+    /// The same with another frequency: this cycle is due when it was, and those after it as the new one says.
+    #[must_use]
+    pub fn counted_anew(&self, cycle: i64, unit: FrequencyUnit, every: i64) -> Plan {
+        Plan { unit, every, anchor: self.anchor_at(cycle), ..*self }
+    }
+
+    fn anchor_at(&self, cycle: i64) -> Anchor {
+        let periods = (cycle - self.anchor.cycle).saturating_mul(self.every);
+        let (months, days) = match self.unit {
+            FrequencyUnit::Day => (0, periods),
+            FrequencyUnit::Week => (0, periods.saturating_mul(7)),
+            FrequencyUnit::Month => (periods, 0),
+            FrequencyUnit::Year => (periods.saturating_mul(12), 0),
+        };
+        Anchor { cycle, months: self.anchor.months.saturating_add(months), days: self.anchor.days.saturating_add(days) }
     }
 
     /// The first cycle, not before `from`, that is due after `now`. Days and months are counted roughly first and exactly then.
@@ -105,8 +135,8 @@ impl Plan {
             FrequencyUnit::Month => 31,
             FrequencyUnit::Year => 366,
         };
-        let at_least = now.seconds_since(self.start_at) / 86_400 / (longest_days * self.every);
-        let mut cycle = from.max(at_least);
+        let periods = now.seconds_since(self.due(self.anchor.cycle)) / 86_400 / (longest_days * self.every);
+        let mut cycle = from.max(self.anchor.cycle - 1 + periods);
         while self.due(cycle) <= now && self.due(cycle) < Timestamp::MAX {
             cycle += 1;
         }

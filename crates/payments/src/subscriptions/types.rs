@@ -125,6 +125,10 @@ pub struct ChangeSubscription {
     pub amount: Money,
     /// The stored card.
     pub vaulted_token: Arc<str>,
+    /// In what a cycle is counted, once the one that is next has begun.
+    pub unit: FrequencyUnit,
+    /// How many of them are a cycle then.
+    pub every: i64,
     /// How many cycles there are.
     pub total: Option<i64>,
     /// When it ends.

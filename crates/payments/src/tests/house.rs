@@ -119,6 +119,7 @@ impl House {
                 customers::FORGOTTEN_MIGRATION,
                 customers::TOKENS_MIGRATION,
                 reports::DISPUTES_MIGRATION,
+                subscriptions::FREQUENCY_MIGRATION,
             ],
             access: db::Access::Serve,
             migrate: true,

@@ -245,6 +245,8 @@ on_both_engines! {
             name: "Two magazines".into(),
             amount: eur(1_500),
             vaulted_token: row.vaulted_token.clone(),
+            unit: row.unit,
+            every: row.every,
             total: Some(2),
             finish_at: None,
             retries: row.retries(),

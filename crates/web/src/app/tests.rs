@@ -39,6 +39,7 @@ const MIGRATIONS: &[db::Migration] = &[
     payments::customers::FORGOTTEN_MIGRATION,
     payments::customers::TOKENS_MIGRATION,
     payments::reports::DISPUTES_MIGRATION,
+    payments::subscriptions::FREQUENCY_MIGRATION,
 ];
 
 /// No card is stored.

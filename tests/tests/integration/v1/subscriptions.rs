@@ -81,9 +81,6 @@ on_both_engines! {
             assert_eq!(changed.json(), sent);
 
             for (field, change) in [
-                ("frequency", json!({ "frequency": { "type": "DAY" } })),
-                ("frequency", json!({ "frequency": { "type": "MONTH", "value": 2 } })),
-                ("frequency", json!({ "frequency": null })),
                 ("trial_period", json!({ "trial_period": { "billing_cycles": 3, "amount": money("1 EUR") } })),
                 ("country", json!({ "country": "NO" })),
                 ("customer_payer", json!({ "customer_payer": { "id": "0199a8b4-1f7e-7c3a-8000-0123456789ab" } })),
@@ -93,16 +90,16 @@ on_both_engines! {
                 let refused = merchant.ask("PATCH", &path).json(&change).send().await.refused(400, "INVALID_PARAMETERS");
                 assert_eq!(refused.at("/messages/0"), format!("{field}: cannot be changed"), "{change}");
             }
-            for name in ["name", "amount", "payment_method"] {
+            for name in ["name", "amount", "payment_method", "frequency"] {
                 let refused = merchant.ask("PATCH", &path).json(&json!({ name: null })).send().await.refused(400, "MISSING_PARAMETERS");
                 assert_eq!(refused.at("/messages/0"), format!("{name}: cannot be taken off"));
             }
             let foreign = json!({ "account_id": world.intruder().account_id });
             merchant.ask("PATCH", &path).json(&foreign).send().await.refused(400, "INVALID_ACCOUNT_ID");
             assert_eq!(merchant.get(&path).await.expect(200).json(), sent, "nothing of it was kept");
-            let two = json!({ "frequency": { "type": "YEAR" }, "country": "NO", "name": "Other" });
+            let two = json!({ "customer_payer": null, "frequency": { "type": "YEAR" }, "country": "NO", "name": "Other" });
             let refused = merchant.ask("PATCH", &path).json(&two).send().await.refused(400, "INVALID_PARAMETERS");
-            assert_eq!(refused.json()["messages"], json!(["country: cannot be changed", "frequency: cannot be changed"]));
+            assert_eq!(refused.json()["messages"], json!(["country: cannot be changed", "customer_payer: cannot be changed"]));
         }
         let path = format!("/v1/subscriptions/{}", trial.at("/id"));
         merchant.ask("PATCH", &path).json(&json!({ "trial_period": null })).send().await.refused(400, "INVALID_PARAMETERS");
@@ -111,6 +108,30 @@ on_both_engines! {
         let off = merchant.ask("PATCH", &path).json(&json!({ "retries": null, "billing_cycles": { "total": 3 } })).send().await.expect(200);
         assert_eq!(off.json()["retries"], plain.json()["retries"]);
         assert_eq!(off.json()["billing_cycles"]["total"], json!(3));
+        world.verify_settled().await;
+    }
+
+    async fn another_frequency_counts_from_the_next_cycle_on(world) {
+        let merchant = world.merchant();
+        let customer = customer(&merchant, "ada").await;
+        let method = enrol(&merchant, &customer, card("4507990000000002"), json!({})).await.expect(201);
+        let mut body = body(&merchant);
+        body["payment_method"]["vaulted_token"] = json!(method.at("/vaulted_token"));
+        body["frequency"] = json!({ "type": "DAY" });
+        let path = format!("/v1/subscriptions/{}", merchant.post("/v1/subscriptions", body).await.expect(200).at("/id"));
+        let second = world.eventually(|| merchant.get(&path), |read| cycle(read) == 2).await.json();
+        let weekly = json!({ "frequency": { "type": "WEEK", "value": 2 } });
+        let changed = merchant.ask("PATCH", &path).json(&weekly).send().await.expect(200).json();
+        assert_eq!((&changed["frequency"], &changed["billing_cycles"]), (&weekly["frequency"], &second["billing_cycles"]));
+        for (days, number) in [(1, 3), (14, 4)] {
+            world.advance_seconds(days * 86_400).await;
+            let next = world.eventually(|| merchant.get(&path), |read| cycle(read) == number).await;
+            let due = |text: &str| text.parse::<kernel::Timestamp>().expect("a time");
+            let (start, next) = (due(&next.at("/availability/start_at")), due(&next.at("/billing_cycles/next_at")));
+            assert_eq!(next, start.plus_days(1 + 14 * (number - 2)));
+        }
+        let paid = merchant.get(&format!("{path}/payments")).await.expect(200);
+        assert_eq!(paid.json()["data"].as_array().map(Vec::len), Some(3), "{}", paid.json());
         world.verify_settled().await;
     }
 

@@ -15,6 +15,7 @@ fn plan(unit: FrequencyUnit, every: i64) -> Plan {
         start_at: START,
         unit,
         every,
+        anchor: Anchor::START,
         total: None,
         trial_cycles: 0,
         trial_amount: eur(0),
@@ -53,6 +54,17 @@ fn months_are_clamped_and_do_not_drift() {
     let days: Vec<_> = (1..=5).map(|cycle| day(leap.due(cycle))).collect();
     assert_eq!(days, ["2028-02-29", "2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"]);
     assert_eq!(day(plan(FrequencyUnit::Week, 2).due(3)), "2026-02-28");
+}
+
+#[test]
+fn a_changed_frequency_counts_from_the_next_cycle_on() {
+    let days = |plan: &Plan, cycles: std::ops::RangeInclusive<i64>| cycles.map(|cycle| day(plan.due(cycle))).collect::<Vec<_>>();
+    let weekly = plan(FrequencyUnit::Month, 1).counted_anew(2, FrequencyUnit::Week, 2);
+    assert_eq!(days(&weekly, 2..=4), ["2026-02-28", "2026-03-14", "2026-03-28"]);
+    let quarterly = plan(FrequencyUnit::Month, 1).counted_anew(2, FrequencyUnit::Month, 3);
+    assert_eq!(days(&quarterly, 2..=4), ["2026-02-28", "2026-05-31", "2026-08-31"], "it keeps the day it began with");
+    let yearly = weekly.counted_anew(4, FrequencyUnit::Year, 1);
+    assert_eq!(days(&yearly, 4..=5), ["2026-03-28", "2027-03-28"]);
 }
 
 #[test]
@@ -218,6 +230,21 @@ proptest! {
             prop_assert!(day == wanted || (day < wanted && one.plus_days(1).date().2 == 1), "{} of {}", day, wanted);
             prop_assert_eq!(one.seconds().rem_euclid(86_400), start.rem_euclid(86_400));
         }
+    }
+
+    #[test]
+    fn a_cycle_is_due_when_it_was_whatever_the_next_ones_are(
+        units in (unit(), unit()), every in (1_i64..=365, 1_i64..=365), cycle in 1_i64..200, start in 0_i64..4_000_000_000, days in 0_i64..90_000,
+    ) {
+        let before = Plan { start_at: Timestamp::from_seconds(start), ..plan(units.0, every.0) };
+        let after = before.counted_anew(cycle, units.1, every.1);
+        prop_assert_eq!(after.due(cycle), before.due(cycle));
+        let next = after.due(cycle + 1);
+        prop_assert!(after.due(cycle) < next || next == Timestamp::MAX);
+        let now = before.due(cycle).plus_days(days);
+        let first = after.first_after(cycle, now);
+        prop_assert!(after.due(first) > now || after.due(first) == Timestamp::MAX);
+        prop_assert!(first == cycle || after.due(first - 1) <= now);
     }
 
     #[test]

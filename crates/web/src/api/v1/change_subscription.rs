@@ -34,8 +34,8 @@ object! {
         amount: Kept<object::Amount>,
         /// The stored card that is charged; cannot be taken off.
         payment_method: Kept<StoredMethod>,
-        /// How long a cycle is; stays as it is, and may be sent as it is.
-        frequency: Patch<Frequency>,
+        /// How long a cycle is, once the one that is next has begun; cannot be taken off.
+        frequency: Kept<Frequency>,
         /// The first cycles; stay as they are, and may be sent as they are.
         trial_period: Patch<TrialPeriod>,
         /// Who pays; stays as it is, and may be sent as it is.
@@ -115,6 +115,7 @@ impl Body for ChangeSubscriptionBody {
         self.name.judge("name", reader);
         self.amount.judge("amount", reader);
         self.payment_method.judge("payment_method", reader);
+        self.frequency.judge("frequency", reader);
         if let Some(object::Amount(amount)) = self.amount.as_set() {
             must_be_positive(*amount, reader);
         }
@@ -125,7 +126,6 @@ impl Body for ChangeSubscriptionBody {
 impl ChangeSubscriptionBody {
     /// Refuses what it says of fields that stay as they are, unless they are so.
     fn judge_fixed(&self, row: &SubscriptionRow) -> Result<(), Problem> {
-        let frequency = self.frequency.as_ref().map(|every| (unit(every.kind), every.value.0) == (row.unit, row.every));
         let trial = self.trial_period.as_ref().map(|trial| {
             let amount = trial.amount.map_or(Money::zero(row.trial_currency), |amount| amount.0);
             (trial.billing_cycles.0, amount) == (row.trial_cycles, row.trial_money())
@@ -133,7 +133,6 @@ impl ChangeSubscriptionBody {
         let start_at = self.availability.as_ref().member(|times| times.start_at.map_or(Patch::Unchanged, Patch::Set));
         let fixed = [
             ("country", self.country.as_ref().map(|Land(country)| *country == row.country), true),
-            ("frequency", frequency, true),
             ("trial_period", trial, row.trial_cycles > 0),
             ("customer_payer", self.customer_payer.as_ref().map(|payer| is_payer(payer, row)), row.customer_id.is_some()),
             // Taken off with the whole, it stays: only the end can go.
@@ -165,6 +164,7 @@ impl ChangeSubscriptionBody {
         }
         let total = self.billing_cycles.as_ref().member(|cycles| cycles.total.as_ref());
         let finish_at = self.availability.as_ref().member(|times| times.finish_at.as_ref());
+        let frequency = self.frequency.as_set().map_or((row.unit, row.every), |every| (unit(every.kind), every.value.0));
         ChangeSubscription {
             name: self.name.as_set().map_or_else(|| row.name.clone(), |Prose(name)| name.clone()),
             amount: self.amount.as_set().map_or_else(|| row.money(), |amount| amount.0),
@@ -172,6 +172,8 @@ impl ChangeSubscriptionBody {
                 Some(method) => method.vaulted_token.0.clone(),
                 None => row.vaulted_token.clone(),
             },
+            unit: frequency.0,
+            every: frequency.1,
             total: total.change().map_or(row.total, |total| total.map(|Whole(total)| *total)),
             finish_at: finish_at.change().map_or(row.finish_at, |time| time.map(|Until(time)| *time)),
             retries: match &self.retries {
@@ -196,7 +198,7 @@ pub(super) fn route() -> Guarded {
     Guarded::new(Method::PATCH, "/v1/subscriptions/{subscription}", change_subscription).about(|route| {
         route
             .named(SUBSCRIPTIONS, "change-subscription", "Change a subscription")
-            .text("What is absent stays as it is, `null` takes off. Frequency, trial and start cannot be changed.")
+            .text("What is absent stays as it is, `null` takes off. A change of frequency leaves the next due date as it is and counts from there. Country, payer, trial and start cannot be changed.")
             .params(&[("subscription", "Id of the subscription.")])
             .replies(StatusCode::OK, "The subscription.", subscription_reply())
             .refusals(&[
