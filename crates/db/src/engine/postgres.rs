@@ -375,13 +375,16 @@ impl PostgresEngine {
         found.map_err(|error| self.noted(&error))
     }
 
-    /// An error that ends the connection must not leave it in use; after any other one, what is known of the tables is read again, because
-    /// a newer program may have migrated them.
+    /// An error that ends the connection must not leave it in use. After one that a newer program's migration explains, what is known of
+    /// the tables is read again; rows that do not fit their table's type any more were not written, and the batch is made again.
     fn noted(&mut self, error: &tokio_postgres::Error) -> Trouble {
-        let trouble = Trouble::of_postgres(error);
+        let mut trouble = Trouble::of_postgres(error);
         if let (Trouble::Broken(_), Some(connection)) = (&trouble, &mut self.connection) {
             connection.statements.clear();
             connection.row_types.clear();
+            if error.code() == Some(&SqlState::DATATYPE_MISMATCH) {
+                trouble = Trouble::Conflict;
+            }
         }
         if matches!(trouble, Trouble::Away(_)) && error.code() != Some(&SqlState::DISK_FULL) {
             self.connection = None;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use db::{Access, Command, Fault, Keys, Rows, SchemaState, Store};
+use db::{Access, Command, Fault, Keys, Migration, Rows, SchemaState, Store};
 use kernel::{Source, Timestamp};
 
 use crate::commands::Peek;
@@ -133,6 +133,24 @@ async fn schemas_are_told_apart() {
         assert_eq!(db::schema_state(&place.url, None, MIGRATIONS).await.expect("reads"), SchemaState::Current);
         assert_eq!(db::schema_state(&place.url, None, &[]).await.expect("reads"), SchemaState::Unknown);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_that_a_newer_program_adds_disturbs_no_write() {
+    let later = Migration {
+        number: 3,
+        topic: "wider",
+        sqlite: "",
+        postgres: "ALTER TABLE purse ADD COLUMN colour BIGINT NOT NULL DEFAULT 7",
+    };
+    let place = Place::postgres();
+    let (store, id) = (place.open().await, owner());
+    store.writer().run(Open(purse(id, 1, 10))).await.expect("runs").expect("opens");
+    db::migrate(&place.url, None, &[MIGRATIONS[0], later]).await.expect("migrates");
+    store.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
+    let moved = store.writer().run(Move { owner: id, from: 1, to: 2, amount: 4, named: true }).await.expect("runs");
+    assert!(moved.is_ok());
+    assert_eq!(amounts(&store, id).await, [6, 4]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
