@@ -1,5 +1,6 @@
 //! What can go wrong with the store itself, as opposed to a refusal by a rule.
 
+use crate::connect::UNNAMED_POOLER;
 use crate::table::Undecodable;
 
 /// Why a command or query was not carried out. Nothing of it happened, unless the variant says otherwise.
@@ -35,6 +36,13 @@ pub enum Fault {
     /// The database address cannot be used.
     #[error("{0}")]
     Address(String),
+}
+
+impl Fault {
+    /// A store that is out of reach. Where only its address is wrong, trying again mends nothing.
+    pub(crate) fn of_away(why: &'static str) -> Self {
+        if why == UNNAMED_POOLER { Fault::Address(why.into()) } else { Fault::Unavailable(why) }
+    }
 }
 
 impl From<Undecodable> for Fault {

@@ -8,13 +8,14 @@ use kernel::{BootId, Source};
 
 use crate::address::{DatabaseUrl, Place};
 use crate::clock::PlatformClock;
-use crate::connect::Connector;
-use crate::engine::postgres::PostgresEngine;
+use crate::connect::{Connector, UNNAMED_POOLER, unreachable};
+use crate::engine::postgres::{self, PostgresEngine};
 use crate::engine::sqlite::{self, SqliteEngine};
 use crate::engine::{Engine, Trouble};
 use crate::fault::Fault;
 use crate::migrations::{self, Migration, SchemaState};
-use crate::reader::Reader;
+use crate::reader::{Reader, of_postgres};
+use crate::session::Session;
 use crate::snapshot::Snapshot;
 use crate::steps::{Stepping, Steps};
 use crate::writer::{self, Writer};
@@ -68,8 +69,8 @@ impl Store {
     pub async fn open(options: StoreOptions) -> Result<Self, Fault> {
         match options.url.place() {
             Place::Sqlite(path) => Self::open_sqlite(path.clone(), &options).await,
-            Place::Postgres(config) => {
-                let connector = Connector::new(config, options.schema)?;
+            Place::Postgres(server) => {
+                let connector = Connector::new(server, options.schema)?;
                 Self::open_postgres(connector, options).await
             }
         }
@@ -123,8 +124,7 @@ impl Store {
 
     async fn open_postgres(connector: Connector, options: StoreOptions) -> Result<Self, Fault> {
         if options.migrate {
-            let (mut lock, mut client) = (connect(&connector).await?, connect(&connector).await?);
-            migrations::migrate_postgres(&mut lock, &mut client, options.migrations, options.schema).await?;
+            migrate_postgres(&connector, options.migrations, options.schema).await?;
         }
         expect_current(migrations::state_postgres(&mut connect(&connector).await?, options.migrations).await?)?;
         let clock = PlatformClock::new(options.source.clone());
@@ -200,8 +200,24 @@ impl Store {
 pub async fn schema_state(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]) -> Result<SchemaState, Fault> {
     match url.place() {
         Place::Sqlite(path) => schema_of_file(path, ours),
-        Place::Postgres(config) => migrations::state_postgres(&mut connect(&Connector::new(config, schema)?).await?, ours).await,
+        Place::Postgres(server) => migrations::state_postgres(&mut connect(&Connector::new(server, schema)?).await?, ours).await,
     }
+}
+
+/// Looks at a PostgreSQL server through the address as the writer does, and names what is switched off there that keeps what was
+/// acknowledged from being lost. SQLite has nothing to switch off.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when it cannot be reached, [`Fault::Address`] when the address leads to a pooler without saying so.
+pub async fn lax_settings(url: &DatabaseUrl) -> Result<Vec<String>, Fault> {
+    let Place::Postgres(server) = url.place() else { return Ok(Vec::new()) };
+    let session = connect(&Connector::new(server, None)?.with_settings(&postgres::SETTINGS)).await?;
+    let found = session.ask(postgres::SAFETY, &[]).await.map_err(|error| of_postgres(&error))?;
+    let found: Vec<(&str, &str)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+    if !found.contains(&postgres::KEPT) {
+        return Err(Fault::of_away(UNNAMED_POOLER));
+    }
+    Ok(found.iter().filter(|(_, value)| *value == "off").map(|(name, _)| (*name).to_owned()).collect())
 }
 
 /// A consistent view of the database at `url` without opening it for writing, beside whoever serves on it.
@@ -212,7 +228,7 @@ pub async fn snapshot_of(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migrat
     expect_current(schema_state(url, schema, ours).await?)?;
     match url.place() {
         Place::Sqlite(path) => Snapshot::sqlite(path),
-        Place::Postgres(config) => Snapshot::postgres(&Connector::new(config, schema)?).await,
+        Place::Postgres(server) => Snapshot::postgres(&Connector::new(server, schema)?).await,
     }
 }
 
@@ -228,11 +244,7 @@ pub async fn migrate(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]
             let unusable = |error| sqlite::unusable(&error, "the database file cannot be opened");
             migrations::migrate_sqlite(&mut sqlite::open(path, false).map_err(unusable)?, ours)
         }
-        Place::Postgres(config) => {
-            let connector = Connector::new(config, schema)?;
-            let (mut lock, mut client) = (connect(&connector).await?, connect(&connector).await?);
-            migrations::migrate_postgres(&mut lock, &mut client, ours, schema).await
-        }
+        Place::Postgres(server) => migrate_postgres(&Connector::new(server, schema)?, ours, schema).await,
     }
 }
 
@@ -260,15 +272,17 @@ pub fn backup(url: &DatabaseUrl, to: &Path) -> Result<(), Fault> {
     from.backup("main", to, None::<fn(rusqlite::backup::Progress)>).map_err(failed)
 }
 
-async fn connect(connector: &Connector) -> Result<tokio_postgres::Client, Fault> {
-    connector.connect().await.map_err(|error| match error.code() {
-        Some(code) => Fault::Unavailable(match code.code() {
-            "28P01" | "28000" => "PostgreSQL refused the user or password",
-            "3D000" => "there is no such PostgreSQL database",
-            _ => "PostgreSQL refused the connection",
-        }),
-        None => Fault::Unavailable("PostgreSQL cannot be reached"),
-    })
+async fn connect(connector: &Connector) -> Result<Session, Fault> {
+    connector.connect().await.map_err(|error| Fault::of_away(unreachable(&error)))
+}
+
+async fn migrate_postgres(connector: &Connector, ours: &[Migration], schema: Option<&str>) -> Result<(), Fault> {
+    let mut session = connect(connector).await?;
+    if session.is_pooled() {
+        return migrations::migrate_pooled(&session, ours, schema).await;
+    }
+    let mut lock = connect(connector).await?;
+    migrations::migrate_postgres(&mut lock, &mut session, ours, schema).await
 }
 
 fn schema_of_file(path: &Path, ours: &[Migration]) -> Result<SchemaState, Fault> {
@@ -290,7 +304,7 @@ fn expect_current(state: SchemaState) -> Result<(), Fault> {
 
 fn not_opened(trouble: &Trouble) -> Fault {
     match trouble {
-        Trouble::Away(why) => Fault::Unavailable(why),
+        Trouble::Away(why) => Fault::of_away(why),
         Trouble::Broken(text) => Fault::Failed(text.clone()),
         Trouble::Conflict | Trouble::Fenced => Fault::Unavailable("the database is locked by another process"),
     }
