@@ -129,10 +129,9 @@ impl Session {
         .await;
         let done: Result<Vec<T>, Error> = works.iter_mut().filter_map(|work| work.as_mut().take_output()).collect();
         match (begun.take_output(), done, ended.take_output()) {
-            // The works fail when the beginning did, and say less about it.
-            (Some(Err(cause)), Err(_), _) => Err(cause),
-            (_, Ok(_), Some(Err(cause))) => Err(cause),
-            // Works that went well after a beginning that failed were carried out one by one, and stand.
+            // Works fail when the beginning did, and say less about it.
+            (Some(Err(cause)), Err(_), _) | (_, Ok(_), Some(Err(cause))) => Err(cause),
+            // Works that went well after a beginning that failed were carried out each by itself, and stand.
             (_, done, _) => done,
         }
     }

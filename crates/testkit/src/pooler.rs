@@ -1,4 +1,4 @@
-//! A throw-away PgBouncer in transaction mode before a database of [`crate::postgres`]: a unix socket and nothing else.
+//! A throw-away `PgBouncer` in transaction mode before a database of [`crate::postgres`]: a unix socket and nothing else.
 //!
 //! It has few sessions of the server and gives them out in turn, so that no two transactions of a client in a row meet the same one. The
 //! shell that started it waits for the end of its input, which is our end, however we come to it, and leaves nothing behind.
@@ -90,9 +90,9 @@ impl Pooler {
         let until = Instant::now() + START;
         loop {
             let asked = thread::scope(|scope| {
-                let hold = || self.psql("SELECT pg_backend_pid() FROM pg_sleep(0.1)");
-                let held: Vec<_> = (0..sessions).map(|_| scope.spawn(hold)).collect();
-                held.into_iter().map(|hold| hold.join().expect("no panic")).collect::<Result<HashSet<String>, _>>()
+                let ask = || self.psql("SELECT pg_backend_pid() FROM pg_sleep(0.1)");
+                let askers: Vec<_> = (0..sessions).map(|_| scope.spawn(ask)).collect();
+                askers.into_iter().map(|asker| asker.join().expect("no panic")).collect::<Result<HashSet<String>, _>>()
             })?;
             if u32::try_from(asked.len()) == Ok(sessions) {
                 return Ok(());

@@ -59,7 +59,7 @@ pub enum PostgresError {
     Missing(&'static str),
     /// We are root, and there is no other user to run the server as.
     NoServerUser,
-    /// PgBouncer is not installed.
+    /// `PgBouncer` is not installed.
     NoPooler,
     /// A program was started and failed; its name and what it said.
     Failed(String, String),

@@ -510,7 +510,7 @@ impl PostgresEngine {
     fn claim_mark(&mut self) -> Result<Option<i64>, Trouble> {
         let boot = Value::Id(self.boot.bytes());
         self.begin_transaction()?;
-        let rows = self.query("SELECT mark FROM node WHERE boot_id = $1 FOR UPDATE", &[boot.clone()])?;
+        let rows = self.query("SELECT mark FROM node WHERE boot_id = $1 FOR UPDATE", std::slice::from_ref(&boot))?;
         let found = rows.first().map(|row| row.get::<_, i64>(0)).filter(|mark| *mark >= 0);
         let next = new_mark(&self.source);
         if found.is_some() {
