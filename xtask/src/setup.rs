@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use testkit::postgres;
+use testkit::{pooler, postgres};
 
 use crate::{say, shell};
 
@@ -16,7 +16,7 @@ struct Need {
     missing: fn() -> Option<String>,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need { what: "a C compiler", packages: &["gcc", "libc6-dev", "make"], missing: || absent("cc") },
     Need { what: "git", packages: &["git"], missing: || absent("git") },
     Need {
@@ -27,6 +27,7 @@ const NEEDS: [Need; 3] = [
             postgres::available().and_then(|()| pgbench()).err().map(|error| error.to_string())
         },
     },
+    Need { what: "PgBouncer", packages: &["pgbouncer"], missing: || pooler::available().err().map(|error| error.to_string()) },
 ];
 
 /// Makes sure that everything is there.

@@ -9,6 +9,9 @@ use tokio_postgres::config::{Host, SslMode};
 
 use crate::fault::Fault;
 
+/// The parameter of an address that says that a pooler in transaction mode stands before PostgreSQL.
+const POOLER: &str = "pooler=";
+
 /// Where the data lives. Shown without its password.
 #[derive(Clone)]
 pub struct DatabaseUrl(Place);
@@ -16,7 +19,15 @@ pub struct DatabaseUrl(Place);
 #[derive(Clone)]
 pub(crate) enum Place {
     Sqlite(PathBuf),
-    Postgres(Box<Config>),
+    Postgres(Box<Server>),
+}
+
+/// A PostgreSQL server, or a pooler before it.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) config: Config,
+    /// Whether two transactions of one connection may meet two sessions of the server (`pooler=transaction`).
+    pub(crate) pooled: bool,
 }
 
 impl DatabaseUrl {
@@ -41,6 +52,11 @@ impl DatabaseUrl {
         }
     }
 
+    /// Whether it names a pooler in transaction mode: no prepared statements, and no settings but those of a transaction.
+    pub fn is_pooled(&self) -> bool {
+        matches!(&self.0, Place::Postgres(server) if server.pooled)
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.0
     }
@@ -48,7 +64,8 @@ impl DatabaseUrl {
 
 /// tokio-postgres knows `disable`, `prefer` and `require`; ours verifies chain and name whenever it encrypts, so the stricter names
 /// mean `require`. Over TCP to another machine the default is to encrypt, not to prefer it.
-fn postgres(url: &str) -> Result<Config, Fault> {
+fn postgres(url: &str) -> Result<Server, Fault> {
+    let (url, pooled) = without_pooler(url)?;
     let spelled = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
     let mut config = Config::from_str(&spelled).map_err(|_| {
         Fault::Address("the database URL cannot be read; it looks like postgres://user:password@host/name or postgres:///name?host=/dir&user=name".into())
@@ -61,7 +78,25 @@ fn postgres(url: &str) -> Result<Config, Fault> {
         config.ssl_mode(if config.get_hosts().iter().all(local) { SslMode::Disable } else { SslMode::Require });
     }
     config.application_name("guichet");
-    Ok(config)
+    if pooled && config.get_options().is_some() {
+        return Err(Fault::Address(
+            "options do not go with pooler=transaction: they would reach some sessions and others not; ALTER ROLE … SET gives them to all".into(),
+        ));
+    }
+    Ok(Server { config, pooled })
+}
+
+/// The address without what only we understand of it, and whether it names a pooler in transaction mode.
+fn without_pooler(url: &str) -> Result<(String, bool), Fault> {
+    // A password may hold a question mark, and stands before the first `@`.
+    let query = url.find('@').and_then(|at| url[at..].find('?').map(|mark| at + mark)).or_else(|| url.find('?'));
+    let Some((base, query)) = query.map(|mark| (&url[..mark], &url[mark + 1..])) else { return Ok((url.to_owned(), false)) };
+    let (ours, theirs): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.starts_with(POOLER));
+    if ours.iter().any(|pair| pair.strip_prefix(POOLER) != Some("transaction")) {
+        return Err(Fault::Address("pooler can only be transaction; without it the address is PostgreSQL's own".into()));
+    }
+    let url = if theirs.is_empty() { base.to_owned() } else { format!("{base}?{}", theirs.join("&")) };
+    Ok((url, !ours.is_empty()))
 }
 
 impl FromStr for DatabaseUrl {
@@ -86,7 +121,8 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Place::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Place::Postgres(config) => {
+            Place::Postgres(server) => {
+                let config = &server.config;
                 let host = match config.get_hosts().first() {
                     Some(Host::Tcp(name)) => name.clone(),
                     Some(Host::Unix(path)) => path.display().to_string(),
@@ -100,7 +136,8 @@ impl fmt::Display for DatabaseUrl {
                 if let Some(port) = config.get_ports().first() {
                     write!(f, ":{port}")?;
                 }
-                write!(f, "/{}", config.get_dbname().unwrap_or_default())
+                write!(f, "/{}", config.get_dbname().unwrap_or_default())?;
+                if server.pooled { write!(f, "?{POOLER}transaction") } else { Ok(()) }
             }
         }
     }
@@ -109,5 +146,39 @@ impl fmt::Display for DatabaseUrl {
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(url: &str) -> String {
+        url.parse::<DatabaseUrl>().expect_err("no address").to_string()
+    }
+
+    #[test]
+    fn a_pooler_is_named_in_the_address_and_shown_with_it() {
+        for (url, shown) in [
+            ("postgres://me:secret@db:6432/x", "postgres://me@db:6432/x"),
+            ("postgres://me:secret@db:6432/x?pooler=transaction", "postgres://me@db:6432/x?pooler=transaction"),
+            ("postgres://me:se?ret@db/x?sslmode=require&pooler=transaction", "postgres://me@db:5432/x?pooler=transaction"),
+            ("postgres:///x?pooler=transaction&host=/run&user=me", "postgres://me@/run/x?pooler=transaction"),
+        ] {
+            let address: DatabaseUrl = url.parse().expect("an address");
+            assert_eq!((address.to_string().as_str(), address.is_pooled()), (shown, shown.contains('?')));
+            assert_eq!(format!("{address:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_by_name() {
+        for mode in ["session", "statement", "", "Transaction"] {
+            assert!(refusal(&format!("postgres://db/x?pooler={mode}")).contains("pooler can only be transaction"), "{mode}");
+        }
+        assert!(refusal("postgres://db/x?options=-cjit%3Doff&pooler=transaction").contains("options do not go with"));
+        for unknown in ["pgbouncer=true", "prepared=off", "poolers=transaction"] {
+            assert!(refusal(&format!("postgres://db/x?{unknown}")).contains("cannot be read"), "{unknown}");
+        }
     }
 }

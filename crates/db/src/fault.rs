@@ -1,5 +1,6 @@
 //! What can go wrong with the store itself, as opposed to a refusal by a rule.
 
+use crate::connect::UNNAMED_POOLER;
 use crate::table::Undecodable;
 
 /// Why a command or query was not carried out. Nothing of it happened, unless the variant says otherwise.
@@ -29,12 +30,22 @@ pub enum Fault {
     /// A defect: a panic in a decision, or an error of the database that repeating does not mend. The text names no row.
     #[error("{0}")]
     Failed(String),
-    /// The schema is older, newer or other than this program's.
+    /// The schema is not there or older than this program's, or cannot be brought up to date.
     #[error("{0}")]
     Schema(String),
+    /// The schema has steps that this program does not know, or other ones under the same number.
+    #[error("the database schema was made by another version of guichet, most likely a newer one")]
+    OtherVersion,
     /// The database address cannot be used.
     #[error("{0}")]
     Address(String),
+}
+
+impl Fault {
+    /// A store that is out of reach. Where only its address is wrong, trying again mends nothing.
+    pub(crate) fn of_away(why: &'static str) -> Self {
+        if why == UNNAMED_POOLER { Fault::Address(why.into()) } else { Fault::Unavailable(why) }
+    }
 }
 
 impl From<Undecodable> for Fault {

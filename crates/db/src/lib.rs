@@ -26,6 +26,7 @@ mod migrations;
 mod node;
 mod reader;
 mod rows;
+mod session;
 mod snapshot;
 mod sql;
 mod steps;
@@ -47,7 +48,7 @@ pub use rows::{IN_TIME_SECONDS, Keys, Rows};
 pub use snapshot::Snapshot;
 pub use sql::{Record, Sql};
 pub use steps::{Hitch, Step, Stepping, Steps, Turns};
-pub use store::{Access, Store, StoreOptions, backup, check_file, migrate, schema_state, snapshot_of, was_served};
+pub use store::{Access, Store, StoreOptions, backup, check_file, lax_settings, migrate, schema_state, snapshot_of, was_served};
 #[doc(hidden)]
 pub use table::position_of;
 pub use table::{ColumnMeta, KeyPrefix, Table, TableMeta, Undecodable, UniqueKey};

@@ -2,13 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use refinery::{Migration as Step, Runner};
+use refinery::{AsyncMigrate, Migration as Step, Runner};
+use refinery_core::traits::r#async::{AsyncQuery, AsyncTransaction};
 use rusqlite::Connection;
+use time::OffsetDateTime;
 use tokio_postgres::Client;
 
-use crate::engine::sqlite;
+use crate::engine::{Trouble, sqlite};
 use crate::fault::Fault;
 use crate::reader::of_postgres;
+use crate::session::Session;
 
 /// Statements of one file at most: the step number is the file's times this, plus the statement's.
 const STATEMENTS_PER_FILE: u32 = 1_000;
@@ -80,17 +83,22 @@ fn compare(ours: &[Step], applied: &[Step]) -> SchemaState {
 
 /// A migration holds no personal data, so the whole chain of causes may be shown.
 fn failed(error: &refinery::Error) -> Fault {
-    let mut chain = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    if let Some(damage) = chain.find_map(|cause| cause.downcast_ref().and_then(sqlite::damage)) {
+    let chain = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    if let Some(damage) = chain().find_map(|cause| cause.downcast_ref().and_then(sqlite::damage)) {
         return damage;
     }
-    let causes =
-        std::iter::successors(std::error::Error::source(error), |cause| cause.source()).map(|cause| format!(": {cause}"));
+    if let Some(Trouble::Away(why)) = chain().find_map(|cause| cause.downcast_ref()).map(Trouble::of_postgres) {
+        return Fault::of_away(why);
+    }
+    let causes = chain().map(|cause| format!(": {cause}"));
     Fault::Schema(format!("the schema could not be brought up to date: {error}{}", causes.collect::<String>()))
 }
 
 const HISTORY_EXISTS_SQLITE: &str = "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'";
 const HISTORY_EXISTS_POSTGRES: &str = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
+
+/// Held by whoever changes the schema.
+const LOCK: &str = "SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE";
 
 /// How the schema of a SQLite database stands; writes nothing.
 pub(crate) fn state_sqlite(connection: &mut Connection, migrations: &[Migration]) -> Result<SchemaState, Fault> {
@@ -123,44 +131,110 @@ fn of_sound_history<T>(run: impl FnOnce() -> Result<T, refinery::Error>) -> Resu
 }
 
 /// How the schema of a PostgreSQL database stands; writes nothing.
-pub(crate) async fn state_postgres(client: &mut Client, migrations: &[Migration]) -> Result<SchemaState, Fault> {
+pub(crate) async fn state_postgres(session: &mut Session, migrations: &[Migration]) -> Result<SchemaState, Fault> {
     let ours = steps(migrations, |migration| migration.postgres)?;
-    let exists: bool = client.query_one(HISTORY_EXISTS_POSTGRES, &[]).await.map_err(|error| of_postgres(&error))?.get(0);
-    if !exists {
-        return Ok(SchemaState::Absent);
+    let applied = if session.is_pooled() {
+        session.begin("BEGIN READ ONLY").await.map_err(|error| of_postgres(&error))?;
+        let applied = applied_pooled(session.client(), &ours).await?;
+        session.client().batch_execute("COMMIT").await.map_err(|error| of_postgres(&error))?;
+        applied
+    } else {
+        applied_directly(session.client_mut(), &ours).await?
+    };
+    Ok(applied.map_or(SchemaState::Absent, |applied| compare(&ours, &applied)))
+}
+
+async fn applied_directly(client: &mut Client, ours: &[Step]) -> Result<Option<Vec<Step>>, Fault> {
+    let exists = client.query_one(HISTORY_EXISTS_POSTGRES, &[]).await.map_err(|error| of_postgres(&error))?;
+    if !exists.get::<_, bool>(0) {
+        return Ok(None);
     }
-    let applied = Runner::new(&ours).get_applied_migrations_async(client).await.map_err(|error| failed(&error))?;
-    Ok(compare(&ours, &applied))
+    Runner::new(ours).get_applied_migrations_async(client).await.map(Some).map_err(|error| failed(&error))
+}
+
+async fn applied_pooled(client: &Client, ours: &[Step]) -> Result<Option<Vec<Step>>, Fault> {
+    let exists = client.query_typed_one(HISTORY_EXISTS_POSTGRES, &[]).await.map_err(|error| of_postgres(&error))?;
+    if !exists.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let mut transaction = OneTransaction(client);
+    Runner::new(ours).get_applied_migrations_async(&mut transaction).await.map(Some).map_err(|error| failed(&error))
 }
 
 /// Brings a PostgreSQL database up to date. `lock` holds a row locked meanwhile, so that of several processes one does it and the others
 /// find it done.
 pub(crate) async fn migrate_postgres(
-    lock: &mut Client,
-    client: &mut Client,
+    lock: &mut Session,
+    session: &mut Session,
     migrations: &[Migration],
     schema: Option<&str>,
 ) -> Result<(), Fault> {
     let ours = steps(migrations, |migration| migration.postgres)?;
-    if let Some(schema) = schema {
-        create_if_missing(lock, &format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
-    }
-    create_if_missing(lock, "CREATE TABLE IF NOT EXISTS migration_lock (id BIGINT NOT NULL PRIMARY KEY)").await?;
-    lock.execute("INSERT INTO migration_lock (id) VALUES (1) ON CONFLICT DO NOTHING", &[])
-        .await
-        .map_err(|error| of_postgres(&error))?;
-    let held = lock.transaction().await.map_err(|error| of_postgres(&error))?;
-    held.query("SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE", &[]).await.map_err(|error| of_postgres(&error))?;
-    Runner::new(&ours).run_async(client).await.map_err(|error| failed(&error))?;
+    make_lock(lock, schema).await?;
+    let held = lock.client_mut().transaction().await.map_err(|error| of_postgres(&error))?;
+    held.batch_execute(LOCK).await.map_err(|error| of_postgres(&error))?;
+    Runner::new(&ours).run_async(session.client_mut()).await.map_err(|error| failed(&error))?;
     held.commit().await.map_err(|error| of_postgres(&error))
 }
 
+/// The same through a pooler in transaction mode, on one session: of processes that each held one for the lock and waited for another,
+/// none would get it. All steps are one transaction, which is the only thing that stays on its session.
+pub(crate) async fn migrate_pooled(session: &Session, migrations: &[Migration], schema: Option<&str>) -> Result<(), Fault> {
+    let ours = steps(migrations, |migration| migration.postgres)?;
+    make_lock(session, schema).await?;
+    session.begin("BEGIN").await.map_err(|error| of_postgres(&error))?;
+    let client = session.client();
+    client.batch_execute(LOCK).await.map_err(|error| of_postgres(&error))?;
+    Runner::new(&ours).run_async(&mut OneTransaction(client)).await.map_err(|error| failed(&error))?;
+    client.batch_execute("COMMIT").await.map_err(|error| of_postgres(&error))
+}
+
+/// Refinery's way to the database inside a transaction that somebody else began and ends; by itself it would prepare statements.
+struct OneTransaction<'c>(&'c Client);
+
+impl AsyncTransaction for OneTransaction<'_> {
+    type Error = tokio_postgres::Error;
+
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, Self::Error> {
+        let mut count = 0;
+        for query in queries {
+            self.0.batch_execute(query).await?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl AsyncQuery<Vec<Step>> for OneTransaction<'_> {
+    async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Step>, tokio_postgres::Error> {
+        let rows = self.0.query_typed(query, &[]).await?;
+        let applied = rows.iter().map(|row| {
+            // A checksum that is no number is not that of any step of ours; when it was applied nobody asks.
+            let checksum = row.try_get::<_, &str>(3)?.parse().unwrap_or_default();
+            Ok(Step::applied(row.try_get(0)?, row.try_get(1)?, OffsetDateTime::UNIX_EPOCH, checksum))
+        });
+        applied.collect()
+    }
+}
+
+impl AsyncMigrate for OneTransaction<'_> {}
+
+/// Makes the schema and the row to lock, where they are missing.
+async fn make_lock(session: &Session, schema: Option<&str>) -> Result<(), Fault> {
+    if let Some(schema) = schema {
+        create_if_missing(session, &format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
+    }
+    create_if_missing(session, "CREATE TABLE IF NOT EXISTS migration_lock (id BIGINT NOT NULL PRIMARY KEY)").await?;
+    let row = "INSERT INTO migration_lock (id) VALUES (1) ON CONFLICT DO NOTHING";
+    session.run(row).await.map_err(|error| of_postgres(&error))
+}
+
 /// `IF NOT EXISTS` still fails when two processes create the same thing at the same moment; the second attempt finds it there.
-async fn create_if_missing(client: &Client, text: &str) -> Result<(), Fault> {
-    if client.batch_execute(text).await.is_ok() {
+async fn create_if_missing(session: &Session, text: &str) -> Result<(), Fault> {
+    if session.run(text).await.is_ok() {
         return Ok(());
     }
-    client.batch_execute(text).await.map_err(|error| of_postgres(&error))
+    session.run(text).await.map_err(|error| of_postgres(&error))
 }
 
 #[cfg(test)]

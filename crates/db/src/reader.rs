@@ -11,11 +11,12 @@ use futures_util::future::BoxFuture;
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::{Mutex, RwLock, oneshot};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::{Row, Statement};
 
-use crate::connect::Connector;
+use crate::connect::{Connector, Setting, unreachable};
 use crate::engine::{Trouble, postgres, sqlite};
 use crate::fault::Fault;
+use crate::session::{Session, given};
 use crate::sql::{Record, Sql};
 use crate::steps::Turns;
 use crate::table::Table;
@@ -23,6 +24,8 @@ use crate::value::{Kind, Value};
 
 /// Reading connections of one process. PostgreSQL connections are shared and pipelined, so few carry many callers.
 const CONNECTIONS: usize = 2;
+/// Reads write nothing, and end.
+const SETTINGS: [Setting; 3] = [("default_transaction_read_only", "on"), ("statement_timeout", "30s"), ("jit", "off")];
 /// Reads that may wait for a SQLite connection.
 const WAITING_READS_MAX: usize = 4_096;
 
@@ -75,7 +78,7 @@ impl Reader {
     }
 
     pub(crate) fn postgres(connector: &Connector) -> Self {
-        let connector = connector.with_options("-c default_transaction_read_only=on -c statement_timeout=30s -c jit=off");
+        let connector = connector.with_settings(&SETTINGS);
         let slots = (0..CONNECTIONS).map(|_| Mutex::new(None)).collect();
         Self(Engine::Postgres(Arc::new(Pool { connector, slots, next: AtomicUsize::new(0) })))
     }
@@ -169,7 +172,7 @@ struct Pool {
 
 /// A connection many callers use at once: their queries are pipelined.
 struct Shared {
-    client: Client,
+    session: Session,
     statements: RwLock<HashMap<&'static str, Statement>>,
 }
 
@@ -177,11 +180,11 @@ impl Pool {
     async fn connection(&self) -> Result<Arc<Shared>, Fault> {
         let number = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
         let mut slot = self.slots[number].lock().await;
-        if let Some(shared) = slot.as_ref().filter(|shared| !shared.client.is_closed()) {
+        if let Some(shared) = slot.as_ref().filter(|shared| !shared.session.client().is_closed()) {
             return Ok(shared.clone());
         }
-        let client = self.connector.connect().await.map_err(|_| Fault::Unavailable("PostgreSQL cannot be reached"))?;
-        let shared = Arc::new(Shared { client, statements: RwLock::new(HashMap::new()) });
+        let session = self.connector.connect().await.map_err(|error| Fault::of_away(unreachable(&error)))?;
+        let shared = Arc::new(Shared { session, statements: RwLock::new(HashMap::new()) });
         *slot = Some(shared.clone());
         Ok(shared)
     }
@@ -190,9 +193,7 @@ impl Pool {
     fn list<'a>(&'a self, text: &'static Sql, values: &'a [Value]) -> BoxFuture<'a, Answer> {
         async move {
             let shared = self.connection().await?;
-            let statement = shared.statement(text).await.map_err(|error| of_postgres(&error))?;
-            let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-            let rows = shared.client.query(&statement, &parameters).await.map_err(|error| of_postgres(&error))?;
+            let rows = shared.rows(text, values).await.map_err(|error| of_postgres(&error))?;
             rows.iter().map(|row| record(row).map_err(|error| of_postgres(&error))).collect()
         }
         .boxed()
@@ -200,23 +201,32 @@ impl Pool {
 }
 
 impl Shared {
+    async fn rows(&self, text: &'static Sql, values: &[Value]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        if self.session.is_pooled() {
+            return self.session.ask(text.postgres(), &given(values)).await;
+        }
+        let statement = self.statement(text).await?;
+        let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        self.session.client().query(&statement, &parameters).await
+    }
+
     async fn statement(&self, text: &'static Sql) -> Result<Statement, tokio_postgres::Error> {
         if let Some(statement) = self.statements.read().await.get(text.postgres()) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(text.postgres()).await?;
+        let statement = self.session.client().prepare(text.postgres()).await?;
         self.statements.write().await.insert(text.postgres(), statement.clone());
         Ok(statement)
     }
 }
 
-pub(crate) fn record(row: &tokio_postgres::Row) -> Result<Record, tokio_postgres::Error> {
+pub(crate) fn record(row: &Row) -> Result<Record, tokio_postgres::Error> {
     (0..row.len()).map(|index| postgres::read_value(row, index)).collect::<Result<_, _>>().map(Record::new)
 }
 
 pub(crate) fn of_postgres(error: &tokio_postgres::Error) -> Fault {
     match Trouble::of_postgres(error) {
-        Trouble::Away(why) => Fault::Unavailable(why),
+        Trouble::Away(why) => Fault::of_away(why),
         Trouble::Broken(text) => Fault::Failed(text),
         Trouble::Conflict | Trouble::Fenced => Fault::Unavailable("PostgreSQL gave the query up"),
     }

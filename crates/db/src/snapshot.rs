@@ -5,12 +5,12 @@ use std::path::Path;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, TryStreamExt};
 use rusqlite::Connection;
-use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use crate::connect::Connector;
+use crate::connect::{Connector, unreachable};
 use crate::fault::Fault;
 use crate::reader::{each_sqlite, of_postgres, open_snapshot, record};
+use crate::session::{Session, given};
 use crate::sql::{Record, Sql};
 use crate::value::Value;
 
@@ -19,7 +19,7 @@ pub struct Snapshot(Engine);
 
 enum Engine {
     Sqlite(Box<Connection>),
-    Postgres(Client),
+    Postgres(Session),
 }
 
 impl Snapshot {
@@ -28,9 +28,9 @@ impl Snapshot {
     }
 
     pub(crate) async fn postgres(connector: &Connector) -> Result<Self, Fault> {
-        let client = connector.connect().await.map_err(|_| Fault::Unavailable("PostgreSQL cannot be reached"))?;
-        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(|error| of_postgres(&error))?;
-        Ok(Self(Engine::Postgres(client)))
+        let session = connector.connect().await.map_err(|error| Fault::of_away(unreachable(&error)))?;
+        session.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(|error| of_postgres(&error))?;
+        Ok(Self(Engine::Postgres(session)))
     }
 
     /// `sqlite` or `postgres`.
@@ -65,9 +65,14 @@ impl Snapshot {
         async move {
             match &self.0 {
                 Engine::Sqlite(connection) => each_sqlite(connection, text, values, each),
-                Engine::Postgres(client) => {
-                    let parameters = values.iter().map(|value| value as &(dyn ToSql + Sync));
-                    let stream = client.query_raw(text.postgres(), parameters).await.map_err(|error| of_postgres(&error))?;
+                Engine::Postgres(session) => {
+                    let stream = if session.is_pooled() {
+                        session.client().query_typed_raw(text.postgres(), given(values)).await
+                    } else {
+                        let parameters = values.iter().map(|value| value as &(dyn ToSql + Sync));
+                        session.client().query_raw(text.postgres(), parameters).await
+                    };
+                    let stream = stream.map_err(|error| of_postgres(&error))?;
                     let mut stream = std::pin::pin!(stream);
                     while let Some(row) = stream.try_next().await.map_err(|error| of_postgres(&error))? {
                         each(record(&row).map_err(|error| of_postgres(&error))?)?;

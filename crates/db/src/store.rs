@@ -3,18 +3,20 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use kernel::{BootId, Source};
 
 use crate::address::{DatabaseUrl, Place};
 use crate::clock::PlatformClock;
-use crate::connect::Connector;
-use crate::engine::postgres::PostgresEngine;
+use crate::connect::{Connector, UNNAMED_POOLER, unreachable};
+use crate::engine::postgres::{self, PostgresEngine};
 use crate::engine::sqlite::{self, SqliteEngine};
 use crate::engine::{Engine, Trouble};
 use crate::fault::Fault;
 use crate::migrations::{self, Migration, SchemaState};
-use crate::reader::Reader;
+use crate::reader::{Reader, of_postgres};
+use crate::session::Session;
 use crate::snapshot::Snapshot;
 use crate::steps::{Stepping, Steps};
 use crate::writer::{self, Writer};
@@ -64,12 +66,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Fault::Unavailable`] when it cannot be reached, [`Fault::InUse`] when another process serves on the same file,
-    /// [`Fault::Schema`] when the schema is not this program's.
+    /// [`Fault::Schema`] or [`Fault::OtherVersion`] when the schema is not this program's.
     pub async fn open(options: StoreOptions) -> Result<Self, Fault> {
         match options.url.place() {
             Place::Sqlite(path) => Self::open_sqlite(path.clone(), &options).await,
-            Place::Postgres(config) => {
-                let connector = Connector::new(config, options.schema)?;
+            Place::Postgres(server) => {
+                let connector = Connector::new(server, options.schema)?;
                 Self::open_postgres(connector, options).await
             }
         }
@@ -123,8 +125,7 @@ impl Store {
 
     async fn open_postgres(connector: Connector, options: StoreOptions) -> Result<Self, Fault> {
         if options.migrate {
-            let (mut lock, mut client) = (connect(&connector).await?, connect(&connector).await?);
-            migrations::migrate_postgres(&mut lock, &mut client, options.migrations, options.schema).await?;
+            migrate_postgres(&connector, options.migrations, options.schema).await?;
         }
         expect_current(migrations::state_postgres(&mut connect(&connector).await?, options.migrations).await?)?;
         let clock = PlatformClock::new(options.source.clone());
@@ -200,19 +201,35 @@ impl Store {
 pub async fn schema_state(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]) -> Result<SchemaState, Fault> {
     match url.place() {
         Place::Sqlite(path) => schema_of_file(path, ours),
-        Place::Postgres(config) => migrations::state_postgres(&mut connect(&Connector::new(config, schema)?).await?, ours).await,
+        Place::Postgres(server) => migrations::state_postgres(&mut connect(&Connector::new(server, schema)?).await?, ours).await,
     }
+}
+
+/// Looks at a PostgreSQL server through the address as the writer does, and names what is switched off there that keeps what was
+/// acknowledged from being lost. SQLite has nothing to switch off.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when it cannot be reached, [`Fault::Address`] when the address leads to a pooler without saying so.
+pub async fn lax_settings(url: &DatabaseUrl) -> Result<Vec<String>, Fault> {
+    let Place::Postgres(server) = url.place() else { return Ok(Vec::new()) };
+    let session = connect(&Connector::new(server, None)?.with_settings(&postgres::SETTINGS)).await?;
+    let found = session.ask(postgres::SAFETY, &[]).await.map_err(|error| of_postgres(&error))?;
+    let found: Vec<(&str, &str)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+    if !found.contains(&postgres::KEPT) {
+        return Err(Fault::of_away(UNNAMED_POOLER));
+    }
+    Ok(found.iter().filter(|(_, value)| *value == "off").map(|(name, _)| (*name).to_owned()).collect())
 }
 
 /// A consistent view of the database at `url` without opening it for writing, beside whoever serves on it.
 ///
 /// # Errors
-/// [`Fault::Schema`] when the schema is not this program's; [`Fault::Unavailable`] when it cannot be read.
+/// [`Fault::Schema`] or [`Fault::OtherVersion`] when the schema is not this program's; [`Fault::Unavailable`] when it cannot be read.
 pub async fn snapshot_of(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]) -> Result<Snapshot, Fault> {
     expect_current(schema_state(url, schema, ours).await?)?;
     match url.place() {
         Place::Sqlite(path) => Snapshot::sqlite(path),
-        Place::Postgres(config) => Snapshot::postgres(&Connector::new(config, schema)?).await,
+        Place::Postgres(server) => Snapshot::postgres(&Connector::new(server, schema)?).await,
     }
 }
 
@@ -228,11 +245,7 @@ pub async fn migrate(url: &DatabaseUrl, schema: Option<&str>, ours: &[Migration]
             let unusable = |error| sqlite::unusable(&error, "the database file cannot be opened");
             migrations::migrate_sqlite(&mut sqlite::open(path, false).map_err(unusable)?, ours)
         }
-        Place::Postgres(config) => {
-            let connector = Connector::new(config, schema)?;
-            let (mut lock, mut client) = (connect(&connector).await?, connect(&connector).await?);
-            migrations::migrate_postgres(&mut lock, &mut client, ours, schema).await
-        }
+        Place::Postgres(server) => migrate_postgres(&Connector::new(server, schema)?, ours, schema).await,
     }
 }
 
@@ -260,15 +273,17 @@ pub fn backup(url: &DatabaseUrl, to: &Path) -> Result<(), Fault> {
     from.backup("main", to, None::<fn(rusqlite::backup::Progress)>).map_err(failed)
 }
 
-async fn connect(connector: &Connector) -> Result<tokio_postgres::Client, Fault> {
-    connector.connect().await.map_err(|error| match error.code() {
-        Some(code) => Fault::Unavailable(match code.code() {
-            "28P01" | "28000" => "PostgreSQL refused the user or password",
-            "3D000" => "there is no such PostgreSQL database",
-            _ => "PostgreSQL refused the connection",
-        }),
-        None => Fault::Unavailable("PostgreSQL cannot be reached"),
-    })
+async fn connect(connector: &Connector) -> Result<Session, Fault> {
+    connector.connect().await.map_err(|error| Fault::of_away(unreachable(&error)))
+}
+
+async fn migrate_postgres(connector: &Connector, ours: &[Migration], schema: Option<&str>) -> Result<(), Fault> {
+    let mut session = connect(connector).await?;
+    if session.is_pooled() {
+        return migrations::migrate_pooled(&session, ours, schema).await;
+    }
+    let mut lock = connect(connector).await?;
+    migrations::migrate_postgres(&mut lock, &mut session, ours, schema).await
 }
 
 fn schema_of_file(path: &Path, ours: &[Migration]) -> Result<SchemaState, Fault> {
@@ -284,13 +299,13 @@ fn expect_current(state: SchemaState) -> Result<(), Fault> {
         SchemaState::Current => Ok(()),
         SchemaState::Absent => Err(Fault::Schema("the database has no schema yet; run `guichet migrate`".into())),
         SchemaState::Outdated => Err(Fault::Schema("the database schema is outdated; run `guichet migrate`".into())),
-        SchemaState::Unknown => Err(Fault::Schema("the database schema was made by another version of guichet".into())),
+        SchemaState::Unknown => Err(Fault::OtherVersion),
     }
 }
 
 fn not_opened(trouble: &Trouble) -> Fault {
     match trouble {
-        Trouble::Away(why) => Fault::Unavailable(why),
+        Trouble::Away(why) => Fault::of_away(why),
         Trouble::Broken(text) => Fault::Failed(text.clone()),
         Trouble::Conflict | Trouble::Fenced => Fault::Unavailable("the database is locked by another process"),
     }
@@ -308,6 +323,9 @@ fn lock_path(database: &Path) -> PathBuf {
     name.into()
 }
 
+/// How long whoever holds the lock is waited for: a process that is just ending, or a child of one that has yet to become its own program.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Two serving processes on one file would each trust a cache the other one changes.
 fn lock_file(database: &Path) -> Result<File, Fault> {
     if let Some(folder) = database.parent() {
@@ -315,7 +333,13 @@ fn lock_file(database: &Path) -> Result<File, Fault> {
     }
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock_path(database));
     let file = file.map_err(|_| Fault::Unavailable("the lock file cannot be written"))?;
-    file.try_lock().map_err(|_| Fault::InUse)?;
+    let asked = Instant::now();
+    while file.try_lock().is_err() {
+        if asked.elapsed() > LOCK_PATIENCE {
+            return Err(Fault::InUse);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     Ok(file)
 }
 

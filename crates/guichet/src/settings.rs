@@ -72,7 +72,8 @@ settings! {
     config: Some("FILE"), Everyone, NotInFile, "Configuration file [default: ./guichet.toml when it exists]";
     data_dir = "./guichet-data": Some("DIR"), Everyone, Anywhere, "Folder for everything guichet keeps on this machine";
     database: Some("URL"), Everyone, Anywhere,
-        "sqlite:PATH or postgres://… (also over a socket: postgres:///name?host=/dir) [default: sqlite:DIR/guichet.db]";
+        "sqlite:PATH or postgres://… (also over a socket: postgres:///name?host=/dir; behind a pooler in transaction mode: \
+         postgres://host/name?pooler=transaction) [default: sqlite:DIR/guichet.db]";
     master_key_file: Some("FILE"), Everyone, Anywhere,
         "File with the 32-byte master key, in base64 or hexadecimal; the key itself may stand in GUICHET_MASTER_KEY";
     master_key: Some("KEY"), Everyone, EnvironmentOnly, "The master key itself";

@@ -51,6 +51,7 @@ impl Trouble {
         let trouble = Trouble::new(format!("the database {database} cannot be used")).because(fault);
         match fault {
             Fault::Schema(_) => trouble.remedy("run `guichet migrate` with the same settings, after a `guichet backup`"),
+            Fault::OtherVersion => trouble.remedy("start that version, or restore the backup that was made before it migrated"),
             Fault::Unavailable(_) if database.sqlite_path().is_some_and(|path| !path.exists()) => {
                 trouble.remedy("run `guichet migrate` to make it, or check that --data-dir and --database name the right place")
             }

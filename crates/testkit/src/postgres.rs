@@ -59,6 +59,8 @@ pub enum PostgresError {
     Missing(&'static str),
     /// We are root, and there is no other user to run the server as.
     NoServerUser,
+    /// `PgBouncer` is not installed.
+    NoPooler,
     /// A program was started and failed; its name and what it said.
     Failed(String, String),
     /// The operating system refused something.
@@ -76,6 +78,10 @@ impl fmt::Display for PostgresError {
             PostgresError::NoServerUser => {
                 write!(out, "PostgreSQL refuses to run as root and there is neither a user `postgres` nor `nobody`")
             }
+            PostgresError::NoPooler => write!(
+                out,
+                "`pgbouncer` is neither on the PATH nor in /usr/sbin; `cargo xtask setup` installs it (Debian: apt-get install pgbouncer)"
+            ),
             PostgresError::Failed(program, said) => write!(out, "{program} failed: {said}"),
             PostgresError::Io(error) => write!(out, "private PostgreSQL: {error}"),
         }
@@ -284,6 +290,11 @@ impl Database {
         &self.url
     }
 
+    /// Where its server's socket is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The database's name in its cluster.
     pub fn name(&self) -> &str {
         &self.name
@@ -389,7 +400,7 @@ fn give_to_server_user(path: &Path) -> Result<(), PostgresError> {
 }
 
 /// The user and group the server runs as, or `None` when it can run as ourselves.
-fn server_user() -> Result<Option<(u32, u32)>, PostgresError> {
+pub(crate) fn server_user() -> Result<Option<(u32, u32)>, PostgresError> {
     if fs::metadata("/proc/self")?.uid() != 0 {
         return Ok(None);
     }
@@ -406,7 +417,7 @@ fn server_command(directory: &Path, name: &'static str) -> Result<Command, Postg
     as_server_user(Command::new(program(name)?), directory)
 }
 
-fn as_server_user(mut command: Command, directory: &Path) -> Result<Command, PostgresError> {
+pub(crate) fn as_server_user(mut command: Command, directory: &Path) -> Result<Command, PostgresError> {
     if let Some((user, group)) = server_user()? {
         command.uid(user).gid(group);
     }
@@ -415,9 +426,14 @@ fn as_server_user(mut command: Command, directory: &Path) -> Result<Command, Pos
 }
 
 fn psql(directory: &Path, database: &str, sql: &str) -> Result<String, PostgresError> {
+    psql_at(directory, 5432, database, sql)
+}
+
+/// SQL over the socket of this number.
+pub(crate) fn psql_at(directory: &Path, port: u32, database: &str, sql: &str) -> Result<String, PostgresError> {
     let mut command = Command::new(program("psql")?);
     command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-c", sql]);
-    command.arg("-h").arg(directory);
+    command.arg("-h").arg(directory).arg("-p").arg(port.to_string());
     run(&mut command).map(|printed| printed.trim_end().to_owned())
 }
 

@@ -14,9 +14,13 @@ pub(crate) fn problem_of_fault(fault: &Fault) -> Problem {
     match fault {
         Fault::Busy => unavailable(1),
         Fault::Unavailable(_) | Fault::Fenced | Fault::Closing => unavailable(5).because(fault.to_string()),
-        Fault::Damaged(_) | Fault::Corrupt(_) | Fault::Failed(_) | Fault::Schema(_) | Fault::InUse | Fault::Address(_) => {
-            Problem::internal(fault.to_string())
-        }
+        Fault::Damaged(_)
+        | Fault::Corrupt(_)
+        | Fault::Failed(_)
+        | Fault::Schema(_)
+        | Fault::OtherVersion
+        | Fault::InUse
+        | Fault::Address(_) => Problem::internal(fault.to_string()),
     }
 }
 

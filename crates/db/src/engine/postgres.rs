@@ -11,14 +11,15 @@ use kernel::{BootId, Source, Timestamp};
 use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Row, Statement};
 
-use super::postgres_texts::{Part, Shape, flush, line_places, load, parameters_of, parts, shape};
+use super::postgres_texts::{FIXED_PARAMETERS, Part, Shape, flush, line_places, load, parameters_of, parts, shape};
 use super::{Begun, Engine, Flush, Mode, Trouble};
 use crate::clock::PlatformClock;
-use crate::connect::Connector;
+use crate::connect::{Connector, Setting, UNNAMED_POOLER, unreachable};
 use crate::node::LEASE_MICROS;
 use crate::rows::{Load, StoredRow};
+use crate::session::{Given, Session, array_of, given};
 use crate::table::{TableMeta, VERSION_COLUMN};
 use crate::value::{Kind, Value};
 
@@ -26,8 +27,20 @@ type WriteError = Box<dyn std::error::Error + Sync + Send>;
 
 /// Set-based texts prepared on small tables turn into scans and hash joins and stay so; these forbid them. JIT would be tempted by the
 /// costs that forbidding adds.
-const WRITER_OPTIONS: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off \
-     -c plan_cache_mode=force_generic_plan -c jit=off -c idle_in_transaction_session_timeout=30s -c statement_timeout=30s";
+pub(crate) const SETTINGS: [Setting; 8] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
+    KEPT,
+    ("jit", "off"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("statement_timeout", "30s"),
+];
+/// The one that is looked at to see whether they arrived.
+pub(crate) const KEPT: Setting = ("plan_cache_mode", "force_generic_plan");
+/// That one, and those with which the server may lose what it acknowledged.
+pub(crate) const SAFETY: &str = "SELECT name, setting FROM pg_settings WHERE name IN ('plan_cache_mode', 'fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name";
 /// How long the database time and the sandbox offset learned from one answer are believed.
 const CLOCK_BELIEVED: Duration = Duration::from_secs(1);
 /// After a failed connection attempt, batches are refused at once for this long.
@@ -210,6 +223,8 @@ impl Trouble {
         let Some(code) = error.code() else { return Trouble::Away("the connection to PostgreSQL was lost") };
         match code.code() {
             "40001" | "40P01" | "22012" | "23505" | "55P03" => Trouble::Conflict,
+            // A prepared statement that is not there, or is there already: what a pooler does with them.
+            "26000" | "42P05" => Trouble::Away(UNNAMED_POOLER),
             code if code.starts_with("08") || code.starts_with("57P") => Trouble::Away("PostgreSQL ended the connection"),
             code if code.starts_with("53") => Trouble::Away("PostgreSQL has no room left"),
             "25006" => Trouble::Away("this PostgreSQL is read-only"),
@@ -222,7 +237,7 @@ const ROW_TYPE: &str = "SELECT c.reltype, a.atttypid, a.attname::text FROM pg_cl
      WHERE c.oid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 struct Connection {
-    client: Client,
+    session: Session,
     statements: HashMap<String, Statement>,
     /// The statements of batches by what they do: their texts are long, and made only once.
     flushes: HashMap<Shape, Statement>,
@@ -230,8 +245,8 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(client: Client) -> Self {
-        Self { client, statements: HashMap::new(), flushes: HashMap::new(), row_types: HashMap::new() }
+    fn new(session: Session) -> Self {
+        Self { session, statements: HashMap::new(), flushes: HashMap::new(), row_types: HashMap::new() }
     }
 
     async fn row_type(&mut self, meta: &'static TableMeta) -> Result<Arc<RowType>, tokio_postgres::Error> {
@@ -239,7 +254,12 @@ impl Connection {
             return Ok(known.clone());
         }
         let mut row_type = RowType { oid: 0, attributes: Vec::new() };
-        for attribute in self.client.query(ROW_TYPE, &[&meta.name]).await? {
+        let attributes = if self.session.is_pooled() {
+            self.session.ask(ROW_TYPE, &[(&meta.name, Type::TEXT)]).await?
+        } else {
+            self.session.client().query(ROW_TYPE, &[&meta.name]).await?
+        };
+        for attribute in attributes {
             let name: &str = attribute.get(2);
             let version = (name == VERSION_COLUMN).then_some(meta.columns.len());
             row_type.oid = attribute.get(0);
@@ -258,7 +278,7 @@ impl Connection {
         if self.statements.len() >= STATEMENTS {
             self.statements.clear();
         }
-        let statement = self.client.prepare(&text).await?;
+        let statement = self.session.client().prepare(&text).await?;
         self.statements.insert(text, statement.clone());
         Ok(statement)
     }
@@ -271,10 +291,80 @@ impl Connection {
         if self.flushes.len() >= STATEMENTS {
             self.flushes.clear();
         }
-        let statement = self.client.prepare(&flush(parts)).await?;
+        let statement = self.session.client().prepare(&flush(parts)).await?;
         self.flushes.insert(shape, statement.clone());
         Ok(statement)
     }
+
+    /// Asks a statement that is asked often.
+    async fn ask(&mut self, text: String, values: &[Value], in_transaction: bool) -> Result<Vec<Row>, tokio_postgres::Error> {
+        if self.session.is_pooled() {
+            let given = given(values);
+            return if in_transaction {
+                self.session.client().query_typed(&text, &given).await
+            } else {
+                self.session.ask(&text, &given).await
+            };
+        }
+        let statement = self.prepare(text).await?;
+        let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        self.session.client().query(&statement, &parameters).await
+    }
+
+    /// Rows by sets of keys, all asked for at once.
+    async fn load(&mut self, loads: &[Load], mode: Mode) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+        let locked = mode == Mode::Locked;
+        if self.session.is_pooled() {
+            let client = self.session.client();
+            let asked = loads.iter().map(|wanted| async move {
+                let arrays = arrays(wanted);
+                let given: Vec<Given<'_>> =
+                    arrays.iter().map(|array| (array as &(dyn ToSql + Sync), array_of(array.kind))).collect();
+                client.query_typed(&load(wanted, locked), &given).await
+            });
+            return if locked { try_join_all(asked).await } else { self.session.transaction(asked).await };
+        }
+        let mut statements = Vec::with_capacity(loads.len());
+        for wanted in loads {
+            statements.push(self.prepare(load(wanted, locked)).await?);
+        }
+        let client = self.session.client();
+        try_join_all(loads.iter().zip(&statements).map(|(load, statement)| async move {
+            let arrays = arrays(load);
+            let parameters: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+            client.query(statement, &parameters).await
+        }))
+        .await
+    }
+
+    /// A batch through a pooler. Each part has its rows and, unless it inserts, how many must be found.
+    async fn flush_pooled(
+        &self,
+        parts: &[Part<'_>],
+        parameters: &[&(dyn ToSql + Sync)],
+        mode: Mode,
+    ) -> Result<Row, tokio_postgres::Error> {
+        let mut types = vec![Type::INT8; FIXED_PARAMETERS];
+        types[0] = Type::UUID;
+        for part in parts {
+            types.push(Type::UNKNOWN); // the text says which table's rows they are
+            types.resize(types.len() + parameters_of(part.operation) - 1, Type::INT8);
+        }
+        let given: Vec<Given<'_>> = parameters.iter().copied().zip(types).collect();
+        let text = flush(parts);
+        let flushed = self.session.client().query_typed_one(&text, &given);
+        if mode == Mode::Locked {
+            return flushed.await;
+        }
+        let mut answers = self.session.transaction([flushed]).await?;
+        Ok(answers.remove(0))
+    }
+}
+
+/// The columns of what is wanted.
+fn arrays(load: &Load) -> Vec<ColumnArray<'_>> {
+    let columns = load.by.iter().enumerate();
+    columns.map(|(column, by)| ColumnArray { lines: &load.wanted, column, kind: load.meta.columns[*by].kind }).collect()
 }
 
 /// The writing connection.
@@ -300,7 +390,7 @@ impl PostgresEngine {
         let runtime = runtime.map_err(|_| Trouble::Away("no runtime for the writer could be started"))?;
         let mut engine = Self {
             runtime,
-            connector: connector.with_options(WRITER_OPTIONS),
+            connector: connector.with_settings(&SETTINGS),
             source,
             clock,
             boot,
@@ -320,7 +410,7 @@ impl PostgresEngine {
     }
 
     fn ensure_connected(&mut self) -> Result<(), Trouble> {
-        if self.connection.as_ref().is_some_and(|connection| !connection.client.is_closed()) && self.registered {
+        if self.connection.as_ref().is_some_and(|connection| !connection.session.client().is_closed()) && self.registered {
             return Ok(());
         }
         if self.failed.is_some_and(|at| at.elapsed() < RECONNECT_PAUSE) {
@@ -332,15 +422,25 @@ impl PostgresEngine {
     fn connect(&mut self) -> Result<(), Trouble> {
         self.connection = None;
         self.in_transaction = false;
-        let client =
-            self.runtime.block_on(self.connector.connect()).map_err(|_| Trouble::Away("PostgreSQL cannot be reached"))?;
-        self.connection = Some(Connection::new(client));
+        let session = self.runtime.block_on(self.connector.connect()).map_err(|error| Trouble::Away(unreachable(&error)))?;
+        self.connection = Some(Connection::new(session));
+        self.expect_settings()?;
         self.read_clock()?;
         if !self.registered {
             self.register()?;
         }
         self.failed = None;
         Ok(())
+    }
+
+    /// Some poolers drop what a session asks for at its start instead of refusing it.
+    fn expect_settings(&mut self) -> Result<(), Trouble> {
+        let rows = self.query("SELECT current_setting($1)", &[Value::Text(KEPT.0.into())])?;
+        if rows.first().is_some_and(|row| row.get::<_, &str>(0) == KEPT.1) {
+            return Ok(());
+        }
+        self.connection = None;
+        Err(Trouble::Away(UNNAMED_POOLER))
     }
 
     fn register(&mut self) -> Result<(), Trouble> {
@@ -351,27 +451,15 @@ impl PostgresEngine {
             Value::Int(self.clock.now().micros()),
         ];
         let text = "INSERT INTO node (boot_id, mark, lease_until, oldest_work_at, row_version) VALUES ($1, $2, $3, $4, 0)";
-        self.execute(text, &values)?;
+        self.query(text, &values)?;
         self.registered = true;
         Ok(())
     }
 
-    fn execute(&mut self, text: &str, values: &[Value]) -> Result<u64, Trouble> {
+    fn query(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, Trouble> {
+        let in_transaction = self.in_transaction;
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let executed = self.runtime.block_on(async {
-            let statement = connection.prepare(text.to_owned()).await?;
-            connection.client.execute(&statement, &parameters).await
-        });
-        executed.map_err(|error| self.noted(&error))
-    }
-
-    fn query(&mut self, text: String, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
-        let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let found = self.runtime.block_on(async {
-            let statement = connection.prepare(text).await?;
-            connection.client.query(&statement, parameters).await
-        });
+        let found = self.runtime.block_on(connection.ask(text.to_owned(), values, in_transaction));
         found.map_err(|error| self.noted(&error))
     }
 
@@ -395,7 +483,7 @@ impl PostgresEngine {
 
     fn read_clock(&mut self) -> Result<(), Trouble> {
         let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT offset_micros FROM platform_clock WHERE id = 1)";
-        let rows = self.query(text.into(), &[])?;
+        let rows = self.query(text, &[])?;
         if let Some(row) = rows.first() {
             self.learn_time(row.get(0), row.get(1));
         }
@@ -425,11 +513,11 @@ impl PostgresEngine {
     fn claim_mark(&mut self) -> Result<Option<i64>, Trouble> {
         let boot = Value::Id(self.boot.bytes());
         self.begin_transaction()?;
-        let rows = self.query("SELECT mark FROM node WHERE boot_id = $1 FOR UPDATE".into(), &[&boot])?;
+        let rows = self.query("SELECT mark FROM node WHERE boot_id = $1 FOR UPDATE", std::slice::from_ref(&boot))?;
         let found = rows.first().map(|row| row.get::<_, i64>(0)).filter(|mark| *mark >= 0);
         let next = new_mark(&self.source);
         if found.is_some() {
-            self.execute("UPDATE node SET mark = $1 WHERE boot_id = $2", &[Value::Int(next), boot])?;
+            self.query("UPDATE node SET mark = $1 WHERE boot_id = $2", &[Value::Int(next), boot])?;
         }
         self.end_transaction("COMMIT")?;
         if found.is_some() {
@@ -439,14 +527,16 @@ impl PostgresEngine {
     }
 
     fn begin_transaction(&mut self) -> Result<(), Trouble> {
-        self.end_transaction("BEGIN")?;
+        let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
+        let begun = self.runtime.block_on(connection.session.begin("BEGIN"));
+        // Where a setting is refused, the transaction has begun nevertheless.
         self.in_transaction = true;
-        Ok(())
+        begun.map_err(|error| self.noted(&error))
     }
 
     fn end_transaction(&mut self, text: &str) -> Result<(), Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let ended = self.runtime.block_on(connection.client.batch_execute(text));
+        let ended = self.runtime.block_on(connection.session.client().batch_execute(text));
         self.in_transaction = false;
         ended.map_err(|error| self.noted(&error))
     }
@@ -454,7 +544,7 @@ impl PostgresEngine {
     /// A conflict in which our own node row had moved means that another process took over.
     fn conflict_or_fenced(&mut self) -> Trouble {
         let boot = Value::Id(self.boot.bytes());
-        match self.query("SELECT mark FROM node WHERE boot_id = $1".into(), &[&boot]) {
+        match self.query("SELECT mark FROM node WHERE boot_id = $1", &[boot]) {
             Ok(rows) if rows.first().is_some_and(|row| row.get::<_, i64>(0) == self.mark) => Trouble::Conflict,
             Ok(_) => {
                 self.boot = BootId::new(&self.source);
@@ -490,8 +580,11 @@ impl PostgresEngine {
                     parameters.push(count);
                 }
             }
+            if connection.session.is_pooled() {
+                return connection.flush_pooled(&parts, &parameters, batch.mode).await;
+            }
             let statement = connection.prepare_flush(&parts).await?;
-            connection.client.query_one(&statement, &parameters).await
+            connection.session.client().query_one(&statement, &parameters).await
         })
     }
 }
@@ -522,24 +615,7 @@ impl Engine for PostgresEngine {
 
     fn load(&mut self, loads: &[Load], mode: Mode) -> Result<Vec<Vec<StoredRow>>, Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let found = self.runtime.block_on(async {
-            let mut statements = Vec::with_capacity(loads.len());
-            for wanted in loads {
-                statements.push(connection.prepare(load(wanted, mode == Mode::Locked)).await?);
-            }
-            let client = &connection.client;
-            try_join_all(loads.iter().zip(&statements).map(|(load, statement)| async move {
-                let arrays: Vec<ColumnArray<'_>> = load
-                    .by
-                    .iter()
-                    .enumerate()
-                    .map(|(column, by)| ColumnArray { lines: &load.wanted, column, kind: load.meta.columns[*by].kind })
-                    .collect();
-                let parameters: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
-                client.query(statement, &parameters).await
-            }))
-            .await
-        });
+        let found = self.runtime.block_on(connection.load(loads, mode));
         let found = found.map_err(|error| self.noted(&error))?;
         found.iter().map(|rows| rows.iter().map(stored_row).collect()).collect()
     }
@@ -591,7 +667,7 @@ impl Engine for PostgresEngine {
 
     fn close(&mut self) {
         let boot = Value::Id(self.boot.bytes());
-        if self.registered && self.execute("DELETE FROM node WHERE boot_id = $1", &[boot]).is_err() {
+        if self.registered && self.query("DELETE FROM node WHERE boot_id = $1", &[boot]).is_err() {
             tracing::warn!("the lease could not be given back; it runs out by itself");
         }
     }

@@ -4,43 +4,44 @@ use std::sync::Arc;
 
 use db::Fault;
 
-use crate::purse::{Move, Open, Place, TOTAL, amounts, owner, purse};
+use crate::on_postgres;
+use crate::purse::{Move, Open, TOTAL, amounts, owner, purse};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cut_connections_lose_and_double_nothing() {
-    let place = Place::postgres();
-    let (store, id) = (Arc::new(place.open().await), owner());
-    store.writer().run(Open(purse(id, 1, 100_000))).await.expect("runs").expect("opens");
-    store.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
-    let database = place.postgres.as_ref().expect("PostgreSQL");
-    let (mut acknowledged, mut unanswered) = (0, 0);
-    for _ in 0..15 {
-        let tasks: Vec<_> = (0..200)
-            .map(|_| {
-                let store = store.clone();
-                tokio::spawn(async move { store.writer().run(Move { owner: id, from: 1, to: 2, amount: 1, named: true }).await })
-            })
-            .collect();
-        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'guichet' AND datname = current_database()";
-        database.psql(cut).expect("psql");
-        for task in tasks {
-            match task.await.expect("joins") {
-                Ok(moved) => {
-                    moved.expect("moves");
-                    acknowledged += 1;
+on_postgres! {
+    async fn cut_connections_lose_and_double_nothing(place) {
+        let (store, id) = (Arc::new(place.open().await), owner());
+        store.writer().run(Open(purse(id, 1, 100_000))).await.expect("runs").expect("opens");
+        store.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
+        let database = place.database();
+        let (mut acknowledged, mut unanswered) = (0, 0);
+        for _ in 0..15 {
+            let tasks: Vec<_> = (0..200)
+                .map(|_| {
+                    let store = store.clone();
+                    tokio::spawn(async move { store.writer().run(Move { owner: id, from: 1, to: 2, amount: 1, named: true }).await })
+                })
+                .collect();
+            let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'guichet' AND datname = current_database()";
+            database.psql(cut).expect("psql");
+            for task in tasks {
+                match task.await.expect("joins") {
+                    Ok(moved) => {
+                        moved.expect("moves");
+                        acknowledged += 1;
+                    }
+                    Err(Fault::Unavailable(_)) => unanswered += 1,
+                    Err(other) => panic!("{other}"),
                 }
-                Err(Fault::Unavailable(_)) => unanswered += 1,
-                Err(other) => panic!("{other}"),
             }
         }
+        // Whoever was refused knows that nothing happened: a lost answer was looked up before it was given.
+        let moved = loop {
+            match store.reader().list(&TOTAL, db::args![]).await {
+                Ok(_) => break amounts(&store, id).await[1],
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(moved, acknowledged, "{unanswered} were refused");
+        assert!(acknowledged > 0);
     }
-    // Whoever was refused knows that nothing happened: a lost answer was looked up before it was given.
-    let moved = loop {
-        match store.reader().list(&TOTAL, db::args![]).await {
-            Ok(_) => break amounts(&store, id).await[1],
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
-    assert_eq!(moved, acknowledged, "{unanswered} were refused");
-    assert!(acknowledged > 0);
 }

@@ -3,5 +3,6 @@
 mod commands;
 mod faults;
 mod plans;
+mod pooled;
 mod purse;
 mod sharing;

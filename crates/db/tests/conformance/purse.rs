@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use db::{Access, Command, DatabaseUrl, Keys, Migration, Rows, Sql, Store, StoreOptions, sql};
 use kernel::{Source, Timestamp};
+use testkit::pooler::Pooler;
 use testkit::postgres;
 use uuid::Uuid;
 
@@ -29,10 +30,14 @@ pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
     postgres: include_str!("../migrations/postgres.sql"),
 }];
 
+/// Sessions of the server that all clients of a pooler share.
+pub(crate) const POOLED_SESSIONS: u32 = 4;
+
 /// A private database on one engine; further stores can be opened on it.
 pub(crate) struct Place {
     pub(crate) url: DatabaseUrl,
     pub(crate) postgres: Option<postgres::Database>,
+    pub(crate) pooler: Option<Pooler>,
     _folder: tempfile::TempDir,
 }
 
@@ -40,13 +45,25 @@ impl Place {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
-        Self { url, postgres: None, _folder: folder }
+        Self { url, postgres: None, pooler: None, _folder: folder }
     }
 
     pub(crate) fn postgres() -> Self {
         let database = postgres::fresh_database();
         let url = database.url().parse().expect("a URL");
-        Self { url, postgres: Some(database), _folder: tempfile::tempdir().expect("a folder") }
+        Self { url, postgres: Some(database), pooler: None, _folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// PostgreSQL behind a pooler in transaction mode that gives out its few sessions in turn.
+    pub(crate) fn pooled() -> Self {
+        let place = Self::postgres();
+        let pooler = Pooler::start(place.database(), POOLED_SESSIONS).unwrap_or_else(|error| panic!("{error}"));
+        Self { url: pooler.url().parse().expect("a URL"), pooler: Some(pooler), ..place }
+    }
+
+    /// The PostgreSQL database.
+    pub(crate) fn database(&self) -> &postgres::Database {
+        self.postgres.as_ref().expect("it is on PostgreSQL")
     }
 
     pub(crate) async fn open(&self) -> Store {
@@ -66,7 +83,7 @@ impl Place {
     }
 }
 
-/// Runs an async test body once per engine.
+/// Runs an async test body once per engine, and through a pooler.
 #[macro_export]
 macro_rules! on_both_engines {
     ($($(#[$doc:meta])* async fn $name:ident($place:ident) $body:block)*) => {$(
@@ -84,6 +101,34 @@ macro_rules! on_both_engines {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
                 story(&$crate::purse::Place::postgres()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn through_a_pooler() {
+                story(&$crate::purse::Place::pooled()).await;
+            }
+        }
+    )*};
+}
+
+/// Runs an async test body on PostgreSQL, directly and through a pooler.
+#[macro_export]
+macro_rules! on_postgres {
+    ($($(#[$doc:meta])* async fn $name:ident($place:ident) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports, reason = "a story that only uses the store needs none of its neighbours' names")]
+            use super::*;
+
+            async fn story($place: &$crate::purse::Place) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn directly() {
+                story(&$crate::purse::Place::postgres()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn through_a_pooler() {
+                story(&$crate::purse::Place::pooled()).await;
             }
         }
     )*};

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use access::{Environment, Opening};
-use db::{Fault, SchemaState};
+use db::{DatabaseUrl, Fault, SchemaState};
 use kernel::{MasterKey, Source};
 use serde_json::{Value, json};
 
@@ -155,6 +155,30 @@ async fn database(config: &Config, key: Option<MasterKey>) -> Vec<Finding> {
     if url.sqlite_path().is_some_and(|path| !path.exists()) {
         return vec![finding(Weight::Bad, format!("{url} does not exist yet: run `guichet migrate`"))];
     }
+    let mut findings = match server(url).await {
+        Ok(findings) => findings,
+        Err(fault) => return vec![bad(&Trouble::of_store(&fault, url))],
+    };
+    findings.extend(schema(config, key).await);
+    findings
+}
+
+/// What there is to say about a PostgreSQL server, and about a pooler before it.
+async fn server(url: &DatabaseUrl) -> Result<Vec<Finding>, Fault> {
+    let mut findings = Vec::new();
+    for name in db::lax_settings(url).await? {
+        let text = format!("{name} is off at {url}: when its machine dies, payments that were acknowledged may be lost");
+        findings.push(finding(Weight::Note, text));
+    }
+    if url.is_pooled() {
+        let text = "a pooler in transaction mode is named: statements are not prepared, settings go with each transaction";
+        findings.push(finding(Weight::Good, text));
+    }
+    Ok(findings)
+}
+
+async fn schema(config: &Config, key: Option<MasterKey>) -> Vec<Finding> {
+    let url = &config.database;
     match db::schema_state(url, None, MIGRATIONS).await {
         Ok(SchemaState::Current) => {
             let mut findings = vec![finding(Weight::Good, format!("the schema of {url} is up to date"))];
@@ -171,7 +195,10 @@ async fn database(config: &Config, key: Option<MasterKey>) -> Vec<Finding> {
             vec![finding(Weight::Bad, format!("the schema of {url} is outdated: run `guichet migrate`"))]
         }
         Ok(SchemaState::Unknown) => {
-            vec![finding(Weight::Bad, format!("the schema of {url} was made by another version of guichet"))]
+            vec![finding(
+                Weight::Bad,
+                format!("the schema of {url} was made by another version of guichet, most likely a newer one"),
+            )]
         }
         Err(fault) => vec![bad(&Trouble::of_store(&fault, url))],
     }

@@ -3,6 +3,7 @@
 mod damage;
 mod demo;
 mod operations;
+mod pooler;
 mod refusals;
 mod settlements;
 
