@@ -16,6 +16,7 @@ pub mod command;
 pub mod faults;
 pub mod node;
 pub mod payments_profile;
+pub mod place;
 pub mod profile;
 pub mod realm;
 pub mod receivers;

@@ -2,7 +2,7 @@
 //!
 //! A node is dropped as a process dies: with all it has in memory and without a goodbye. What it leaves is its file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use tokio::time::sleep;
 
 use crate::chance::Chance;
 use crate::faults::Fault;
+use crate::place::Place;
 use crate::realm::Realm;
 
 /// How often an idle writer renews its lease.
@@ -40,24 +41,24 @@ pub struct Ground {
     pub receivers: Arc<dyn Post>,
     /// The platform key.
     pub platform: Arc<PlatformKey>,
-    folder: PathBuf,
+    url: DatabaseUrl,
     config: Config,
     /// Random bytes differ from start to start.
     seed: u64,
 }
 
 impl Ground {
-    /// In this folder.
+    /// On this place.
     ///
     /// # Panics
     /// When the settings are not the product's.
-    pub fn new(seed: u64, folder: &Path, realm: Realm, acquirers: Vec<Arc<dyn Acquirer>>, receivers: Arc<dyn Post>) -> Ground {
+    pub fn new(seed: u64, place: &Place, realm: Realm, acquirers: Vec<Arc<dyn Acquirer>>, receivers: Arc<dyn Post>) -> Ground {
         let text = |path: &Path| path.display().to_string();
-        let settings = [("listen", "127.0.0.1:0".to_owned()), ("data_dir", text(folder))];
-        let gathered = Gathered::gather(settings.into(), [], folder).expect("the settings are the product's own");
+        let settings = [("listen", "127.0.0.1:0".to_owned()), ("data_dir", text(place.folder()))];
+        let gathered = Gathered::gather(settings.into(), [], place.folder()).expect("the settings are the product's own");
         let config = Config::read(Purpose::Demo, gathered).expect("the settings are right");
         let platform = Arc::new(PlatformKey::from_bytes([7; 32]));
-        Ground { realm, acquirers, receivers, platform, folder: folder.to_owned(), config, seed }
+        Ground { realm, acquirers, receivers, platform, url: place.url(), config, seed }
     }
 
     /// Time and randomness of the start with this number.
@@ -67,7 +68,7 @@ impl Ground {
     }
 
     fn url(&self) -> DatabaseUrl {
-        DatabaseUrl::sqlite(self.folder.join("sim.db"))
+        self.url.clone()
     }
 }
 
@@ -108,7 +109,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts it on whatever the folder holds.
+    /// Starts it on whatever is stored.
     ///
     /// # Panics
     /// When it does not start.
@@ -152,14 +153,16 @@ impl Node {
     /// The rules of `guichet verify` over what is stored and what the acquirers' books say.
     ///
     /// # Panics
-    /// When the file cannot be read.
+    /// When what is stored cannot be read.
     pub fn verify(&self, ground: &Ground, books: &dyn ChargeListing, settled: bool) -> Report {
-        self.runtime.block_on(async {
+        // As another process does it, beside the node, which stands still.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime needs nothing").block_on(async {
             let books = read_books(books).await;
             let platform = Opening::Opened(PlatformKey::clone(&ground.platform));
-            let snapshot = db::snapshot_of(&ground.url(), None, MIGRATIONS).await.expect("the file can be read");
+            let snapshot = db::snapshot_of(&ground.url(), None, MIGRATIONS).await.expect("the store can be read");
             let report = verify::inspect(snapshot, books, Some(&platform), &self.source, settled).await;
-            report.expect("the file can be read")
+            report.expect("the store can be read")
         })
     }
 }

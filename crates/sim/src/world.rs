@@ -16,6 +16,7 @@ use crate::bank::{Banks, SIGNATURE};
 use crate::chance::Chance;
 use crate::faults::{Fault, Faults};
 use crate::node::{Ground, Node, Tenant, make_tenants};
+use crate::place::{Engine, Place};
 use crate::profile::{Profile, Tag};
 use crate::realm::{Breach, Holds, Realm};
 use crate::receivers::Receivers;
@@ -32,6 +33,8 @@ pub struct Options {
     pub seed: u64,
     /// How many steps.
     pub steps: usize,
+    /// On which database.
+    pub engine: Engine,
     /// Faults that are left out.
     pub without: BTreeSet<Fault>,
     /// Steps that are left out.
@@ -51,6 +54,7 @@ impl Options {
         Options {
             seed,
             steps,
+            engine: Engine::default(),
             without: BTreeSet::new(),
             skip: BTreeSet::new(),
             only: None,
@@ -140,8 +144,8 @@ pub struct World<P> {
     open: BTreeMap<u64, (Call, AbortHandle)>,
     inbox: Inbox,
     faults: Faults,
-    /// Holds the node's file; goes last.
-    _folder: tempfile::TempDir,
+    /// Holds what the node stores; goes last.
+    _place: Place,
 }
 
 impl<P: Profile> World<P> {
@@ -151,17 +155,17 @@ impl<P: Profile> World<P> {
     /// What broke before anything went wrong.
     ///
     /// # Panics
-    /// When no folder can be made.
+    /// When there is no place for its data.
     pub fn new(options: &Options, profile: P, currencies: &[Currency]) -> Result<World<P>, Breach> {
         let realm = Realm::new(options.seed, &options.without, options.print);
         #[cfg(feature = "sabotage")]
         if let Some(defect) = options.planted {
             realm.plant(defect);
         }
-        let folder = folder();
+        let place = Place::new(options.engine);
         let banks = Banks::new(realm.clone());
         let receivers = Receivers::new(realm.clone());
-        let ground = Ground::new(options.seed, folder.path(), realm.clone(), banks.ports(), Arc::new(receivers.clone()));
+        let ground = Ground::new(options.seed, &place, realm.clone(), banks.ports(), Arc::new(receivers.clone()));
         let tenants = make_tenants(&ground, currencies);
         let faults = options.only.clone().unwrap_or_else(|| realm.faults());
         realm.calm();
@@ -169,7 +173,7 @@ impl<P: Profile> World<P> {
         let node = Some(Node::start(&ground, 1));
         let auditor = Auditor::new(Faults::default());
         let (open, inbox) = (BTreeMap::new(), Inbox::default());
-        let mut world = World { desk, profile, ground, node, starts: 1, auditor, open, inbox, faults, _folder: folder };
+        let mut world = World { desk, profile, ground, node, starts: 1, auditor, open, inbox, faults, _place: place };
         world.prepare()?;
         Ok(world)
     }
@@ -273,10 +277,10 @@ impl<P: Profile> World<P> {
         }
     }
 
-    /// The node dies, if it has not already, and another starts on its file.
+    /// The node dies, if it has not already, and another starts on what it stored.
     pub fn restart(&mut self) {
         let realm = self.desk.realm.clone();
-        // Its memory goes, its file stays.
+        // Its memory goes, what it stored stays.
         drop(self.node.take());
         for (id, (call, task)) in std::mem::take(&mut self.open) {
             task.abort();
@@ -375,13 +379,6 @@ impl<P: Profile> World<P> {
         let deaths = reached.get("node dies").copied().unwrap_or(0);
         Held { hash, lines, reached, deaths }
     }
-}
-
-/// Where files are cheap to sync: nothing here rests on what a machine keeps when its power fails.
-fn folder() -> tempfile::TempDir {
-    let memory = std::path::Path::new("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    made.expect("a folder for the run")
 }
 
 fn request(call: &Call, tenants: &[Tenant]) -> Request<Body> {

@@ -8,7 +8,6 @@ use bytes::BufMut;
 use bytes::BytesMut;
 use futures_util::future::try_join_all;
 use kernel::{BootId, Source, Timestamp};
-use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Row, Statement};
@@ -17,6 +16,7 @@ use super::postgres_texts::{Part, Shape, flush, line_places, load, parameters_of
 use super::{Begun, Engine, Flush, Mode, Trouble};
 use crate::clock::PlatformClock;
 use crate::connect::Connector;
+use crate::driver::Driver;
 use crate::node::LEASE_MICROS;
 use crate::rows::{Load, StoredRow};
 use crate::table::{TableMeta, VERSION_COLUMN};
@@ -28,8 +28,6 @@ type WriteError = Box<dyn std::error::Error + Sync + Send>;
 /// costs that forbidding adds.
 const WRITER_OPTIONS: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off \
      -c plan_cache_mode=force_generic_plan -c jit=off -c idle_in_transaction_session_timeout=30s -c statement_timeout=30s";
-/// How long the database time and the sandbox offset learned from one answer are believed.
-const CLOCK_BELIEVED: Duration = Duration::from_secs(1);
 /// After a failed connection attempt, batches are refused at once for this long.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 /// How long the writer tries to learn what became of a commit whose answer was lost.
@@ -279,7 +277,7 @@ impl Connection {
 
 /// The writing connection.
 pub(crate) struct PostgresEngine {
-    runtime: Runtime,
+    driver: Driver,
     connector: Connector,
     source: Source,
     clock: PlatformClock,
@@ -296,10 +294,9 @@ pub(crate) struct PostgresEngine {
 
 impl PostgresEngine {
     pub(crate) fn open(connector: &Connector, source: Source, clock: PlatformClock, boot: BootId) -> Result<Self, Trouble> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|_| Trouble::Away("no runtime for the writer could be started"))?;
+        let driver = Driver::new().ok_or(Trouble::Away("no runtime for the writer could be started"))?;
         let mut engine = Self {
-            runtime,
+            driver,
             connector: connector.with_options(WRITER_OPTIONS),
             source,
             clock,
@@ -332,8 +329,7 @@ impl PostgresEngine {
     fn connect(&mut self) -> Result<(), Trouble> {
         self.connection = None;
         self.in_transaction = false;
-        let client =
-            self.runtime.block_on(self.connector.connect()).map_err(|_| Trouble::Away("PostgreSQL cannot be reached"))?;
+        let client = self.driver.block_on(self.connector.connect()).map_err(|_| Trouble::Away("PostgreSQL cannot be reached"))?;
         self.connection = Some(Connection::new(client));
         self.read_clock()?;
         if !self.registered {
@@ -359,7 +355,7 @@ impl PostgresEngine {
     fn execute(&mut self, text: &str, values: &[Value]) -> Result<u64, Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
         let parameters: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let executed = self.runtime.block_on(async {
+        let executed = self.driver.block_on(async {
             let statement = connection.prepare(text.to_owned()).await?;
             connection.client.execute(&statement, &parameters).await
         });
@@ -368,7 +364,7 @@ impl PostgresEngine {
 
     fn query(&mut self, text: String, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let found = self.runtime.block_on(async {
+        let found = self.driver.block_on(async {
             let statement = connection.prepare(text).await?;
             connection.client.query(&statement, parameters).await
         });
@@ -443,7 +439,7 @@ impl PostgresEngine {
 
     fn end_transaction(&mut self, text: &str) -> Result<(), Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let ended = self.runtime.block_on(connection.client.batch_execute(text));
+        let ended = self.driver.block_on(connection.client.batch_execute(text));
         self.in_transaction = false;
         ended.map_err(|error| self.noted(&error))
     }
@@ -474,7 +470,7 @@ impl PostgresEngine {
         ];
         let counts: Vec<i64> = parts.iter().map(|part| i64::try_from(part.lines.len()).unwrap_or(i64::MAX)).collect();
         let connection = self.connection.as_mut().expect("a batch begins by connecting");
-        self.runtime.block_on(async {
+        self.driver.block_on(async {
             let mut arrays = Vec::with_capacity(parts.len());
             for part in &parts {
                 let row_type = connection.row_type(part.meta).await?;
@@ -508,7 +504,7 @@ impl Engine for PostgresEngine {
         if self.in_transaction {
             self.rollback();
         }
-        if self.clock_read.is_none_or(|at| at.elapsed() > CLOCK_BELIEVED) {
+        if self.clock_read.is_none_or(|at| at.elapsed() >= self.clock.believed()) {
             self.read_clock()?;
         }
         if mode == Mode::Locked {
@@ -519,7 +515,7 @@ impl Engine for PostgresEngine {
 
     fn load(&mut self, loads: &[Load], mode: Mode) -> Result<Vec<Vec<StoredRow>>, Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let found = self.runtime.block_on(async {
+        let found = self.driver.block_on(async {
             let mut statements = Vec::with_capacity(loads.len());
             for wanted in loads {
                 statements.push(connection.prepare(load(wanted, mode == Mode::Locked)).await?);

@@ -5,3 +5,4 @@ mod faults;
 mod plans;
 mod purse;
 mod sharing;
+mod stepped;
