@@ -47,6 +47,9 @@ pub struct Arguments {
     /// On which database: a file, or a private PostgreSQL
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
+    /// So many nodes on one database, on PostgreSQL; drawn from the seed when nothing is said
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
+    nodes: Option<u8>,
     /// Prints each line of the trace; with `--seed`
     #[arg(long)]
     trace: bool,
@@ -82,6 +85,9 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let Some(profile) = runs::profile(&arguments.profile) else {
         bail!("there is no profile `{}`; there are: {names}", arguments.profile);
     };
+    if arguments.engine == Engine::Sqlite && arguments.nodes.is_some_and(|nodes| nodes > 1) {
+        bail!("one node at a time serves on a SQLite file; several need `--engine postgres`");
+    }
     arguments.engine.prepare()?;
     if arguments.sabotage {
         return sabotaged(arguments, profile);
@@ -112,7 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 fn options(arguments: &Arguments, seed: u64) -> Options {
     let steps = arguments.until.unwrap_or(arguments.steps);
     let print = (arguments.trace && arguments.seed.is_some()).then_some(0);
-    Options { print, engine: arguments.engine, ..Options::of(seed, steps) }
+    Options { print, engine: arguments.engine, nodes: arguments.nodes.map(usize::from), ..Options::of(seed, steps) }
 }
 
 fn one(arguments: &Arguments, profile: Known, seed: u64) -> bool {
@@ -275,10 +281,9 @@ fn report(arguments: &Arguments, options: &Options, failed: &Failed) {
         "sim failed: seed={seed} profile={profile} engine={engine} step={step} commit={commit} rule={}: {}",
         breach.rule, breach.found
     ));
-    println(&format!(
-        "    cargo xtask sim --profile {profile} --engine {engine} --seed {seed} --steps {} --trace",
-        options.steps
-    ));
+    let nodes = options.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
+    let steps = options.steps;
+    println(&format!("    cargo xtask sim --profile {profile} --engine {engine}{nodes} --seed {seed} --steps {steps} --trace"));
 }
 
 /// `N` fresh seeds, or those from `A` to before `B`.

@@ -19,6 +19,8 @@ use messaging::{Lookup, Post, Sender, UrlGuard};
 use payments::verify::read_books;
 use payments::{Acquirer, Acquirers, ChargeListing};
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::sleep;
 
 use crate::chance::Chance;
@@ -106,6 +108,7 @@ pub struct Node {
     running: Running,
     runtime: Runtime,
     source: Source,
+    renewal: Arc<Notify>,
 }
 
 impl Node {
@@ -118,9 +121,10 @@ impl Node {
         let runtime = runtime.expect("a runtime needs nothing");
         let source = ground.source(start);
         ground.realm.revive();
+        let renewal = Arc::new(Notify::new());
         let running = runtime.block_on(async {
             ground.realm.start_clock();
-            let store = open(ground, &source).await;
+            let store = open(ground, &source, renewal.clone()).await;
             let acquirers = Acquirers::new(ground.acquirers.clone()).expect("there are acquirers");
             let guard = UrlGuard::new(true, Arc::new(Somewhere));
             let sender = Sender::through(ground.receivers.clone(), guard.clone());
@@ -132,11 +136,45 @@ impl Node {
             ground.realm.stop_clock();
             started.unwrap_or_else(|trouble| panic!("the edge does not start: {trouble}"))
         });
-        Node { running, runtime, source }
+        Node { running, runtime, source, renewal }
+    }
+
+    /// Has it renew its lease as soon as it goes on.
+    pub fn renew_lease(&self) {
+        self.renewal.notify_one();
+    }
+
+    /// Has it work on something; what that comes to is not waited for.
+    pub fn spawn(&self, realm: &Realm, work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.block_on(realm, async { tokio::spawn(work).abort_handle() })
+    }
+
+    /// Lets time pass; whether it is alive then.
+    pub fn sleep(&self, realm: &Realm, time: Duration) -> bool {
+        self.block_on(realm, async {
+            tokio::select! {
+                biased;
+                () = realm.death() => false,
+                () = sleep(time) => realm.alive(),
+            }
+        })
+    }
+
+    /// Lets whoever is ready go on, so many times; whether it is alive then. No time passes.
+    pub fn take_turns(&self, realm: &Realm, turns: u64) -> bool {
+        self.block_on(realm, async {
+            for _ in 0..turns {
+                if !realm.alive() {
+                    return false;
+                }
+                yield_now().await;
+            }
+            realm.alive()
+        })
     }
 
     /// Runs something in the node's time, which stands still in between.
-    pub fn block_on<F: Future>(&self, realm: &Realm, future: F) -> F::Output {
+    fn block_on<F: Future>(&self, realm: &Realm, future: F) -> F::Output {
         self.runtime.block_on(async {
             realm.start_clock();
             let output = future.await;
@@ -167,7 +205,7 @@ impl Node {
     }
 }
 
-async fn open(ground: &Ground, source: &Source) -> Arc<Store> {
+async fn open(ground: &Ground, source: &Source, renewal: Arc<Notify>) -> Arc<Store> {
     let realm = ground.realm.clone();
     let small = realm.faults().rate(Fault::SmallQueue);
     let queue_places = if small > 0 { usize::try_from(4 + small / 4).unwrap_or(4) } else { db::QUEUE_COMMANDS_MAX };
@@ -175,7 +213,7 @@ async fn open(ground: &Ground, source: &Source) -> Arc<Store> {
     let stepping = db::Stepping { queue_places, turns: Arc::new(move || turning.turns(3)) };
     let options = options(ground.url(), source);
     let (store, steps) = Store::open_stepped(options, stepping).await.unwrap_or_else(|fault| panic!("no store: {fault}"));
-    tokio::spawn(write(steps, realm));
+    tokio::spawn(write(steps, realm, renewal));
     Arc::new(store)
 }
 
@@ -185,12 +223,13 @@ fn options(url: DatabaseUrl, source: &Source) -> StoreOptions {
 }
 
 /// The writer, batch after batch, with all that can go wrong around a commit.
-async fn write(mut steps: Steps, realm: Realm) {
+async fn write(mut steps: Steps, realm: Realm, renewal: Arc<Notify>) {
     loop {
         tokio::select! {
             biased;
             () = steps.queued() => {}
-            () = sleep(HEARTBEAT) => {
+            () = heartbeat(&renewal) => {
+                realm.renew_lease();
                 steps.heartbeat();
                 continue;
             }
@@ -207,6 +246,11 @@ async fn write(mut steps: Steps, realm: Realm) {
             }
         }
     }
+}
+
+/// Waits until the lease is to be renewed.
+async fn heartbeat(renewal: &Notify) {
+    let _asked_or_time_is_over = tokio::time::timeout(HEARTBEAT, renewal.notified()).await;
 }
 
 /// Whether there was a batch.
@@ -226,6 +270,7 @@ async fn one_batch(steps: &mut Steps, realm: &Realm) -> bool {
     let hitch = hitch(realm);
     #[cfg(feature = "sabotage")]
     let hitch = if dies_after { crate::sabotage::torn(realm).or(hitch) } else { hitch };
+    realm.renew_lease();
     let step = steps.step(most, hitch);
     match step {
         Step::Idle => return false,

@@ -47,7 +47,14 @@ struct Inside {
     turns: Chance,
     faults: Faults,
     clock: Running,
-    alive: bool,
+    /// Which node is at work, or was last.
+    at_work: usize,
+    /// Nodes that died and were not started anew.
+    dead: BTreeSet<usize>,
+    /// When each node last renewed its lease.
+    leases: BTreeMap<usize, Lease>,
+    /// Whether lines of the trace say which node it was.
+    several: bool,
     trace: Trace,
     /// The first rule a part of the world outside found broken.
     breach: Option<Breach>,
@@ -87,6 +94,12 @@ struct Running {
     since: Option<Instant>,
 }
 
+/// When a node last said that it lives, and when it last did so too late.
+struct Lease {
+    renewed: Timestamp,
+    lapsed: Option<Timestamp>,
+}
+
 /// What happened, as a hash that grows, and as lines when somebody wants to read them.
 struct Trace {
     hash: u64,
@@ -102,7 +115,10 @@ impl Realm {
             turns: Chance::of(seed, 3),
             faults: Faults::drawn(&mut Chance::of(seed, 4), without),
             clock: Running { stopped_at: START, since: None },
-            alive: true,
+            at_work: 0,
+            dead: BTreeSet::new(),
+            leases: BTreeMap::new(),
+            several: false,
             trace: Trace { hash: 0xcbf2_9ce4_8422_2325, lines: 0, print },
             breach: None,
             reached: BTreeMap::new(),
@@ -174,33 +190,81 @@ impl Realm {
         self.inside().faults = faults;
     }
 
-    /// Whether the node is alive. What it does after its death reaches nobody.
-    pub fn alive(&self) -> bool {
-        self.inside().alive
+    /// A node is at work from now on.
+    pub fn enter(&self, node: usize) {
+        self.inside().at_work = node;
     }
 
-    /// The node dies here: whoever drives it drops all that it has in memory.
+    /// There is more than one node.
+    pub fn tell_nodes_apart(&self) {
+        self.inside().several = true;
+    }
+
+    /// Whether the node at work is alive. What it does after its death reaches nobody.
+    pub fn alive(&self) -> bool {
+        let inside = self.inside();
+        !inside.dead.contains(&inside.at_work)
+    }
+
+    /// The node at work dies here: whoever drives it drops all that it has in memory.
     pub fn die(&self, how: impl fmt::Display) {
         self.note(format_args!("dies: {how}"));
         self.reach("node dies");
-        self.inside().alive = false;
+        let mut inside = self.inside();
+        let node = inside.at_work;
+        inside.dead.insert(node);
+        drop(inside);
         self.0.died.notify_one();
     }
 
-    /// Waits for the node's death.
+    /// Waits for the death of the node at work.
     pub async fn death(&self) {
-        self.0.died.notified().await;
+        loop {
+            self.0.died.notified().await;
+            // It may have been another one, of which nobody waited for it.
+            if !self.alive() {
+                return;
+            }
+        }
     }
 
-    /// A new node takes over.
+    /// A new node is in the place of the one that was last at work.
     pub fn revive(&self) {
-        self.inside().alive = true;
+        let mut inside = self.inside();
+        let node = inside.at_work;
+        inside.dead.remove(&node);
+        let lease = Lease { renewed: inside.clock.now(), lapsed: None };
+        inside.leases.insert(node, lease);
+    }
+
+    /// The node at work renews its lease, unless another one has taken over from it meanwhile.
+    pub fn renew_lease(&self) {
+        let mut inside = self.inside();
+        let (node, now) = (inside.at_work, inside.clock.now());
+        let Some(lease) = inside.leases.get_mut(&node) else { return };
+        if now.micros() - lease.renewed.micros() >= db::LEASE_MICROS {
+            lease.lapsed = Some(now);
+            lease.renewed = now;
+            *inside.reached.entry("a lease runs out".into()).or_default() += 1;
+        } else {
+            lease.renewed = now;
+        }
+    }
+
+    /// Whether the lease of a node ran out at or after this time.
+    pub fn lease_lapsed(&self, node: usize, since: Timestamp) -> bool {
+        self.inside().leases.get(&node).and_then(|lease| lease.lapsed).is_some_and(|lapsed| lapsed >= since)
     }
 
     /// Adds a line to the trace.
     pub fn note(&self, line: impl fmt::Display) {
         let mut inside = self.inside();
-        let line = format!("{:>4} {} {line}", inside.step, inside.clock.now());
+        let (step, now) = (inside.step, inside.clock.now());
+        let line = if inside.several {
+            format!("{step:>4} {now} {}: {line}", inside.at_work)
+        } else {
+            format!("{step:>4} {now} {line}")
+        };
         inside.trace.add(&line);
         if inside.trace.print.is_some_and(|from| inside.step >= from) {
             println(&line);

@@ -110,11 +110,13 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_trace_twice_on_postgresql_too() {
-        let options = Options { engine: Engine::Postgres, ..Options::of(SEED, 30) };
-        let held = || (PROFILES[0].run)(&options).expect("it holds");
-        let (one, other) = (held(), held());
-        assert_eq!((one.hash, one.lines), (other.hash, other.lines));
-        assert!(one.deaths > 0);
+        for nodes in [1, 2] {
+            let options = Options { engine: Engine::Postgres, nodes: Some(nodes), ..Options::of(SEED, 30) };
+            let held = || (PROFILES[0].run)(&options).expect("it holds");
+            let (one, other) = (held(), held());
+            assert_eq!((one.hash, one.lines), (other.hash, other.lines), "with {nodes}");
+            assert!(one.deaths > 0, "with {nodes}");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Flow {
     /// One run; at how many points the disturbance could have struck.
     fn run(self, engine: Engine, aim: Option<Aim>, twice: bool) -> Result<u64, Box<Failed>> {
         let rates: Vec<(Fault, u32)> = if aim.is_some() { DISTURBANCES.map(|fault| (fault, 1)).to_vec() } else { Vec::new() };
-        let options = Options { engine, only: Some(Faults::only(&rates)), ..Options::of(1, 0) };
+        let options = Options { engine, nodes: Some(1), only: Some(Faults::only(&rates)), ..Options::of(1, 0) };
         let failed = |breach: Breach| Box::new(Failed { seed: options.seed, step: 0, commit: 0, breach });
         let profile = Payments::new(vec![Currency::EUR], Chance::of(1, 1));
         let mut world = World::new(&options, profile, &[Currency::EUR]).map_err(failed)?;
