@@ -213,8 +213,9 @@ async fn open(ground: &Ground, source: &Source, renewal: Arc<Notify>) -> Arc<Sto
     let stepping = db::Stepping { queue_places, turns: Arc::new(move || turning.turns(3)) };
     let options = options(ground.url(), source);
     let (store, steps) = Store::open_stepped(options, stepping).await.unwrap_or_else(|fault| panic!("no store: {fault}"));
-    tokio::spawn(write(steps, realm, renewal));
-    Arc::new(store)
+    let store = Arc::new(store);
+    tokio::spawn(write(Writing { steps, store: store.clone(), renewal }, realm));
+    store
 }
 
 fn options(url: DatabaseUrl, source: &Source) -> StoreOptions {
@@ -222,15 +223,33 @@ fn options(url: DatabaseUrl, source: &Source) -> StoreOptions {
     StoreOptions { url, schema: None, migrations: MIGRATIONS, access: db::Access::Serve, migrate: true, source }
 }
 
+/// The writer in the hands of the node's task.
+struct Writing {
+    steps: Steps,
+    store: Arc<Store>,
+    renewal: Arc<Notify>,
+}
+
+impl Writing {
+    /// Does something under the node's identity, which is another one afterwards when it turns out that it was taken for dead.
+    fn as_itself<T>(&mut self, realm: &Realm, act: impl FnOnce(&mut Steps) -> T) -> T {
+        let boot = self.store.writer().boot();
+        let done = act(&mut self.steps);
+        if self.store.writer().boot() != boot {
+            realm.is_given_up();
+        }
+        done
+    }
+}
+
 /// The writer, batch after batch, with all that can go wrong around a commit.
-async fn write(mut steps: Steps, realm: Realm, renewal: Arc<Notify>) {
+async fn write(mut writing: Writing, realm: Realm) {
     loop {
         tokio::select! {
             biased;
-            () = steps.queued() => {}
-            () = heartbeat(&renewal) => {
-                realm.renew_lease();
-                steps.heartbeat();
+            () = writing.steps.queued() => {}
+            () = heartbeat(&writing.renewal) => {
+                writing.as_itself(&realm, Steps::heartbeat);
                 continue;
             }
         }
@@ -240,7 +259,7 @@ async fn write(mut steps: Steps, realm: Realm, renewal: Arc<Notify>) {
         if realm.strikes(Fault::SlowDisk) {
             sleep(Duration::from_millis(realm.draw(|chance| chance.between(1, 40)))).await;
         }
-        while one_batch(&mut steps, &realm).await {
+        while one_batch(&mut writing, &realm).await {
             for _ in 0..realm.turns(3) {
                 tokio::task::yield_now().await;
             }
@@ -254,7 +273,7 @@ async fn heartbeat(renewal: &Notify) {
 }
 
 /// Whether there was a batch.
-async fn one_batch(steps: &mut Steps, realm: &Realm) -> bool {
+async fn one_batch(writing: &mut Writing, realm: &Realm) -> bool {
     if !realm.alive() {
         return std::future::pending().await;
     }
@@ -263,15 +282,14 @@ async fn one_batch(steps: &mut Steps, realm: &Realm) -> bool {
     let dies_after = realm.strikes(Fault::DieAfterCommit);
     if dies_before {
         #[cfg(feature = "sabotage")]
-        crate::sabotage::acknowledge_first(steps, realm).await;
+        crate::sabotage::acknowledge_first(&mut writing.steps, realm).await;
         realm.die("before a commit");
         return std::future::pending().await;
     }
     let hitch = hitch(realm);
     #[cfg(feature = "sabotage")]
     let hitch = if dies_after { crate::sabotage::torn(realm).or(hitch) } else { hitch };
-    realm.renew_lease();
-    let step = steps.step(most, hitch);
+    let step = writing.as_itself(realm, |steps| steps.step(most, hitch));
     match step {
         Step::Idle => return false,
         Step::Closed => return std::future::pending().await,

@@ -51,8 +51,8 @@ struct Inside {
     at_work: usize,
     /// Nodes that died and were not started anew.
     dead: BTreeSet<usize>,
-    /// When each node last renewed its lease.
-    leases: BTreeMap<usize, Lease>,
+    /// When each living node last found that it had been taken for dead.
+    given_up: BTreeMap<usize, Timestamp>,
     /// Whether lines of the trace say which node it was.
     several: bool,
     trace: Trace,
@@ -94,12 +94,6 @@ struct Running {
     since: Option<Instant>,
 }
 
-/// When a node last said that it lives, and when it last did so too late.
-struct Lease {
-    renewed: Timestamp,
-    lapsed: Option<Timestamp>,
-}
-
 /// What happened, as a hash that grows, and as lines when somebody wants to read them.
 struct Trace {
     hash: u64,
@@ -117,7 +111,7 @@ impl Realm {
             clock: Running { stopped_at: START, since: None },
             at_work: 0,
             dead: BTreeSet::new(),
-            leases: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             several: false,
             trace: Trace { hash: 0xcbf2_9ce4_8422_2325, lines: 0, print },
             breach: None,
@@ -233,27 +227,21 @@ impl Realm {
         let mut inside = self.inside();
         let node = inside.at_work;
         inside.dead.remove(&node);
-        let lease = Lease { renewed: inside.clock.now(), lapsed: None };
-        inside.leases.insert(node, lease);
+        inside.given_up.remove(&node);
     }
 
-    /// The node at work renews its lease, unless another one has taken over from it meanwhile.
-    pub fn renew_lease(&self) {
+    /// The node at work finds that another one has taken over from it, because it was silent for so long.
+    pub fn is_given_up(&self) {
+        self.note("was taken for dead");
+        self.reach("a living node is taken for dead");
         let mut inside = self.inside();
         let (node, now) = (inside.at_work, inside.clock.now());
-        let Some(lease) = inside.leases.get_mut(&node) else { return };
-        if now.micros() - lease.renewed.micros() >= db::LEASE_MICROS {
-            lease.lapsed = Some(now);
-            lease.renewed = now;
-            *inside.reached.entry("a lease runs out".into()).or_default() += 1;
-        } else {
-            lease.renewed = now;
-        }
+        inside.given_up.insert(node, now);
     }
 
-    /// Whether the lease of a node ran out at or after this time.
-    pub fn lease_lapsed(&self, node: usize, since: Timestamp) -> bool {
-        self.inside().leases.get(&node).and_then(|lease| lease.lapsed).is_some_and(|lapsed| lapsed >= since)
+    /// Whether a node was taken for dead and found so at or after this time.
+    pub fn was_given_up(&self, node: usize, since: Timestamp) -> bool {
+        self.inside().given_up.get(&node).is_some_and(|found| *found >= since)
     }
 
     /// Adds a line to the trace.

@@ -254,7 +254,7 @@ impl<P: Profile> World<P> {
                     let code = if reply.status >= 400 { reply.code() } else { String::new() };
                     let hash = body_hash(&reply.body);
                     self.desk.realm.note(format_args!("reply {id}: {} {code} {hash:016x}", reply.status));
-                    let given_up = self.fleet.is_several() && self.desk.realm.lease_lapsed(node, since);
+                    let given_up = self.fleet.is_several() && self.desk.realm.was_given_up(node, since);
                     self.auditor.answered(id, &call, &reply, self.desk.realm.now(), given_up)?;
                     self.profile.answered(&mut self.desk, &call, &reply)?;
                 }
