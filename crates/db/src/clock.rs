@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use kernel::{Source, Timestamp};
 
@@ -9,6 +10,9 @@ use crate::command::Command;
 use crate::fault::Fault;
 use crate::rows::{Keys, Rows};
 use crate::writer::Writer;
+
+/// How long the database time and the sandbox offset learned from one answer are believed.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 crate::row! {
     /// How far the sandbox clock is ahead; the only row has id 1.
@@ -31,15 +35,21 @@ pub struct PlatformClock(Arc<Known>);
 
 struct Known {
     source: Source,
-    /// Database time minus the time of this machine, microseconds.
-    skew: AtomicI64,
+    /// Database time minus the time of this machine, microseconds. None in a simulation, where the source says what time it is at the
+    /// database too.
+    skew: Option<AtomicI64>,
     /// Sandbox offset, microseconds; only grows.
     offset: AtomicI64,
 }
 
 impl PlatformClock {
     pub(crate) fn new(source: Source) -> Self {
-        Self(Arc::new(Known { source, skew: AtomicI64::new(0), offset: AtomicI64::new(0) }))
+        Self(Arc::new(Known { source, skew: Some(AtomicI64::new(0)), offset: AtomicI64::new(0) }))
+    }
+
+    /// A clock that takes the source's time for the database's, whatever the database says: for simulations.
+    pub(crate) fn simulated(source: Source) -> Self {
+        Self(Arc::new(Known { source, skew: None, offset: AtomicI64::new(0) }))
     }
 
     /// Platform time: business time, on which holds, lifetimes, retention and schedules run.
@@ -49,12 +59,19 @@ impl PlatformClock {
 
     /// The database's time without the sandbox offset: what leases run on.
     pub fn database_time(&self) -> Timestamp {
-        self.0.source.now().plus_micros(self.0.skew.load(Ordering::Relaxed))
+        let skew = self.0.skew.as_ref().map_or(0, |skew| skew.load(Ordering::Relaxed));
+        self.0.source.now().plus_micros(skew)
     }
 
     pub(crate) fn set_database_time(&self, database: Timestamp) {
-        let skew = database.micros() - self.0.source.now().micros();
-        self.0.skew.store(skew, Ordering::Relaxed);
+        if let Some(skew) = &self.0.skew {
+            skew.store(database.micros() - self.0.source.now().micros(), Ordering::Relaxed);
+        }
+    }
+
+    /// How long the database's last answer is believed. In a simulation not at all: real time must not decide whether it is asked again.
+    pub(crate) fn believed(&self) -> Duration {
+        if self.0.skew.is_some() { BELIEVED } else { Duration::ZERO }
     }
 
     /// An older answer that arrives late does not turn the clock back.

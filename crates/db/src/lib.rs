@@ -20,6 +20,7 @@ mod clock;
 mod command;
 mod connect;
 mod counter;
+mod driver;
 mod engine;
 mod fault;
 mod migrations;

@@ -14,6 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::connect::{Connector, Setting, unreachable};
+use crate::driver::Driver;
 use crate::engine::{Trouble, postgres, sqlite};
 use crate::fault::Fault;
 use crate::session::{Session, given};
@@ -40,10 +41,15 @@ enum Engine {
     Postgres(Arc<Pool>),
 }
 
-/// A SQLite connection that answers on the caller's own thread, after as many turns of its executor as it is told to wait.
+/// Answers while the caller stands still, after as many turns of its executor as it is told to wait.
 struct Inline {
-    connection: std::sync::Mutex<Connection>,
+    answering: Answering,
     turns: Turns,
+}
+
+enum Answering {
+    Sqlite(std::sync::Mutex<Connection>),
+    Postgres(Box<Pool>, Driver),
 }
 
 type Answer = Result<Vec<Record>, Fault>;
@@ -72,15 +78,19 @@ impl Reader {
     }
 
     /// A reader without threads, for whoever steps the writer by hand.
-    pub(crate) fn inline(path: &Path, turns: Turns) -> Result<Self, Fault> {
-        let connection = sqlite::open_to_read(path)?;
-        Ok(Self(Engine::Inline(Arc::new(Inline { connection: std::sync::Mutex::new(connection), turns }))))
+    pub(crate) fn inline_sqlite(path: &Path, turns: Turns) -> Result<Self, Fault> {
+        let answering = Answering::Sqlite(std::sync::Mutex::new(sqlite::open_to_read(path)?));
+        Ok(Self(Engine::Inline(Arc::new(Inline { answering, turns }))))
+    }
+
+    /// The same on PostgreSQL: each read is over before anything else goes on.
+    pub(crate) fn inline_postgres(connector: &Connector, driver: Driver, turns: Turns) -> Self {
+        let answering = Answering::Postgres(Box::new(Pool::new(connector)), driver);
+        Self(Engine::Inline(Arc::new(Inline { answering, turns })))
     }
 
     pub(crate) fn postgres(connector: &Connector) -> Self {
-        let connector = connector.with_settings(&SETTINGS);
-        let slots = (0..CONNECTIONS).map(|_| Mutex::new(None)).collect();
-        Self(Engine::Postgres(Arc::new(Pool { connector, slots, next: AtomicUsize::new(0) })))
+        Self(Engine::Postgres(Arc::new(Pool::new(connector))))
     }
 
     /// All lines of the answer.
@@ -98,7 +108,12 @@ impl Reader {
                 for _ in 0..(inline.turns)() {
                     tokio::task::yield_now().await;
                 }
-                list_sqlite(&inline.connection.lock().unwrap_or_else(PoisonError::into_inner), text, &values)
+                match &inline.answering {
+                    Answering::Sqlite(connection) => {
+                        list_sqlite(&connection.lock().unwrap_or_else(PoisonError::into_inner), text, &values)
+                    }
+                    Answering::Postgres(pool, driver) => driver.block_on(pool.list(text, &values)),
+                }
             }
             Engine::Postgres(pool) => pool.list(text, &values).await,
         }
@@ -177,6 +192,12 @@ struct Shared {
 }
 
 impl Pool {
+    fn new(connector: &Connector) -> Self {
+        let connector = connector.with_settings(&SETTINGS);
+        let slots = (0..CONNECTIONS).map(|_| Mutex::new(None)).collect();
+        Self { connector, slots, next: AtomicUsize::new(0) }
+    }
+
     async fn connection(&self) -> Result<Arc<Shared>, Fault> {
         let number = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
         let mut slot = self.slots[number].lock().await;

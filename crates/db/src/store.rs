@@ -10,6 +10,7 @@ use kernel::{BootId, Source};
 use crate::address::{DatabaseUrl, Place};
 use crate::clock::PlatformClock;
 use crate::connect::{Connector, UNNAMED_POOLER, unreachable};
+use crate::driver::Driver;
 use crate::engine::postgres::{self, PostgresEngine};
 use crate::engine::sqlite::{self, SqliteEngine};
 use crate::engine::{Engine, Trouble};
@@ -98,13 +99,26 @@ impl Store {
         Self::synchronised(Self { writer, reader, clock, place: Located::Sqlite { path, serving }, lock: Mutex::new(lock) }).await
     }
 
-    /// Opens a SQLite database to serve on without any thread: batches are carried out by whoever holds the [`Steps`], reads on the
-    /// caller's own thread. The writer's code is the same; only who calls it differs. For simulations.
+    /// Opens a database to serve on so that nothing happens by itself: batches are carried out by whoever holds the [`Steps`], reads while
+    /// their caller stands still, and the source says what time it is, on PostgreSQL too. The writer's code is the same; only who calls it
+    /// differs. For simulations; [`Store::snapshot`] of PostgreSQL still needs a runtime that reaches sockets.
     ///
     /// # Errors
-    /// As [`Store::open`]; [`Fault::Address`] for other engines.
+    /// As [`Store::open`].
     pub async fn open_stepped(options: StoreOptions, stepping: Stepping) -> Result<(Self, Steps), Fault> {
-        let path = options.url.sqlite_path().ok_or_else(|| Fault::Address("only SQLite is stepped by hand".into()))?.to_owned();
+        let (store, mut steps) = match options.url.place() {
+            Place::Sqlite(path) => Self::stepped_sqlite(path.clone(), options, stepping)?,
+            Place::Postgres(config) => {
+                let connector = Connector::new(config, options.schema)?;
+                Self::stepped_postgres(connector, options, stepping)?
+            }
+        };
+        let (advanced, _) = tokio::join!(store.clock.advance(&store.writer, 0), async { steps.step(usize::MAX, None) });
+        advanced?;
+        Ok((store, steps))
+    }
+
+    fn stepped_sqlite(path: PathBuf, options: StoreOptions, stepping: Stepping) -> Result<(Self, Steps), Fault> {
         let lock = lock_file(&path)?;
         if options.migrate {
             let unusable = |error| sqlite::unusable(&error, "the database file cannot be opened");
@@ -114,20 +128,27 @@ impl Store {
         let clock = PlatformClock::new(options.source.clone());
         let boot = BootId::new(&options.source);
         let engine = SqliteEngine::open(&path, clock.clone(), boot, true).map_err(|trouble| not_opened(&trouble))?;
-        let reader = Reader::inline(&path, stepping.turns.clone())?;
-        let (writer, mut steps) = Steps::over(Box::new(engine), options.source, stepping.queue_places);
+        let reader = Reader::inline_sqlite(&path, stepping.turns)?;
+        let (writer, steps) = Steps::over(Box::new(engine), options.source, stepping.queue_places);
         let place = Located::Sqlite { path, serving: true };
-        let store = Self { writer, reader, clock, place, lock: Mutex::new(Some(lock)) };
-        let (advanced, _) = tokio::join!(store.clock.advance(&store.writer, 0), async { steps.step(usize::MAX, None) });
-        advanced?;
-        Ok((store, steps))
+        Ok((Self { writer, reader, clock, place, lock: Mutex::new(Some(lock)) }, steps))
+    }
+
+    fn stepped_postgres(connector: Connector, options: StoreOptions, stepping: Stepping) -> Result<(Self, Steps), Fault> {
+        let driver = Driver::new().ok_or(Fault::Unavailable("no runtime for the reader could be started"))?;
+        driver.block_on(bring_up_to_date(&connector, &options))?;
+        let clock = PlatformClock::simulated(options.source.clone());
+        let boot = BootId::new(&options.source);
+        let engine = PostgresEngine::open(&connector, options.source.clone(), clock.clone(), boot);
+        let engine = engine.map_err(|trouble| not_opened(&trouble))?;
+        let reader = Reader::inline_postgres(&connector, driver, stepping.turns);
+        let (writer, steps) = Steps::over(Box::new(engine), options.source, stepping.queue_places);
+        let place = Located::Postgres(Box::new(connector));
+        Ok((Self { writer, reader, clock, place, lock: Mutex::new(None) }, steps))
     }
 
     async fn open_postgres(connector: Connector, options: StoreOptions) -> Result<Self, Fault> {
-        if options.migrate {
-            migrate_postgres(&connector, options.migrations, options.schema).await?;
-        }
-        expect_current(migrations::state_postgres(&mut connect(&connector).await?, options.migrations).await?)?;
+        bring_up_to_date(&connector, &options).await?;
         let clock = PlatformClock::new(options.source.clone());
         let boot = BootId::new(&options.source);
         let (writers_connector, source, writers_clock) = (connector.clone(), options.source.clone(), clock.clone());
@@ -271,6 +292,14 @@ pub fn backup(url: &DatabaseUrl, to: &Path) -> Result<(), Fault> {
     let failed = |error| sqlite::unusable(&error, "the copy could not be written");
     let from = sqlite::open_to_read(path)?;
     from.backup("main", to, None::<fn(rusqlite::backup::Progress)>).map_err(failed)
+}
+
+/// Brings the schema up to date when that is asked for, and refuses one that is not this program's.
+async fn bring_up_to_date(connector: &Connector, options: &StoreOptions) -> Result<(), Fault> {
+    if options.migrate {
+        migrate_postgres(connector, options.migrations, options.schema).await?;
+    }
+    expect_current(migrations::state_postgres(&mut connect(connector).await?, options.migrations).await?)
 }
 
 async fn connect(connector: &Connector) -> Result<Session, Fault> {

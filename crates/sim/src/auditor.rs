@@ -134,14 +134,14 @@ impl Auditor {
         }
     }
 
-    /// An answer arrives.
+    /// An answer arrives; with `given_up`, from a node that was silent for so long that others took it for dead.
     ///
     /// # Errors
     /// The rule it breaks.
-    pub fn answered(&mut self, id: u64, call: &Call, reply: &Reply, now: Timestamp) -> Holds {
+    pub fn answered(&mut self, id: u64, call: &Call, reply: &Reply, now: Timestamp, given_up: bool) -> Holds {
         let Some(open) = self.open.remove(&id) else { return Ok(()) };
         let what = || format!("{} {} is answered {} {}", call.method, call.path, reply.status, reply.code());
-        self.expected(reply, what())?;
+        self.expected(reply, what(), given_up)?;
         let Some(scope) = open.scope else { return Ok(()) };
         let Some(key) = self.keys.get_mut(&scope) else { return Ok(()) };
         key.open.retain(|open| *open != id);
@@ -154,7 +154,8 @@ impl Auditor {
                         return Err(Breach::of("one-success-per-key", format!("{}, and was answered otherwise before", what())));
                     }
                     Some(_) => {}
-                    None if reply.replayed && !open.overlaps => {
+                    // What it was asked first may have been finished by whoever took over from it.
+                    None if reply.replayed && !open.overlaps && !given_up => {
                         return Err(Breach::of("one-success-per-key", format!("{}: a replay of nothing", what())));
                     }
                     None => key.success = Some((reply.status, reply.body.clone())),
@@ -179,12 +180,13 @@ impl Auditor {
     }
 
     /// Whether anything explains this status.
-    fn expected(&self, reply: &Reply, what: String) -> Holds {
+    fn expected(&self, reply: &Reply, what: String, given_up: bool) -> Holds {
         let page = reply.body.trim_ascii_start().first() == Some(&b'<');
         let any = |faults: &[Fault]| faults.iter().any(|fault| self.faults.rate(*fault) > 0);
         let explained = match reply.status {
             500 => any(&[Fault::Statement]),
             503 if reply.code() == "PROVIDER_UNAVAILABLE" || page && any(&NOT_SENT) => any(&NOT_SENT),
+            503 if given_up => true,
             503 => any(&[Fault::SmallQueue, Fault::StoreAway, Fault::Statement, Fault::Conflict]),
             504 => any(&[
                 Fault::AnswerLost,
@@ -237,19 +239,19 @@ mod tests {
     fn one_key_has_one_success_and_409_needs_a_reason() {
         let mut auditor = Auditor::new(Faults::default());
         auditor.sent(1, &call(), START);
-        assert_eq!(auditor.answered(1, &call(), &reply(201, "{}"), START), Ok(()));
+        assert_eq!(auditor.answered(1, &call(), &reply(201, "{}"), START, false), Ok(()));
         auditor.sent(2, &call(), START);
-        assert_eq!(auditor.answered(2, &call(), &reply(201, "{}"), START), Ok(()));
+        assert_eq!(auditor.answered(2, &call(), &reply(201, "{}"), START, false), Ok(()));
         auditor.sent(3, &call(), START);
-        assert!(auditor.answered(3, &call(), &reply(201, "{ }"), START).is_err(), "other bytes");
+        assert!(auditor.answered(3, &call(), &reply(201, "{ }"), START, false).is_err(), "other bytes");
         auditor.sent(4, &call(), START);
-        assert!(auditor.answered(4, &call(), &reply(409, BUSY), START).is_err(), "nobody works on it");
+        assert!(auditor.answered(4, &call(), &reply(409, BUSY), START, false).is_err(), "nobody works on it");
         auditor.sent(5, &call(), START);
         auditor.sent(6, &call(), START);
-        assert_eq!(auditor.answered(6, &call(), &reply(409, BUSY), START), Ok(()));
+        assert_eq!(auditor.answered(6, &call(), &reply(409, BUSY), START, false), Ok(()));
         auditor.lost(5);
         auditor.sent(7, &call(), START);
-        assert_eq!(auditor.answered(7, &call(), &reply(409, BUSY), START), Ok(()), "what was lost may be under way");
+        assert_eq!(auditor.answered(7, &call(), &reply(409, BUSY), START, false), Ok(()), "what was lost may be under way");
     }
 
     #[test]
@@ -258,10 +260,10 @@ mod tests {
         for (faults, holds) in [(Faults::default(), false), (Faults::only(&[(Fault::Statement, 1)]), true)] {
             let mut auditor = Auditor::new(faults);
             auditor.sent(1, &call(), START);
-            assert_eq!(auditor.answered(1, &call(), &reply(500, broken), START).is_ok(), holds);
+            assert_eq!(auditor.answered(1, &call(), &reply(500, broken), START, false).is_ok(), holds);
         }
         let mut auditor = Auditor::new(Faults::default());
         auditor.sent(1, &call(), START);
-        assert!(auditor.answered(1, &call(), &reply(400, "{}"), START).is_err(), "no envelope");
+        assert!(auditor.answered(1, &call(), &reply(400, "{}"), START, false).is_err(), "no envelope");
     }
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use crate::payments_profile::flows::Flow;
+use crate::place::Engine;
 use crate::realm::println;
 use crate::runs::{self, Known, Ran};
 use crate::world::{Failed, Held, Options};
@@ -43,6 +44,12 @@ pub struct Arguments {
     /// Whose clients
     #[arg(long, default_value = "payments")]
     profile: String,
+    /// On which database: a file, or a private PostgreSQL
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
+    /// So many nodes on one database, on PostgreSQL; drawn from the seed when nothing is said
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
+    nodes: Option<u8>,
     /// Prints each line of the trace; with `--seed`
     #[arg(long)]
     trace: bool,
@@ -78,20 +85,30 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let Some(profile) = runs::profile(&arguments.profile) else {
         bail!("there is no profile `{}`; there are: {names}", arguments.profile);
     };
+    if arguments.engine == Engine::Sqlite && arguments.nodes.is_some_and(|nodes| nodes > 1) {
+        bail!("one node at a time serves on a SQLite file; several need `--engine postgres`");
+    }
+    arguments.engine.prepare()?;
     if arguments.sabotage {
         return sabotaged(arguments, profile);
     }
     if arguments.flows {
-        return Ok(flows());
+        return Ok(flows(arguments.engine));
     }
     if let Some(seed) = arguments.seed {
         return Ok(one(arguments, profile, seed));
     }
     let fresh = range(&arguments.seeds)?;
-    println(&format!("sim: seeds {}..{}, {} steps each", fresh.start, fresh.end, arguments.steps));
+    println(&format!(
+        "sim: seeds {}..{}, {} steps each, on {}",
+        fresh.start,
+        fresh.end,
+        arguments.steps,
+        arguments.engine.name()
+    ));
     let mut seeds: Vec<Options> = fresh.map(|seed| options(arguments, seed)).collect();
     if arguments.list {
-        let listed = listed()?;
+        let listed: Vec<Options> = listed()?.into_iter().map(|seed| Options { engine: arguments.engine, ..seed }).collect();
         println(&format!("sim: and {} seeds of the list", listed.len()));
         seeds.splice(0..0, listed);
     }
@@ -100,7 +117,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 
 fn options(arguments: &Arguments, seed: u64) -> Options {
     let steps = arguments.until.unwrap_or(arguments.steps);
-    Options { print: (arguments.trace && arguments.seed.is_some()).then_some(0), ..Options::of(seed, steps) }
+    let print = (arguments.trace && arguments.seed.is_some()).then_some(0);
+    Options { print, engine: arguments.engine, nodes: arguments.nodes.map(usize::from), ..Options::of(seed, steps) }
 }
 
 fn one(arguments: &Arguments, profile: Known, seed: u64) -> bool {
@@ -236,10 +254,10 @@ fn sabotaged(_arguments: &Arguments, _profile: Known) -> Result<bool> {
 }
 
 /// Each flow, disturbed in every way at every point.
-fn flows() -> bool {
+fn flows(engine: Engine) -> bool {
     let mut failures = 0;
     for flow in Flow::ALL {
-        match flow.everywhere() {
+        match flow.everywhere(engine) {
             Ok(points) => println(&format!("flow {flow:?}: holds, with {points} disturbances one at a time")),
             Err((what, failed)) => {
                 failures += 1;
@@ -258,12 +276,14 @@ fn print_reached(reached: &BTreeMap<String, u64>) {
 
 fn report(arguments: &Arguments, options: &Options, failed: &Failed) {
     let Failed { seed, step, commit, breach } = failed;
-    let profile = &arguments.profile;
+    let (profile, engine) = (&arguments.profile, options.engine.name());
     println(&format!(
-        "sim failed: seed={seed} profile={profile} engine=sqlite step={step} commit={commit} rule={}: {}",
+        "sim failed: seed={seed} profile={profile} engine={engine} step={step} commit={commit} rule={}: {}",
         breach.rule, breach.found
     ));
-    println(&format!("    cargo xtask sim --profile {profile} --seed {seed} --steps {} --trace", options.steps));
+    let nodes = options.nodes.map_or_else(String::new, |nodes| format!(" --nodes {nodes}"));
+    let steps = options.steps;
+    println(&format!("    cargo xtask sim --profile {profile} --engine {engine}{nodes} --seed {seed} --steps {steps} --trace"));
 }
 
 /// `N` fresh seeds, or those from `A` to before `B`.

@@ -2,7 +2,7 @@
 //!
 //! A node is dropped as a process dies: with all it has in memory and without a goodbye. What it leaves is its file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +19,13 @@ use messaging::{Lookup, Post, Sender, UrlGuard};
 use payments::verify::read_books;
 use payments::{Acquirer, Acquirers, ChargeListing};
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::sleep;
 
 use crate::chance::Chance;
 use crate::faults::Fault;
+use crate::place::Place;
 use crate::realm::Realm;
 
 /// How often an idle writer renews its lease.
@@ -40,24 +43,24 @@ pub struct Ground {
     pub receivers: Arc<dyn Post>,
     /// The platform key.
     pub platform: Arc<PlatformKey>,
-    folder: PathBuf,
+    url: DatabaseUrl,
     config: Config,
     /// Random bytes differ from start to start.
     seed: u64,
 }
 
 impl Ground {
-    /// In this folder.
+    /// On this place.
     ///
     /// # Panics
     /// When the settings are not the product's.
-    pub fn new(seed: u64, folder: &Path, realm: Realm, acquirers: Vec<Arc<dyn Acquirer>>, receivers: Arc<dyn Post>) -> Ground {
+    pub fn new(seed: u64, place: &Place, realm: Realm, acquirers: Vec<Arc<dyn Acquirer>>, receivers: Arc<dyn Post>) -> Ground {
         let text = |path: &Path| path.display().to_string();
-        let settings = [("listen", "127.0.0.1:0".to_owned()), ("data_dir", text(folder))];
-        let gathered = Gathered::gather(settings.into(), [], folder).expect("the settings are the product's own");
+        let settings = [("listen", "127.0.0.1:0".to_owned()), ("data_dir", text(place.folder()))];
+        let gathered = Gathered::gather(settings.into(), [], place.folder()).expect("the settings are the product's own");
         let config = Config::read(Purpose::Demo, gathered).expect("the settings are right");
         let platform = Arc::new(PlatformKey::from_bytes([7; 32]));
-        Ground { realm, acquirers, receivers, platform, folder: folder.to_owned(), config, seed }
+        Ground { realm, acquirers, receivers, platform, url: place.url(), config, seed }
     }
 
     /// Time and randomness of the start with this number.
@@ -67,7 +70,7 @@ impl Ground {
     }
 
     fn url(&self) -> DatabaseUrl {
-        DatabaseUrl::sqlite(self.folder.join("sim.db"))
+        self.url.clone()
     }
 }
 
@@ -105,10 +108,11 @@ pub struct Node {
     running: Running,
     runtime: Runtime,
     source: Source,
+    renewal: Arc<Notify>,
 }
 
 impl Node {
-    /// Starts it on whatever the folder holds.
+    /// Starts it on whatever is stored.
     ///
     /// # Panics
     /// When it does not start.
@@ -117,9 +121,10 @@ impl Node {
         let runtime = runtime.expect("a runtime needs nothing");
         let source = ground.source(start);
         ground.realm.revive();
+        let renewal = Arc::new(Notify::new());
         let running = runtime.block_on(async {
             ground.realm.start_clock();
-            let store = open(ground, &source).await;
+            let store = open(ground, &source, renewal.clone()).await;
             let acquirers = Acquirers::new(ground.acquirers.clone()).expect("there are acquirers");
             let guard = UrlGuard::new(true, Arc::new(Somewhere));
             let sender = Sender::through(ground.receivers.clone(), guard.clone());
@@ -131,11 +136,45 @@ impl Node {
             ground.realm.stop_clock();
             started.unwrap_or_else(|trouble| panic!("the edge does not start: {trouble}"))
         });
-        Node { running, runtime, source }
+        Node { running, runtime, source, renewal }
+    }
+
+    /// Has it renew its lease as soon as it goes on.
+    pub fn renew_lease(&self) {
+        self.renewal.notify_one();
+    }
+
+    /// Has it work on something; what that comes to is not waited for.
+    pub fn spawn(&self, realm: &Realm, work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.block_on(realm, async { tokio::spawn(work).abort_handle() })
+    }
+
+    /// Lets time pass; whether it is alive then.
+    pub fn sleep(&self, realm: &Realm, time: Duration) -> bool {
+        self.block_on(realm, async {
+            tokio::select! {
+                biased;
+                () = realm.death() => false,
+                () = sleep(time) => realm.alive(),
+            }
+        })
+    }
+
+    /// Lets whoever is ready go on, so many times; whether it is alive then. No time passes.
+    pub fn take_turns(&self, realm: &Realm, turns: u64) -> bool {
+        self.block_on(realm, async {
+            for _ in 0..turns {
+                if !realm.alive() {
+                    return false;
+                }
+                yield_now().await;
+            }
+            realm.alive()
+        })
     }
 
     /// Runs something in the node's time, which stands still in between.
-    pub fn block_on<F: Future>(&self, realm: &Realm, future: F) -> F::Output {
+    fn block_on<F: Future>(&self, realm: &Realm, future: F) -> F::Output {
         self.runtime.block_on(async {
             realm.start_clock();
             let output = future.await;
@@ -152,19 +191,21 @@ impl Node {
     /// The rules of `guichet verify` over what is stored and what the acquirers' books say.
     ///
     /// # Panics
-    /// When the file cannot be read.
+    /// When what is stored cannot be read.
     pub fn verify(&self, ground: &Ground, books: &dyn ChargeListing, settled: bool) -> Report {
-        self.runtime.block_on(async {
+        // As another process does it, beside the node, which stands still.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime needs nothing").block_on(async {
             let books = read_books(books).await;
             let platform = Opening::Opened(PlatformKey::clone(&ground.platform));
-            let snapshot = db::snapshot_of(&ground.url(), None, MIGRATIONS).await.expect("the file can be read");
+            let snapshot = db::snapshot_of(&ground.url(), None, MIGRATIONS).await.expect("the store can be read");
             let report = verify::inspect(snapshot, books, Some(&platform), &self.source, settled).await;
-            report.expect("the file can be read")
+            report.expect("the store can be read")
         })
     }
 }
 
-async fn open(ground: &Ground, source: &Source) -> Arc<Store> {
+async fn open(ground: &Ground, source: &Source, renewal: Arc<Notify>) -> Arc<Store> {
     let realm = ground.realm.clone();
     let small = realm.faults().rate(Fault::SmallQueue);
     let queue_places = if small > 0 { usize::try_from(4 + small / 4).unwrap_or(4) } else { db::QUEUE_COMMANDS_MAX };
@@ -172,8 +213,9 @@ async fn open(ground: &Ground, source: &Source) -> Arc<Store> {
     let stepping = db::Stepping { queue_places, turns: Arc::new(move || turning.turns(3)) };
     let options = options(ground.url(), source);
     let (store, steps) = Store::open_stepped(options, stepping).await.unwrap_or_else(|fault| panic!("no store: {fault}"));
-    tokio::spawn(write(steps, realm));
-    Arc::new(store)
+    let store = Arc::new(store);
+    tokio::spawn(write(Writing { steps, store: store.clone(), renewal }, realm));
+    store
 }
 
 fn options(url: DatabaseUrl, source: &Source) -> StoreOptions {
@@ -181,14 +223,33 @@ fn options(url: DatabaseUrl, source: &Source) -> StoreOptions {
     StoreOptions { url, schema: None, migrations: MIGRATIONS, access: db::Access::Serve, migrate: true, source }
 }
 
+/// The writer in the hands of the node's task.
+struct Writing {
+    steps: Steps,
+    store: Arc<Store>,
+    renewal: Arc<Notify>,
+}
+
+impl Writing {
+    /// Does something under the node's identity, which is another one afterwards when it turns out that it was taken for dead.
+    fn as_itself<T>(&mut self, realm: &Realm, act: impl FnOnce(&mut Steps) -> T) -> T {
+        let boot = self.store.writer().boot();
+        let done = act(&mut self.steps);
+        if self.store.writer().boot() != boot {
+            realm.is_given_up();
+        }
+        done
+    }
+}
+
 /// The writer, batch after batch, with all that can go wrong around a commit.
-async fn write(mut steps: Steps, realm: Realm) {
+async fn write(mut writing: Writing, realm: Realm) {
     loop {
         tokio::select! {
             biased;
-            () = steps.queued() => {}
-            () = sleep(HEARTBEAT) => {
-                steps.heartbeat();
+            () = writing.steps.queued() => {}
+            () = heartbeat(&writing.renewal) => {
+                writing.as_itself(&realm, Steps::heartbeat);
                 continue;
             }
         }
@@ -198,7 +259,7 @@ async fn write(mut steps: Steps, realm: Realm) {
         if realm.strikes(Fault::SlowDisk) {
             sleep(Duration::from_millis(realm.draw(|chance| chance.between(1, 40)))).await;
         }
-        while one_batch(&mut steps, &realm).await {
+        while one_batch(&mut writing, &realm).await {
             for _ in 0..realm.turns(3) {
                 tokio::task::yield_now().await;
             }
@@ -206,8 +267,13 @@ async fn write(mut steps: Steps, realm: Realm) {
     }
 }
 
+/// Waits until the lease is to be renewed.
+async fn heartbeat(renewal: &Notify) {
+    let _asked_or_time_is_over = tokio::time::timeout(HEARTBEAT, renewal.notified()).await;
+}
+
 /// Whether there was a batch.
-async fn one_batch(steps: &mut Steps, realm: &Realm) -> bool {
+async fn one_batch(writing: &mut Writing, realm: &Realm) -> bool {
     if !realm.alive() {
         return std::future::pending().await;
     }
@@ -216,14 +282,14 @@ async fn one_batch(steps: &mut Steps, realm: &Realm) -> bool {
     let dies_after = realm.strikes(Fault::DieAfterCommit);
     if dies_before {
         #[cfg(feature = "sabotage")]
-        crate::sabotage::acknowledge_first(steps, realm).await;
+        crate::sabotage::acknowledge_first(&mut writing.steps, realm).await;
         realm.die("before a commit");
         return std::future::pending().await;
     }
     let hitch = hitch(realm);
     #[cfg(feature = "sabotage")]
     let hitch = if dies_after { crate::sabotage::torn(realm).or(hitch) } else { hitch };
-    let step = steps.step(most, hitch);
+    let step = writing.as_itself(realm, |steps| steps.step(most, hitch));
     match step {
         Step::Idle => return false,
         Step::Closed => return std::future::pending().await,

@@ -47,7 +47,14 @@ struct Inside {
     turns: Chance,
     faults: Faults,
     clock: Running,
-    alive: bool,
+    /// Which node is at work, or was last.
+    at_work: usize,
+    /// Nodes that died and were not started anew.
+    dead: BTreeSet<usize>,
+    /// When each living node last found that it had been taken for dead.
+    given_up: BTreeMap<usize, Timestamp>,
+    /// Whether lines of the trace say which node it was.
+    several: bool,
     trace: Trace,
     /// The first rule a part of the world outside found broken.
     breach: Option<Breach>,
@@ -102,7 +109,10 @@ impl Realm {
             turns: Chance::of(seed, 3),
             faults: Faults::drawn(&mut Chance::of(seed, 4), without),
             clock: Running { stopped_at: START, since: None },
-            alive: true,
+            at_work: 0,
+            dead: BTreeSet::new(),
+            given_up: BTreeMap::new(),
+            several: false,
             trace: Trace { hash: 0xcbf2_9ce4_8422_2325, lines: 0, print },
             breach: None,
             reached: BTreeMap::new(),
@@ -174,33 +184,75 @@ impl Realm {
         self.inside().faults = faults;
     }
 
-    /// Whether the node is alive. What it does after its death reaches nobody.
-    pub fn alive(&self) -> bool {
-        self.inside().alive
+    /// A node is at work from now on.
+    pub fn enter(&self, node: usize) {
+        self.inside().at_work = node;
     }
 
-    /// The node dies here: whoever drives it drops all that it has in memory.
+    /// There is more than one node.
+    pub fn tell_nodes_apart(&self) {
+        self.inside().several = true;
+    }
+
+    /// Whether the node at work is alive. What it does after its death reaches nobody.
+    pub fn alive(&self) -> bool {
+        let inside = self.inside();
+        !inside.dead.contains(&inside.at_work)
+    }
+
+    /// The node at work dies here: whoever drives it drops all that it has in memory.
     pub fn die(&self, how: impl fmt::Display) {
         self.note(format_args!("dies: {how}"));
         self.reach("node dies");
-        self.inside().alive = false;
+        let mut inside = self.inside();
+        let node = inside.at_work;
+        inside.dead.insert(node);
+        drop(inside);
         self.0.died.notify_one();
     }
 
-    /// Waits for the node's death.
+    /// Waits for the death of the node at work.
     pub async fn death(&self) {
-        self.0.died.notified().await;
+        loop {
+            self.0.died.notified().await;
+            // It may have been another one, of which nobody waited for it.
+            if !self.alive() {
+                return;
+            }
+        }
     }
 
-    /// A new node takes over.
+    /// A new node is in the place of the one that was last at work.
     pub fn revive(&self) {
-        self.inside().alive = true;
+        let mut inside = self.inside();
+        let node = inside.at_work;
+        inside.dead.remove(&node);
+        inside.given_up.remove(&node);
+    }
+
+    /// The node at work finds that another one has taken over from it, because it was silent for so long.
+    pub fn is_given_up(&self) {
+        self.note("was taken for dead");
+        self.reach("a living node is taken for dead");
+        let mut inside = self.inside();
+        let (node, now) = (inside.at_work, inside.clock.now());
+        inside.given_up.insert(node, now);
+    }
+
+    /// Whether a node was taken for dead and found so at or after this time.
+    pub fn was_given_up(&self, node: usize, since: Timestamp) -> bool {
+        self.inside().given_up.get(&node).is_some_and(|found| *found >= since)
     }
 
     /// Adds a line to the trace.
     pub fn note(&self, line: impl fmt::Display) {
         let mut inside = self.inside();
-        let line = format!("{:>4} {} {line}", inside.step, inside.clock.now());
+        let (step, now) = (inside.step, inside.clock.now());
+        let line = if inside.several {
+            format!("{step:>4} {now} {}: {line}", inside.at_work)
+        } else {
+            format!("{step:>4} {now} {line}")
+        };
         inside.trace.add(&line);
         if inside.trace.print.is_some_and(|from| inside.step >= from) {
             println(&line);

@@ -96,6 +96,7 @@ pub fn minimized(run: fn(&Options) -> Ran, options: &Options, failed: &Failed) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Engine;
 
     /// A wild seed: most faults, several deaths.
     const SEED: u64 = 3;
@@ -105,6 +106,17 @@ mod tests {
         let trace = |seed| (PROFILES[0].run)(&Options::of(seed, 40)).expect("it holds").hash;
         assert_eq!(trace(SEED), trace(SEED));
         assert_ne!(trace(SEED), trace(SEED + 1));
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_trace_twice_on_postgresql_too() {
+        for nodes in [1, 2] {
+            let options = Options { engine: Engine::Postgres, nodes: Some(nodes), ..Options::of(SEED, 30) };
+            let held = || (PROFILES[0].run)(&options).expect("it holds");
+            let (one, other) = (held(), held());
+            assert_eq!((one.hash, one.lines), (other.hash, other.lines), "with {nodes}");
+            assert!(one.deaths > 0, "with {nodes}");
+        }
     }
 
     #[test]

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use kernel::Currency;
+use kernel::{Currency, Timestamp};
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::auditor::{Auditor, Call, Reply};
 use crate::bank::{Banks, SIGNATURE};
 use crate::chance::Chance;
 use crate::faults::{Fault, Faults};
-use crate::node::{Ground, Node, Tenant, make_tenants};
+use crate::fleet::{Fleet, NODES_MAX};
+use crate::node::{Ground, Tenant, make_tenants};
+use crate::place::{Engine, Place};
 use crate::profile::{Profile, Tag};
 use crate::realm::{Breach, Holds, Realm};
 use crate::receivers::Receivers;
@@ -32,6 +33,10 @@ pub struct Options {
     pub seed: u64,
     /// How many steps.
     pub steps: usize,
+    /// On which database.
+    pub engine: Engine,
+    /// How many nodes; drawn when nothing is said. On SQLite there is always one.
+    pub nodes: Option<usize>,
     /// Faults that are left out.
     pub without: BTreeSet<Fault>,
     /// Steps that are left out.
@@ -51,6 +56,8 @@ impl Options {
         Options {
             seed,
             steps,
+            engine: Engine::default(),
+            nodes: None,
             without: BTreeSet::new(),
             skip: BTreeSet::new(),
             only: None,
@@ -124,6 +131,15 @@ impl Desk {
     }
 }
 
+/// A request on its way.
+struct Open {
+    call: Call,
+    /// The node that works on it.
+    node: usize,
+    since: Timestamp,
+    task: AbortHandle,
+}
+
 /// Answers as they arrive.
 type Inbox = Arc<Mutex<Vec<(u64, Option<Reply>)>>>;
 
@@ -134,14 +150,13 @@ pub struct World<P> {
     /// What drives it.
     pub profile: P,
     ground: Ground,
-    node: Option<Node>,
-    starts: u64,
+    fleet: Fleet,
     auditor: Auditor,
-    open: BTreeMap<u64, (Call, AbortHandle)>,
+    open: BTreeMap<u64, Open>,
     inbox: Inbox,
     faults: Faults,
-    /// Holds the node's file; goes last.
-    _folder: tempfile::TempDir,
+    /// Holds what the node stores; goes last.
+    _place: Place,
 }
 
 impl<P: Profile> World<P> {
@@ -151,25 +166,28 @@ impl<P: Profile> World<P> {
     /// What broke before anything went wrong.
     ///
     /// # Panics
-    /// When no folder can be made.
+    /// When there is no place for its data.
     pub fn new(options: &Options, profile: P, currencies: &[Currency]) -> Result<World<P>, Breach> {
         let realm = Realm::new(options.seed, &options.without, options.print);
         #[cfg(feature = "sabotage")]
         if let Some(defect) = options.planted {
             realm.plant(defect);
         }
-        let folder = folder();
+        let place = Place::new(options.engine);
         let banks = Banks::new(realm.clone());
         let receivers = Receivers::new(realm.clone());
-        let ground = Ground::new(options.seed, folder.path(), realm.clone(), banks.ports(), Arc::new(receivers.clone()));
+        let ground = Ground::new(options.seed, &place, realm.clone(), banks.ports(), Arc::new(receivers.clone()));
         let tenants = make_tenants(&ground, currencies);
         let faults = options.only.clone().unwrap_or_else(|| realm.faults());
         realm.calm();
         let desk = Desk { realm, banks, receivers, tenants, outgoing: Vec::new(), calls: 0 };
-        let node = Some(Node::start(&ground, 1));
+        let fleet = Fleet::start(&ground, nodes(options), options.seed);
         let auditor = Auditor::new(Faults::default());
         let (open, inbox) = (BTreeMap::new(), Inbox::default());
-        let mut world = World { desk, profile, ground, node, starts: 1, auditor, open, inbox, faults, _folder: folder };
+        if fleet.is_several() {
+            desk.realm.tell_nodes_apart();
+        }
+        let mut world = World { desk, profile, ground, fleet, auditor, open, inbox, faults, _place: place };
         world.prepare()?;
         Ok(world)
     }
@@ -191,57 +209,53 @@ impl<P: Profile> World<P> {
     /// # Errors
     /// The rule that broke.
     pub fn drive(&mut self, time: Duration) -> Holds {
+        self.fleet.bring_up(&self.ground);
         self.post_mail();
-        let node = self.node.take().expect("the node runs");
-        let realm = self.desk.realm.clone();
-        let died = node.block_on(&realm, async {
-            self.dispatch(&node);
-            tokio::select! {
-                biased;
-                () = realm.death() => true,
-                () = sleep(time) => !realm.alive(),
-            }
-        });
-        self.node = Some(node);
+        self.dispatch();
+        let died = self.fleet.pass(&self.desk.realm, time, !self.open.is_empty());
         self.desk.banks.tick();
         self.take_answers()?;
-        if died {
-            self.restart();
+        for node in died {
+            self.bury(node);
             self.take_answers()?;
         }
         self.desk.realm.holds()
     }
 
-    fn dispatch(&mut self, node: &Node) {
+    fn dispatch(&mut self) {
+        let realm = self.desk.realm.clone();
         for (id, call, hangs_up_after) in std::mem::take(&mut self.desk.outgoing) {
-            self.auditor.sent(id, &call, self.desk.realm.now());
-            self.desk.realm.note(format_args!("call {id}: {} {} key {:?}", call.method, call.path, call.key));
-            let (inbox, realm) = (self.inbox.clone(), self.desk.realm.clone());
+            self.auditor.sent(id, &call, realm.now());
+            let node = self.fleet.pick(realm.now());
+            realm.enter(node);
+            realm.note(format_args!("call {id}: {} {} key {:?}", call.method, call.path, call.key));
+            let (inbox, alive) = (self.inbox.clone(), realm.clone());
             let request = request(&call, &self.desk.tenants);
-            let answering = answer(node.app(), request);
-            let task = tokio::spawn(async move {
+            let answering = answer(self.fleet.node(node).app(), request);
+            let task = self.fleet.spawn(&realm, node, async move {
                 let reply = match hangs_up_after {
                     None => Some(answering.await),
                     Some(millis) => tokio::time::timeout(Duration::from_millis(millis), answering).await.ok(),
                 };
-                if realm.alive() {
+                if alive.alive() {
                     inbox.lock().unwrap_or_else(PoisonError::into_inner).push((id, reply));
                 }
             });
-            self.open.insert(id, (call, task.abort_handle()));
+            self.open.insert(id, Open { call, node, since: realm.now(), task });
         }
     }
 
     fn take_answers(&mut self) -> Holds {
         let arrived = std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
         for (id, reply) in arrived {
-            let Some((call, _)) = self.open.remove(&id) else { continue };
+            let Some(Open { call, node, since, .. }) = self.open.remove(&id) else { continue };
             match reply {
                 Some(reply) => {
                     let code = if reply.status >= 400 { reply.code() } else { String::new() };
                     let hash = body_hash(&reply.body);
                     self.desk.realm.note(format_args!("reply {id}: {} {code} {hash:016x}", reply.status));
-                    self.auditor.answered(id, &call, &reply, self.desk.realm.now())?;
+                    let given_up = self.fleet.is_several() && self.desk.realm.was_given_up(node, since);
+                    self.auditor.answered(id, &call, &reply, self.desk.realm.now(), given_up)?;
                     self.profile.answered(&mut self.desk, &call, &reply)?;
                 }
                 None => self.lose(id, &call),
@@ -273,19 +287,27 @@ impl<P: Profile> World<P> {
         }
     }
 
-    /// The node dies, if it has not already, and another starts on its file.
+    /// A node has died; what it was asked is not answered any more.
+    fn bury(&mut self, node: usize) {
+        self.lose_those_of(|open| open.node == node);
+        self.fleet.bury(&self.ground, node);
+    }
+
+    /// All nodes die, if they have not already, and others start on what they stored.
     pub fn restart(&mut self) {
-        let realm = self.desk.realm.clone();
-        // Its memory goes, its file stays.
-        drop(self.node.take());
-        for (id, (call, task)) in std::mem::take(&mut self.open) {
+        self.lose_those_of(|_| true);
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.fleet.restart(&self.ground);
+    }
+
+    fn lose_those_of(&mut self, dead: impl Fn(&Open) -> bool) {
+        let (lost, open) = std::mem::take(&mut self.open).into_iter().partition(|(_, open)| dead(open));
+        self.open = open;
+        let lost: BTreeMap<u64, Open> = lost;
+        for (id, Open { call, task, .. }) in lost {
             task.abort();
             self.lose(id, &call);
         }
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.starts += 1;
-        realm.note(format_args!("start {}", self.starts));
-        self.node = Some(Node::start(&self.ground, self.starts));
     }
 
     /// One step.
@@ -296,7 +318,9 @@ impl<P: Profile> World<P> {
         self.desk.realm.set_step(step);
         let mut chance = Chance::of(seed, 1_000 + u64::try_from(step).unwrap_or(0));
         self.profile.step(&mut self.desk, &mut chance);
+        self.fleet.stop_some(&self.desk.realm);
         self.jump(&mut chance);
+        self.wait_for_leases(&mut chance);
         let millis = chance.weighted(&[(5, 0), (10, 3), (10, 30), (4, 300), (2, 2_000)]).unwrap_or(0);
         self.drive(Duration::from_millis(chance.between(0, millis)))
     }
@@ -313,6 +337,18 @@ impl<P: Profile> World<P> {
             self.desk.realm.note(format_args!("the clock jumps by {micros} microseconds"));
             self.desk.realm.reach("clock jumps");
             self.desk.realm.jump_micros(micros);
+        }
+    }
+
+    /// Now and then as much time passes as it takes for whoever is away to be given up, or to come back.
+    fn wait_for_leases(&mut self, chance: &mut Chance) {
+        let Some(left) = self.fleet.away_micros(self.desk.realm.now()) else { return };
+        if chance.hits(200) {
+            let micros = chance.amount(1, left + 1_000_000);
+            if self.profile.may_pass(&self.desk, micros / 1_000_000) {
+                self.desk.realm.note(format_args!("{micros} microseconds pass"));
+                self.desk.realm.jump_micros(micros);
+            }
         }
     }
 
@@ -343,6 +379,7 @@ impl<P: Profile> World<P> {
         self.drive(Duration::from_secs(5))?;
         for minutes in [1, 5, 15, 30, 60, 360, 1_440, 2_880, 4_320, 5_760, 11_520, 11_520] {
             self.desk.realm.jump_micros(minutes * 60_000_000);
+            self.fleet.renew_leases();
             self.drive(Duration::from_secs(4))?;
         }
         self.verify()?;
@@ -360,9 +397,7 @@ impl<P: Profile> World<P> {
 
     /// The rules of `guichet verify`, with nothing under way.
     fn verify(&mut self) -> Holds {
-        let node = self.node.take().expect("the node runs");
-        let report = node.verify(&self.ground, &self.desk.banks, true);
-        self.node = Some(node);
+        let report = self.fleet.node(0).verify(&self.ground, &self.desk.banks, true);
         let Some(broken) = report.findings().find(|finding| !finding.ok) else { return Ok(()) };
         Err(Breach::of(broken.id, format!("{broken:?}")))
     }
@@ -377,11 +412,15 @@ impl<P: Profile> World<P> {
     }
 }
 
-/// Where files are cheap to sync: nothing here rests on what a machine keeps when its power fails.
-fn folder() -> tempfile::TempDir {
-    let memory = std::path::Path::new("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    made.expect("a folder for the run")
+/// How many nodes there are.
+fn nodes(options: &Options) -> usize {
+    match options.engine {
+        Engine::Sqlite => 1,
+        Engine::Postgres => options.nodes.unwrap_or_else(|| {
+            let drawn = Chance::of(options.seed, 5).between(1, NODES_MAX);
+            usize::try_from(drawn).unwrap_or(1)
+        }),
+    }
 }
 
 fn request(call: &Call, tenants: &[Tenant]) -> Request<Body> {

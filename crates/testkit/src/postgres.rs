@@ -166,15 +166,30 @@ impl Cluster {
 
     /// Makes an empty database with a name nobody else uses.
     pub fn fresh_database(&self) -> Result<Database, PostgresError> {
+        self.create_database("")
+    }
+
+    /// Makes a copy of a database that nobody is connected to.
+    pub fn copy_of(&self, template: &Database) -> Result<Database, PostgresError> {
+        self.create_database(&format!("TEMPLATE {}", template.name))
+    }
+
+    fn create_database(&self, how: &str) -> Result<Database, PostgresError> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        self.psql("postgres", &format!("CREATE DATABASE {name}"))?;
+        self.psql("postgres", &format!("CREATE DATABASE {name} {how}"))?;
         Ok(Database { directory: self.directory.clone(), url: self.url(&name), name })
     }
 
     /// Runs SQL in a database and returns what it printed: rows in lines, columns with `|` between them.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
         psql(&self.directory, database, sql)
+    }
+
+    /// Tables are looked after by nobody from now on: when autovacuum comes is a matter of luck, and what it finds changes plans.
+    pub fn leave_tables_alone(&self) -> Result<(), PostgresError> {
+        self.psql("postgres", "ALTER SYSTEM SET autovacuum = off")?;
+        self.psql("postgres", "SELECT pg_reload_conf()").map(drop)
     }
 
     /// The process id of the server's first process, the parent of all others.
@@ -487,6 +502,17 @@ mod tests {
         drop(one);
         let left = cluster.psql("postgres", &format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'"));
         assert_eq!(left.expect("a query"), "0");
+    }
+
+    #[test]
+    fn a_copy_begins_with_what_its_template_holds_and_goes_its_own_way() {
+        let cluster = Cluster::shared().expect("PostgreSQL is installed");
+        let template = fresh_database();
+        template.psql("CREATE TABLE kept AS SELECT 42 AS answer").expect("an own database");
+        let copy = cluster.copy_of(&template).expect("nobody is connected to it");
+        copy.psql("UPDATE kept SET answer = 43").expect("a table");
+        assert_eq!(template.psql("SELECT answer FROM kept").expect("a query"), "42");
+        assert_eq!(copy.psql("SELECT answer FROM kept").expect("a query"), "43");
     }
 
     #[test]

@@ -8,7 +8,6 @@ use bytes::BufMut;
 use bytes::BytesMut;
 use futures_util::future::try_join_all;
 use kernel::{BootId, Source, Timestamp};
-use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Row, Statement};
@@ -17,6 +16,7 @@ use super::postgres_texts::{FIXED_PARAMETERS, Part, Shape, flush, line_places, l
 use super::{Begun, Engine, Flush, Mode, Trouble};
 use crate::clock::PlatformClock;
 use crate::connect::{Connector, Setting, UNNAMED_POOLER, unreachable};
+use crate::driver::Driver;
 use crate::node::LEASE_MICROS;
 use crate::rows::{Load, StoredRow};
 use crate::session::{Given, Session, array_of, given};
@@ -41,8 +41,6 @@ pub(crate) const SETTINGS: [Setting; 8] = [
 pub(crate) const KEPT: Setting = ("plan_cache_mode", "force_generic_plan");
 /// That one, and those with which the server may lose what it acknowledged.
 pub(crate) const SAFETY: &str = "SELECT name, setting FROM pg_settings WHERE name IN ('plan_cache_mode', 'fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name";
-/// How long the database time and the sandbox offset learned from one answer are believed.
-const CLOCK_BELIEVED: Duration = Duration::from_secs(1);
 /// After a failed connection attempt, batches are refused at once for this long.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 /// How long the writer tries to learn what became of a commit whose answer was lost.
@@ -369,7 +367,7 @@ fn arrays(load: &Load) -> Vec<ColumnArray<'_>> {
 
 /// The writing connection.
 pub(crate) struct PostgresEngine {
-    runtime: Runtime,
+    driver: Driver,
     connector: Connector,
     source: Source,
     clock: PlatformClock,
@@ -386,10 +384,9 @@ pub(crate) struct PostgresEngine {
 
 impl PostgresEngine {
     pub(crate) fn open(connector: &Connector, source: Source, clock: PlatformClock, boot: BootId) -> Result<Self, Trouble> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|_| Trouble::Away("no runtime for the writer could be started"))?;
+        let driver = Driver::new().ok_or(Trouble::Away("no runtime for the writer could be started"))?;
         let mut engine = Self {
-            runtime,
+            driver,
             connector: connector.with_settings(&SETTINGS),
             source,
             clock,
@@ -422,7 +419,7 @@ impl PostgresEngine {
     fn connect(&mut self) -> Result<(), Trouble> {
         self.connection = None;
         self.in_transaction = false;
-        let session = self.runtime.block_on(self.connector.connect()).map_err(|error| Trouble::Away(unreachable(&error)))?;
+        let session = self.driver.block_on(self.connector.connect()).map_err(|error| Trouble::Away(unreachable(&error)))?;
         self.connection = Some(Connection::new(session));
         self.expect_settings()?;
         self.read_clock()?;
@@ -459,7 +456,7 @@ impl PostgresEngine {
     fn query(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, Trouble> {
         let in_transaction = self.in_transaction;
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let found = self.runtime.block_on(connection.ask(text.to_owned(), values, in_transaction));
+        let found = self.driver.block_on(connection.ask(text.to_owned(), values, in_transaction));
         found.map_err(|error| self.noted(&error))
     }
 
@@ -528,7 +525,7 @@ impl PostgresEngine {
 
     fn begin_transaction(&mut self) -> Result<(), Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let begun = self.runtime.block_on(connection.session.begin("BEGIN"));
+        let begun = self.driver.block_on(connection.session.begin("BEGIN"));
         // Where a setting is refused, the transaction has begun nevertheless.
         self.in_transaction = true;
         begun.map_err(|error| self.noted(&error))
@@ -536,7 +533,7 @@ impl PostgresEngine {
 
     fn end_transaction(&mut self, text: &str) -> Result<(), Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let ended = self.runtime.block_on(connection.session.client().batch_execute(text));
+        let ended = self.driver.block_on(connection.session.client().batch_execute(text));
         self.in_transaction = false;
         ended.map_err(|error| self.noted(&error))
     }
@@ -567,7 +564,7 @@ impl PostgresEngine {
         ];
         let counts: Vec<i64> = parts.iter().map(|part| i64::try_from(part.lines.len()).unwrap_or(i64::MAX)).collect();
         let connection = self.connection.as_mut().expect("a batch begins by connecting");
-        self.runtime.block_on(async {
+        self.driver.block_on(async {
             let mut arrays = Vec::with_capacity(parts.len());
             for part in &parts {
                 let row_type = connection.row_type(part.meta).await?;
@@ -604,7 +601,7 @@ impl Engine for PostgresEngine {
         if self.in_transaction {
             self.rollback();
         }
-        if self.clock_read.is_none_or(|at| at.elapsed() > CLOCK_BELIEVED) {
+        if self.clock_read.is_none_or(|at| at.elapsed() >= self.clock.believed()) {
             self.read_clock()?;
         }
         if mode == Mode::Locked {
@@ -615,7 +612,7 @@ impl Engine for PostgresEngine {
 
     fn load(&mut self, loads: &[Load], mode: Mode) -> Result<Vec<Vec<StoredRow>>, Trouble> {
         let connection = self.connection.as_mut().ok_or(Trouble::Away("PostgreSQL cannot be reached"))?;
-        let found = self.runtime.block_on(connection.load(loads, mode));
+        let found = self.driver.block_on(connection.load(loads, mode));
         let found = found.map_err(|error| self.noted(&error))?;
         found.iter().map(|rows| rows.iter().map(stored_row).collect()).collect()
     }

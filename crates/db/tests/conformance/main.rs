@@ -6,3 +6,4 @@ mod plans;
 mod pooled;
 mod purse;
 mod sharing;
+mod stepped;

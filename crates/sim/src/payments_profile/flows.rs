@@ -9,6 +9,7 @@ use super::requests::{money, payment_body};
 use super::{Payments, products};
 use crate::chance::Chance;
 use crate::faults::{Fault, Faults};
+use crate::place::Engine;
 use crate::realm::{Aim, Breach, Holds};
 use crate::world::{Failed, Options, World};
 
@@ -120,18 +121,18 @@ impl Flow {
     ///
     /// # Errors
     /// What broke, and under which disturbance.
-    pub fn everywhere(self) -> Result<u64, (String, Box<Failed>)> {
-        self.against(&DISTURBANCES)
+    pub fn everywhere(self, engine: Engine) -> Result<u64, (String, Box<Failed>)> {
+        self.against(engine, &DISTURBANCES)
     }
 
-    fn against(self, disturbances: &[Fault]) -> Result<u64, (String, Box<Failed>)> {
-        self.run(None, false).map_err(|failed| ("undisturbed".to_owned(), failed))?;
-        self.run(None, true).map_err(|failed| ("every step repeated".to_owned(), failed))?;
+    fn against(self, engine: Engine, disturbances: &[Fault]) -> Result<u64, (String, Box<Failed>)> {
+        self.run(engine, None, false).map_err(|failed| ("undisturbed".to_owned(), failed))?;
+        self.run(engine, None, true).map_err(|failed| ("every step repeated".to_owned(), failed))?;
         let mut disturbed = 1;
         for &fault in disturbances {
             for at in 1..POINTS_MAX {
                 let what = || format!("{fault:?} at point {at}");
-                let passed = self.run(Some(Aim::at(fault, at)), false).map_err(|failed| (what(), failed))?;
+                let passed = self.run(engine, Some(Aim::at(fault, at)), false).map_err(|failed| (what(), failed))?;
                 if passed < at {
                     break;
                 }
@@ -142,9 +143,9 @@ impl Flow {
     }
 
     /// One run; at how many points the disturbance could have struck.
-    fn run(self, aim: Option<Aim>, twice: bool) -> Result<u64, Box<Failed>> {
+    fn run(self, engine: Engine, aim: Option<Aim>, twice: bool) -> Result<u64, Box<Failed>> {
         let rates: Vec<(Fault, u32)> = if aim.is_some() { DISTURBANCES.map(|fault| (fault, 1)).to_vec() } else { Vec::new() };
-        let options = Options { only: Some(Faults::only(&rates)), ..Options::of(1, 0) };
+        let options = Options { engine, nodes: Some(1), only: Some(Faults::only(&rates)), ..Options::of(1, 0) };
         let failed = |breach: Breach| Box::new(Failed { seed: options.seed, step: 0, commit: 0, breach });
         let profile = Payments::new(vec![Currency::EUR], Chance::of(1, 1));
         let mut world = World::new(&options, profile, &[Currency::EUR]).map_err(failed)?;
@@ -284,11 +285,14 @@ impl Payments {
 mod tests {
     use super::Flow;
     use crate::faults::Fault;
+    use crate::place::Engine;
 
     #[test]
     fn a_purchase_survives_a_death_and_a_lost_answer_at_every_point() {
         let disturbances = [Fault::DieBeforeCommit, Fault::DieAfterCommit, Fault::DieAtPort, Fault::AnswerLost];
-        let disturbed = Flow::Purchase.against(&disturbances).map_err(|(what, failed)| format!("{what}: {:?}", failed.breach));
+        let disturbed = Flow::Purchase
+            .against(Engine::Sqlite, &disturbances)
+            .map_err(|(what, failed)| format!("{what}: {:?}", failed.breach));
         assert!(disturbed.expect("it holds") >= 8);
     }
 }
