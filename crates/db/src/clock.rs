@@ -31,7 +31,7 @@ pub struct PlatformClock(Arc<Known>);
 
 struct Known {
     source: Source,
-    /// Database time minus the time of this machine, microseconds.
+    /// Database time minus the time of the source, microseconds; none where the source could be set right.
     skew: AtomicI64,
     /// Sandbox offset, microseconds; only grows.
     offset: AtomicI64,
@@ -53,7 +53,10 @@ impl PlatformClock {
     }
 
     pub(crate) fn set_database_time(&self, database: Timestamp) {
-        let skew = database.micros() - self.0.source.now().micros();
+        // A machine's clock may be set between two answers of the database. What the process does in between must not follow it: leases
+        // of others would look as if they had run out, and what is kept for a day as if that were over.
+        let set = self.0.source.set_right(database);
+        let skew = if set { 0 } else { database.micros() - self.0.source.now().micros() };
         self.0.skew.store(skew, Ordering::Relaxed);
     }
 
