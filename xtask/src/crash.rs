@@ -2,13 +2,16 @@
 //! (60 section 4): what was acknowledged is stored and charged, once; a repeated key gives the same bytes whether its
 //! first answer was read or not; receivers were told what was committed; `guichet verify --settled` holds.
 
+pub mod clock;
 pub mod customers;
 pub mod deal;
+pub mod disk;
 pub mod faults;
 pub mod gossip;
 pub mod harness;
 pub mod hooks;
 pub mod judge;
+pub mod left;
 pub mod line;
 pub mod operation;
 
@@ -19,8 +22,9 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use testkit::postgres::{Cluster, Durability};
 
+use self::disk::SmallDisk;
 use self::faults::Fault;
-use self::harness::Harness;
+use self::harness::{Ground, Harness};
 use crate::product::{self, Engine};
 use crate::random::Random;
 use crate::say;
@@ -81,11 +85,25 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// What the chosen faults need beforehand.
+fn ground(options: &Options, engine: Engine) -> Result<Ground> {
+    let (release, clock) = (options.release, options.faults.contains(&Fault::Clock));
+    if engine == Engine::Sqlite {
+        return Ok(Ground { release, cluster: None, disk: None, clock });
+    }
+    if !options.faults.contains(&Fault::DiskFull) {
+        return Ok(Ground { release, cluster: Some(Cluster::start(Durability::Full)?), disk: None, clock });
+    }
+    let disk = SmallDisk::mount()?;
+    let cluster = Cluster::start_in(disk.path(), Durability::Full)?;
+    SmallDisk::suit(&cluster)?;
+    Ok(Ground { release, cluster: Some(cluster), disk: Some(disk), clock })
+}
+
 fn on_engine(options: &Options, binary: &Path, engine: Engine, seed: u64) -> Result<()> {
     let began = Instant::now();
-    let cluster = (engine == Engine::Postgres).then(|| Cluster::start(Durability::Full)).transpose()?;
     say!("crash: {engine}, {} nodes, seed {seed}", options.nodes);
-    let mut harness = Harness::start(binary, options.release, cluster, options.nodes, seed)?;
+    let mut harness = Harness::start(binary, ground(options, engine)?, options.nodes, seed)?;
     let mut rounds = 0;
     let possible = |fault: &&Fault| fault.strikes(engine);
     for fault in options.faults.iter().filter(possible).cycle().take(options.rounds) {

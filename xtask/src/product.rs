@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testkit::postgres::{Cluster, Database};
 
+use crate::crash::clock::Clock;
 use crate::http::{Ask, Connection};
 use crate::shell;
 
@@ -43,6 +44,8 @@ pub struct Place {
     binary: PathBuf,
     directory: TempDir,
     database: Option<Database>,
+    /// Whether the clocks of its machines can be moved.
+    clock: bool,
 }
 
 impl Place {
@@ -50,7 +53,18 @@ impl Place {
     pub fn fresh(binary: &Path, cluster: Option<&Cluster>) -> Result<Place> {
         let database = cluster.map(Cluster::fresh_database).transpose()?;
         let directory = tempfile::Builder::new().prefix("guichet-data-").tempdir()?;
-        Ok(Place { binary: binary.to_owned(), directory, database })
+        Ok(Place { binary: binary.to_owned(), directory, database, clock: false })
+    }
+
+    /// The same place, on machines whose clocks can be moved.
+    #[must_use]
+    pub fn with_clock(self, clock: bool) -> Place {
+        Place { clock, ..self }
+    }
+
+    /// The clock of a node's machine, where it can be moved.
+    pub fn clock(&self, node: u64) -> Result<Option<Clock>> {
+        self.clock.then(|| Clock::fresh(&self.directory().join(format!("clock-{node}")))).transpose()
     }
 
     /// Leaves the data where it is, for somebody to look at.
@@ -88,6 +102,9 @@ impl Place {
         }
         let log = File::options().create(true).append(true).open(self.directory().join("log"))?;
         let mut command = self.command_in(&directory, &["demo", "--listen", "127.0.0.1:0", "--log", "warn"]);
+        if let Some(clock) = self.clock(number)? {
+            clock.show(&mut command);
+        }
         if number > 0 {
             command.arg("--master-key-file").arg(self.directory().join("master.key"));
         }
@@ -113,7 +130,11 @@ impl Place {
 
     /// Runs a one-shot command on this place and returns what it printed.
     pub fn tool(&self, arguments: &[&str]) -> Result<String> {
-        let done = self.command(arguments).stdin(Stdio::null()).output()?;
+        let mut command = self.command(arguments);
+        if let Some(clock) = self.clock(0)? {
+            clock.show(&mut command);
+        }
+        let done = command.stdin(Stdio::null()).output()?;
         let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         ensure!(done.status.success(), "guichet {} failed ({}):\n{said}{complained}", arguments.join(" "), done.status);
         Ok(said.trim_end().to_owned())

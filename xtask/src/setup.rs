@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use testkit::{pooler, postgres};
 
+use crate::crash::clock;
 use crate::{say, shell};
 
 /// Something the tests cannot do without.
@@ -16,9 +17,15 @@ struct Need {
     missing: fn() -> Option<String>,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 6] = [
     Need { what: "a C compiler", packages: &["gcc", "libc6-dev", "make"], missing: || absent("cc") },
     Need { what: "git", packages: &["git"], missing: || absent("git") },
+    Need { what: "strace, which lets system calls fail", packages: &["strace"], missing: || absent("strace") },
+    Need {
+        what: "libfaketime, which moves the product's clock",
+        packages: &["libfaketime"],
+        missing: || clock::library().is_none().then(|| "there is no faketime/libfaketimeMT.so.1 below /usr/lib".into()),
+    },
     Need {
         what: "PostgreSQL's server programs",
         packages: &["postgresql"],

@@ -35,8 +35,8 @@ pub struct PlatformClock(Arc<Known>);
 
 struct Known {
     source: Source,
-    /// Database time minus the time of this machine, microseconds. None in a simulation, where the source says what time it is at the
-    /// database too.
+    /// Database time minus the time of the source, microseconds: nothing where the source could be set right. None in a simulation, where
+    /// the source says what time it is at the database too.
     skew: Option<AtomicI64>,
     /// Sandbox offset, microseconds; only grows.
     offset: AtomicI64,
@@ -64,9 +64,11 @@ impl PlatformClock {
     }
 
     pub(crate) fn set_database_time(&self, database: Timestamp) {
-        if let Some(skew) = &self.0.skew {
-            skew.store(database.micros() - self.0.source.now().micros(), Ordering::Relaxed);
-        }
+        let Some(skew) = &self.0.skew else { return };
+        // A machine's clock may be set between two answers of the database. What the process does in between must not follow it: leases
+        // of others would look as if they had run out, and what is kept for a day as if that were over.
+        let set = self.0.source.set_right(database);
+        skew.store(if set { 0 } else { database.micros() - self.0.source.now().micros() }, Ordering::Relaxed);
     }
 
     /// How long the database's last answer is believed. In a simulation not at all: real time must not decide whether it is asked again.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, TryStreamExt};
+use kernel::{Source, Timestamp};
 use rusqlite::Connection;
 use tokio_postgres::types::ToSql;
 
@@ -39,6 +40,18 @@ impl Snapshot {
             Engine::Sqlite(_) => "sqlite",
             Engine::Postgres(_) => "postgres",
         }
+    }
+
+    /// Says what time it is by the database's clock, where it has one of its own.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn set_right(&self, source: &Source) -> Result<(), Fault> {
+        let Engine::Postgres(session) = &self.0 else { return Ok(()) };
+        let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let row = session.client().query_typed_one(text, &[]).await.map_err(|error| of_postgres(&error))?;
+        source.set_right(Timestamp::from_micros(row.get(0)));
+        Ok(())
     }
 
     /// Hands every line of the answer to `each`, one at a time; memory does not grow with the answer. On SQLite it reads on the calling

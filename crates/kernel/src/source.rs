@@ -1,9 +1,9 @@
 //! Where time and randomness come from. Both are handed in, so that a test or a simulation decides them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use uuid::Uuid;
@@ -14,6 +14,11 @@ use crate::time::Timestamp;
 pub trait Clock: Send + Sync {
     /// Now, in UTC; may step back when the machine's clock is set.
     fn now(&self) -> Timestamp;
+
+    /// Goes on from `now`, which somebody knows better than the machine; false when it goes its own way all the same.
+    fn set_right(&self, _now: Timestamp) -> bool {
+        false
+    }
 }
 
 /// Gives random bytes.
@@ -30,6 +35,8 @@ struct Parts {
     clock: Box<dyn Clock>,
     random: Box<dyn Random>,
     uuids: Mutex<Uuids>,
+    /// Whether the clock was set right.
+    right: AtomicBool,
 }
 
 /// Random bytes that one UUID takes.
@@ -54,12 +61,14 @@ impl Source {
     /// A source of the given parts.
     pub fn new(clock: impl Clock + 'static, random: impl Random + 'static) -> Source {
         let uuids = Uuids { last: 0, random: [0; UUID_RANDOM_BYTES * UUIDS_AT_ONCE], left: 0 };
-        Source(Arc::new(Parts { clock: Box::new(clock), random: Box::new(random), uuids: Mutex::new(uuids) }))
+        let (clock, random) = (Box::new(clock), Box::new(random));
+        Source(Arc::new(Parts { clock, random, uuids: Mutex::new(uuids), right: AtomicBool::new(false) }))
     }
 
     /// The machine's clock and its cryptographic generator.
     pub fn system() -> Source {
-        Source::new(SystemClock, SystemRandom::new())
+        let clock = SystemClock { began: Instant::now(), ahead: AtomicI64::new(NOT_SET) };
+        Source::new(clock, SystemRandom::new())
     }
 
     /// The same time and the same bytes for the same seed, on every machine and in every version; for tests and
@@ -74,6 +83,18 @@ impl Source {
         self.0.clock.now()
     }
 
+    /// Says what time it is to somebody who only has the machine's clock: the time of a database that several machines share. From then
+    /// on the machine's clock may be set as it likes; time and ids go on from what was said last. False when the time of this source is
+    /// not the machine's, and stays what it is.
+    pub fn set_right(&self, now: Timestamp) -> bool {
+        let done = self.0.clock.set_right(now);
+        if done && !self.0.right.swap(true, Ordering::Relaxed) {
+            // The first ids, made a moment ago on the machine's clock, do not bind the others to it.
+            self.0.uuids.lock().unwrap_or_else(PoisonError::into_inner).last = 0;
+        }
+        done
+    }
+
     /// Fills `bytes` with randomness.
     pub fn fill(&self, bytes: &mut [u8]) {
         self.0.random.fill(bytes);
@@ -86,8 +107,8 @@ impl Source {
         bytes
     }
 
-    /// A UUID version 7 (RFC 9562 section 5.7), greater than every earlier one of this source unless the clock was set back by more than a
-    /// quarter of an hour.
+    /// A UUID version 7 (RFC 9562 section 5.7), greater than every earlier one of this source, unless it was set right for the first time
+    /// in between or its clock went back by more than a quarter of an hour.
     ///
     /// The 12 bits after the milliseconds are a counter that starts anywhere in the lower half in each millisecond
     /// and carries into the milliseconds when it is used up, as section 6.2 allows; 62 bits are random.
@@ -119,11 +140,40 @@ impl fmt::Debug for Source {
     }
 }
 
-/// The machine's real-time clock.
-struct SystemClock;
+/// What is said may be late by so much and yet be no other time than the one that is known.
+const LATE_MICROS_MAX: i64 = 1_000_000;
+/// Nobody said what time it is.
+const NOT_SET: i64 = i64::MIN;
+
+/// The machine's real-time clock, or the time that was said last and what has gone by since on the clock that nobody sets.
+struct SystemClock {
+    began: Instant,
+    /// The time that it was at `began`, microseconds, by what was said last.
+    ahead: AtomicI64,
+}
+
+impl SystemClock {
+    fn gone_by(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX)
+    }
+}
 
 impl Clock for SystemClock {
+    fn set_right(&self, now: Timestamp) -> bool {
+        let told = now.micros().saturating_sub(self.gone_by());
+        let known = self.ahead.load(Ordering::Relaxed);
+        // Whoever says the time says it a moment late, each time another one.
+        if known == NOT_SET || !(told..=told.saturating_add(LATE_MICROS_MAX)).contains(&known) {
+            self.ahead.store(told, Ordering::Relaxed);
+        }
+        true
+    }
+
     fn now(&self) -> Timestamp {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        if ahead != NOT_SET {
+            return Timestamp::from_micros(ahead.saturating_add(self.gone_by()));
+        }
         #[expect(clippy::disallowed_methods, reason = "the one place where the machine's time enters")]
         let now = std::time::SystemTime::now();
         match now.duration_since(UNIX_EPOCH) {
@@ -243,6 +293,32 @@ mod tests {
         let source = Source::system();
         assert!(source.now() > Timestamp::from_date(2025, 1, 1).expect("a date"));
         assert_ne!(source.bytes::<16>(), source.bytes::<16>());
+    }
+
+    #[test]
+    fn who_is_told_the_time_goes_on_from_it_and_so_do_its_ids() {
+        let source = Source::system();
+        let (machine, early) = (source.now(), source.uuid());
+        let told = machine.plus_days(-1);
+        assert!(source.set_right(told));
+        let later = source.now();
+        assert!(later >= told && later < told.plus_seconds(60), "{later} after {told}");
+        let made_at = |id: Uuid| i64::try_from(id.as_u128() >> 80).expect("48 bits") * 1_000;
+        let first = source.uuid();
+        assert!(first < early && made_at(first) >= told.micros() - 1_000 && made_at(first) < told.plus_seconds(60).micros());
+        // Later words come late by a little, which says nothing, or by much: then that is the time. Ids grow all the same.
+        source.set_right(told.plus_micros(-200_000));
+        assert!(source.now() >= later && source.uuid() > first);
+        source.set_right(told.plus_seconds(-10));
+        assert!(source.now() < later && source.uuid() > first);
+    }
+
+    #[test]
+    fn a_clock_that_is_moved_by_hand_is_not_set_by_anybody_else() {
+        let start = Timestamp::from_seconds(1_790_000_000);
+        let (source, _) = Source::seeded(7, start);
+        assert!(!source.set_right(start.plus_days(1)));
+        assert_eq!(source.now(), start);
     }
 
     #[test]

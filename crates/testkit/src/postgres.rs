@@ -146,7 +146,12 @@ impl Cluster {
 
     /// A cluster of the caller's own, removed when the value is dropped.
     pub fn start(durability: Durability) -> Result<Cluster, PostgresError> {
-        let directory = tempfile::Builder::new().prefix("guichet-postgres-").tempdir()?.keep();
+        Self::start_in(&env::temp_dir(), durability)
+    }
+
+    /// The same in a folder of the caller's choice.
+    pub fn start_in(folder: &Path, durability: Durability) -> Result<Cluster, PostgresError> {
+        let directory = tempfile::Builder::new().prefix("guichet-postgres-").tempdir_in(folder)?.keep();
         fs::remove_dir(&directory)?; // made again with the right owner
         let lock = lock_directory(&directory)?;
         let cluster = Cluster { directory, _lock: lock, private: true };
@@ -199,6 +204,11 @@ impl Cluster {
             .next()
             .and_then(|line| line.trim().parse().ok())
             .ok_or_else(|| PostgresError::Failed("postgres".into(), "postmaster.pid holds no process id".into()))
+    }
+
+    /// Whether the server's first process runs, be it that it is just recovering.
+    pub fn is_alive(&self) -> bool {
+        self.server_pid().is_ok_and(alive)
     }
 
     /// SIGKILL for the server and all its children at once: the nearest thing to a power cut.

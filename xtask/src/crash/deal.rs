@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::left::Left;
 use super::operation::{CHALLENGED, CYCLES, DECLINED, Dispute, Facts, Operation, Source, Way, decimal};
 use crate::http::{Answer, Connection};
 use crate::random::Random;
@@ -30,6 +31,8 @@ pub struct Step {
     pub body: String,
     /// Of a form: the cookie and the token that its page gave the payer.
     pub form: Option<(String, String)>,
+    /// In which age it was sent first.
+    pub sent: Option<u64>,
     /// Status and bytes of its first success; `None` while nobody has read one.
     pub answer: Option<(u16, Vec<u8>)>,
 }
@@ -56,6 +59,8 @@ pub struct Deal {
     source: Source,
     /// Ids that answers brought.
     pub facts: Facts,
+    /// What became of it, when nobody goes on with it.
+    pub left: Option<Left>,
 }
 
 impl Deal {
@@ -102,6 +107,7 @@ impl Deal {
             steps: Vec::new(),
             ahead: ahead.into(),
             source,
+            left: None,
         };
         deal.facts.money = deal.money(amount);
         deal.facts.minor = (currency.0, amount);
@@ -111,12 +117,38 @@ impl Deal {
 
     /// The step that waits for an answer.
     pub fn waiting(&mut self) -> Option<&mut Step> {
+        if self.is_left() {
+            return None;
+        }
         self.steps.last_mut().filter(|step| step.answer.is_none())
+    }
+
+    /// Nobody goes on with it.
+    pub fn leave(&mut self) {
+        self.left = Some(Left::unknown());
+    }
+
+    /// Whether nobody goes on with it.
+    pub fn is_left(&self) -> bool {
+        self.left.is_some()
+    }
+
+    /// Whether the waiting step must not be sent in this age: it was sent in an earlier one, whose keys are forgotten, or rests on what
+    /// that age brought and does not last, as pages and tokens.
+    pub fn is_of_another_age(&mut self, age: u64) -> bool {
+        let began = self.steps.first().and_then(|step| step.sent);
+        let Some(step) = self.waiting() else { return false };
+        let lasts = matches!(
+            step.operation,
+            Operation::Capture(_) | Operation::Cancel | Operation::Refund(_) | Operation::Undo(_) | Operation::Find
+        );
+        let resent = step.sent.is_some_and(|sent| sent != age) && step.way() != Way::Get;
+        resent || (!lasts && began.is_some_and(|began| began != age))
     }
 
     /// Begins the next step that this kind of deal needs; false when there is none, or one still waits.
     pub fn begin_next(&mut self) -> bool {
-        if self.waiting().is_some() {
+        if self.is_left() || self.waiting().is_some() {
             return false;
         }
         self.ahead.pop_front().map(|operation| self.ask(operation)).is_some()
@@ -124,7 +156,7 @@ impl Deal {
 
     /// Adds what this customer does next; false when the deal is done or still waits.
     pub fn go_on(&mut self, random: &mut Random) -> bool {
-        if self.waiting().is_some() {
+        if self.is_left() || self.waiting().is_some() {
             return false;
         }
         if self.begin_next() {
@@ -157,7 +189,7 @@ impl Deal {
 
     /// Adds what must be done so that time changes nothing any more: a hold would run out some day. False when nothing must.
     pub fn close(&mut self) -> bool {
-        if self.waiting().is_some() {
+        if self.is_left() || self.waiting().is_some() {
             return false;
         }
         if self.begin_next() {
@@ -283,10 +315,10 @@ impl Deal {
     /// The orders under which the acquirer knows this deal.
     pub fn orders(&self) -> Vec<String> {
         let checked = self.steps.iter().any(|step| step.operation == Operation::Enrol(true));
-        let method = checked.then(|| self.facts.method.clone());
+        let method = checked.then(|| self.facts.method.clone()).filter(|method| !(method.is_empty() && self.is_left()));
         let cycles = (1..=CYCLES).map(|cycle| format!("subscription-{}-{cycle}", self.facts.subscription));
         let own = (!self.is_subscription()).then(|| self.order.clone());
-        own.into_iter().chain(method).chain(cycles.filter(|_| self.is_subscription())).collect()
+        own.into_iter().chain(method).chain(cycles.filter(|_| self.is_subscription() && !self.is_left())).collect()
     }
 
     /// Checks the acquirer's charges of one of these orders.
@@ -294,6 +326,9 @@ impl Deal {
     /// # Errors
     /// With the first difference.
     pub fn agrees_with_acquirer(&self, order: &str, charges: &[Value]) -> Result<()> {
+        if let Some(left) = self.left.as_ref().filter(|_| order == self.order) {
+            return left.agrees(order, charges, self.currency.1);
+        }
         let plain = order != self.order || self.steps.iter().any(|step| step.operation == Operation::PayOut);
         let expected = usize::from(plain || self.is_charged());
         ensure!(charges.len() == expected, "{order}: {} charges at the acquirer instead of {expected}", charges.len());
@@ -388,7 +423,7 @@ impl Deal {
             _ => String::new(),
         };
         let (path, body) = self.facts.request(operation, self.source, &key, &part);
-        self.steps.push(Step { operation, key, path, body, form: None, answer: None });
+        self.steps.push(Step { operation, key, path, body, form: None, sent: None, answer: None });
     }
 }
 

@@ -1,6 +1,5 @@
 //! What happens to the product while customers work.
 
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,8 +20,6 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 const PAUSE_SECONDS: [u64; 2] = [95, 110];
 /// A process without another one beside it stands still for less: nobody takes over.
 const SHORT_PAUSE_SECONDS: [u64; 2] = [5, 30];
-/// How long a disk fails.
-const DISK_MS: [u64; 2] = [1_000, 4_000];
 /// After a fault the others go on alone for so long.
 const ALONE_MS: [u64; 2] = [2_000, 6_000];
 
@@ -38,7 +35,7 @@ pub enum Fault {
     /// SIGSTOP of the service, of several nodes past its lease, then CONT.
     #[value(name = "F3")]
     Pause,
-    /// The disk is full for a while; on PostgreSQL skipped, whose server writes.
+    /// The disk is full for a while: the product's, or the database server's.
     #[value(name = "F4")]
     DiskFull,
     /// Writes or syncs of the disk fail for a while; likewise.
@@ -50,6 +47,10 @@ pub enum Fault {
     /// Connections of the database are cut again and again; on SQLite skipped.
     #[value(name = "F9")]
     CutConnections,
+    /// The clock of the product's machine is set a day ahead and an hour back, or goes through days that are special; half of the times
+    /// with a SIGKILL on top.
+    #[value(name = "F10")]
+    Clock,
     /// SIGTERM with requests in flight; with several nodes one after the other is started anew.
     #[value(name = "F29")]
     Stop,
@@ -60,8 +61,9 @@ impl Fault {
     pub fn strikes(self, engine: Engine) -> bool {
         match self {
             Fault::KillDatabase | Fault::CutConnections => engine == Engine::Postgres,
-            Fault::DiskFull | Fault::DiskErrors => engine == Engine::Sqlite,
-            Fault::Kill | Fault::Pause | Fault::Acquirer | Fault::Stop => true,
+            Fault::Kill | Fault::Pause | Fault::DiskFull | Fault::DiskErrors | Fault::Acquirer | Fault::Clock | Fault::Stop => {
+                true
+            }
         }
     }
 
@@ -90,14 +92,11 @@ impl Harness {
                 self.pause(one)?;
                 Vec::new()
             }
-            Fault::DiskFull => {
-                self.upset_disk(one, &["pwrite64:error=ENOSPC", "pwrite64:error=ENOSPC:when=2+3"])?;
+            Fault::DiskFull | Fault::DiskErrors => {
+                self.upset_disk(one, fault)?;
                 Vec::new()
             }
-            Fault::DiskErrors => {
-                self.upset_disk(one, &["pwrite64:error=EIO", "fsync,fdatasync:error=EIO", "fsync,fdatasync:error=EIO:when=2+3"])?;
-                Vec::new()
-            }
+            Fault::Clock => self.move_clock(0, crowd)?,
             Fault::Acquirer => self.upset_acquirer(one)?,
             Fault::CutConnections => {
                 self.cut_connections()?;
@@ -131,23 +130,6 @@ impl Harness {
         thread::sleep(Duration::from_secs(seconds));
         self.nodes[one].signal("CONT")?;
         thread::sleep(Duration::from_secs(2));
-        Ok(())
-    }
-
-    /// System calls of the product fail as `strace` is told, for a while.
-    fn upset_disk(&mut self, one: usize, failures: &[&str]) -> Result<()> {
-        let failure = self.random.pick(failures);
-        let (calls, _) = failure.split_once(':').context("calls and how they fail")?;
-        let mut strace = Command::new("strace")
-            .args(["--follow-forks", "--quiet=attach,exit", "--output=/dev/null", "--attach"])
-            .arg(self.nodes[one].pid().to_string())
-            .args([format!("--trace={calls}"), format!("--inject={failure}")])
-            .spawn()
-            .context("strace, which makes system calls fail, is not there: `apt-get install strace`")?;
-        thread::sleep(Duration::from_millis(self.random.between(DISK_MS[0], DISK_MS[1])));
-        let status = Command::new("kill").args(["-TERM", &strace.id().to_string()]).status()?;
-        ensure!(status.success(), "strace ended before it was told to; may it look into other processes here?");
-        strace.wait()?;
         Ok(())
     }
 

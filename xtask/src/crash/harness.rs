@@ -1,5 +1,6 @@
 //! The product on its data, all that was ever asked of it, and the course of one round.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
@@ -9,8 +10,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use testkit::postgres::Cluster;
 
+use super::clock::Moves;
 use super::customers::{Crowd, Worked, settle};
 use super::deal::Deal;
+use super::disk::SmallDisk;
 use super::faults::Fault;
 use super::gossip::Gossip;
 use super::hooks::Hooks;
@@ -37,6 +40,18 @@ const ASKING_SECONDS: u64 = 60;
 /// And then so that challenges end, webhooks that failed are tried again, and the second cycle of each subscription is due.
 const LATER_SECONDS: [u64; 3] = [1_000, 4_000, 86_400];
 
+/// What the product is started on.
+pub struct Ground {
+    /// Whether it is a release build.
+    pub release: bool,
+    /// The database, on PostgreSQL.
+    pub cluster: Option<Cluster>,
+    /// What the database lies on, where it is to be filled.
+    pub disk: Option<SmallDisk>,
+    /// Whether its machine's clock is to be moved.
+    pub clock: bool,
+}
+
 /// The product on its data, and all that was ever asked of it.
 pub struct Harness {
     /// Before their place: they must have ended when its data goes.
@@ -45,6 +60,10 @@ pub struct Harness {
     pub place: Place,
     /// The database, on PostgreSQL.
     pub cluster: Option<Cluster>,
+    /// What the database lies on, where it is to be filled.
+    pub disk: Option<SmallDisk>,
+    /// How far the clock is off.
+    pub moves: Moves,
     /// Where all choices come from.
     pub random: Random,
     /// Everything that was asked in all rounds.
@@ -53,6 +72,10 @@ pub struct Harness {
     pub hooks: Hooks,
     /// SIGKILLs so far, of the product and of the database.
     pub kills: u64,
+    /// How often the database was started again because it had given up for good.
+    pub restarts: u64,
+    /// Answers to reads while the database's disk was full.
+    pub read_while_full: u64,
     notified: u64,
     ready_max: Duration,
     shop: Shop,
@@ -60,29 +83,31 @@ pub struct Harness {
 
 impl Harness {
     /// Starts the product with a merchant who routes along two acquirers and is told everything.
-    pub fn start(binary: &Path, release: bool, cluster: Option<Cluster>, nodes: u64, seed: u64) -> Result<Harness> {
+    pub fn start(binary: &Path, ground: Ground, nodes: u64, seed: u64) -> Result<Harness> {
+        let Ground { release, cluster, disk, clock } = ground;
         let ready_max = if release { READY_MAX } else { READY_DEBUG_MAX };
-        let place = Place::fresh(binary, cluster.as_ref())?;
+        let place = Place::fresh(binary, cluster.as_ref())?.with_clock(clock);
         let nodes: Vec<Product> = (0..nodes).map(|number| place.start_node(number)).collect::<Result<_>>()?;
         let first = nodes.first().context("a node")?;
-        let (account, headers) = (first.account_id()?.to_owned(), first.key_headers()?);
+        let shop = Shop::of(&nodes)?;
         let mut line = first.connect()?;
-        let hooks = Hooks::set_up(&mut line, &headers, &account)?;
+        let hooks = Hooks::set_up(&mut line, &shop.headers, &shop.account)?;
         let rule = json!({"name": "both", "route": ["sandbox", "sandbox_b"], "retry_on": ["UNAVAILABLE", "SOFT_DECLINE"]});
         let rules = json!({ "rules": [rule] }).to_string();
-        let put = line.ask(&Ask { method: "PUT", path: "/v1/routing-rules", headers: &headers, body: &rules })?;
+        let put = line.ask(&Ask { method: "PUT", path: "/v1/routing-rules", headers: &shop.headers, body: &rules })?;
         ensure!(put.status == 200, "PUT /v1/routing-rules answered {}", put.short());
-        let addresses = nodes.iter().map(|node| node.address).collect();
-        let secret = first.notification_secret()?.to_owned();
-        let shop = Shop { nodes: Arc::new(RwLock::new(addresses)), headers, account, secret };
         Ok(Harness {
             nodes,
             place,
             cluster,
+            disk,
+            moves: Moves::default(),
             random: Random::of(seed),
             deals: Vec::new(),
             hooks,
             kills: 0,
+            restarts: 0,
+            read_while_full: 0,
             notified: 0,
             ready_max,
             shop,
@@ -98,11 +123,28 @@ impl Harness {
     /// What was done, in words.
     pub fn summary(&self) -> String {
         let charged = self.deals.iter().filter(|deal| deal.is_charged()).count();
-        format!("{} deals, {charged} payments, {} notifications, {} kills", self.deals.len(), self.notified, self.kills)
+        let left = self.deals.iter().filter(|deal| deal.is_left()).count();
+        let mut sometimes = String::new();
+        for (times, what) in [
+            (left as u64, "left at a jump of the clock"),
+            (self.restarts, "restarts of the database"),
+            (self.read_while_full, "lists read while its disk was full"),
+        ] {
+            if times > 0 {
+                // Writing to memory cannot fail.
+                let _ = write!(sometimes, ", {times} {what}");
+            }
+        }
+        let (deals, refused) = (self.deals.len(), &self.shop.refused);
+        format!(
+            "{deals} deals, {charged} payments, {} notifications, {} kills{sometimes}; refused for a while: {refused}",
+            self.notified, self.kills
+        )
     }
 
     /// One round: load, fault, the fault undone, every key answered, judgement.
     pub fn round(&mut self, number: usize, fault: Fault) -> Result<()> {
+        self.ready_clock(fault)?;
         let customers = self.random.between(8, 64);
         let prefix = format!("{ORDERS}-{number}");
         let crowd = Crowd::start(&self.shop, customers, &prefix, self.nodes.len() > 1, &mut self.random)?;
@@ -120,7 +162,9 @@ impl Harness {
         let settled_ms = self.undo(fault, &down, &mut deals)?;
         let earlier = self.deals.len();
         self.deals.extend(deals);
+        self.right_clock(fault)?;
         self.let_time_pass()?;
+        self.find_out(earlier)?;
         self.judge(earlier)?;
         let (after, harmed) = (after.as_millis(), if down.is_empty() { String::new() } else { format!(", {} down", down.len()) });
         say!(
@@ -142,7 +186,7 @@ impl Harness {
             Fault::Acquirer => self.calm_acquirer(if alone { down } else { &[] })?,
             // The acquirer's books lie on the same disk: what it could not write down is to be asked again.
             Fault::DiskFull | Fault::DiskErrors => self.advance(ASKING_SECONDS)?,
-            Fault::Kill | Fault::KillDatabase | Fault::Pause | Fault::CutConnections | Fault::Stop => {}
+            Fault::Kill | Fault::KillDatabase | Fault::Pause | Fault::CutConnections | Fault::Clock | Fault::Stop => {}
         }
         let began = Instant::now();
         let patience = if self.cluster.is_some() { PATIENCE_POSTGRES } else { PATIENCE_SQLITE };
@@ -201,6 +245,11 @@ impl Harness {
         Ok(Connection::open(address.context("a node that runs")?)?)
     }
 
+    /// How to reach the product.
+    pub fn shop(&self) -> &Shop {
+        &self.shop
+    }
+
     /// The header lines of the merchant's key.
     pub fn headers(&self) -> &str {
         &self.shop.headers
@@ -214,7 +263,8 @@ impl Harness {
         self.advance(ASKING_SECONDS)
     }
 
-    fn advance(&self, seconds: u64) -> Result<()> {
+    /// Moves the platform's clock, which is the sandbox's.
+    pub fn advance(&self, seconds: u64) -> Result<()> {
         let body = format!(r#"{{"advance_seconds":{seconds}}}"#);
         let answer = self.line()?.ask(&Ask { method: "POST", path: "/dev/clock", headers: "", body: &body })?;
         ensure!(answer.status < 300, "POST /dev/clock answered {}", answer.short());

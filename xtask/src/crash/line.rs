@@ -1,17 +1,19 @@
 //! One customer's line to the product: sends the waiting step of a deal and says what came of it. With several nodes a
 //! customer has a connection to each, and now and then sends one key to all of them at once.
 
-use std::io;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use std::{fmt, io};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::deal::{Deal, Step};
 use super::operation::Way;
 use crate::acquirer::signature;
 use crate::http::{Answer, Ask, Connection};
+use crate::product::Product;
 use crate::random::Random;
 
 /// So many of a hundred requests are repeated at once.
@@ -32,9 +34,63 @@ pub struct Shop {
     pub account: String,
     /// What the sandbox acquirer signs its notifications with.
     pub secret: String,
+    /// Which keys may still be sent again.
+    pub ages: Ages,
+    /// What was refused for a while.
+    pub refused: Refused,
+}
+
+/// The age of the database's clock: it grows when the clock jumps ahead so far that keys are forgotten.
+#[derive(Clone, Debug, Default)]
+pub struct Ages(Arc<RwLock<u64>>);
+
+impl Ages {
+    /// Has the next age begin with this, while nobody sends a key again.
+    pub fn grow(&self, jump: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut age = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *age += 1;
+        jump()
+    }
+
+    fn now(&self) -> u64 {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often which status said "not now".
+#[derive(Clone, Debug, Default)]
+pub struct Refused(Arc<Mutex<BTreeMap<u16, u64>>>);
+
+impl Refused {
+    fn note(&self, status: u16) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let words: Vec<String> = counts.iter().map(|(status, times)| format!("{status} {times} times")).collect();
+        out.write_str(if words.is_empty() { "nothing" } else { "" })?;
+        out.write_str(&words.join(", "))
+    }
 }
 
 impl Shop {
+    /// The shop of the demo's merchant.
+    pub fn of(nodes: &[Product]) -> Result<Shop> {
+        let first = nodes.first().context("a node")?;
+        let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.address).collect();
+        Ok(Shop {
+            nodes: Arc::new(addresses.into()),
+            headers: first.key_headers()?,
+            account: first.account_id()?.to_owned(),
+            secret: first.notification_secret()?.to_owned(),
+            ages: Ages::default(),
+            refused: Refused::default(),
+        })
+    }
+
     fn addresses(&self) -> Vec<SocketAddr> {
         self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -49,6 +105,8 @@ pub enum Outcome {
     Later,
     /// No answer came; the connection is gone.
     Silence,
+    /// The clock jumped: nobody goes on with this deal.
+    Left,
 }
 
 /// A customer's connections, with the merchant's key.
@@ -73,7 +131,17 @@ impl Line {
     /// When an answer breaks a promise: a status that must not be, other bytes for the same key.
     pub fn send(&mut self, deal: &mut Deal, random: &mut Random) -> Result<Outcome> {
         let node = self.any_node(random);
+        let ages = self.shop.ages.clone();
+        let age = ages.0.read().unwrap_or_else(PoisonError::into_inner);
+        if deal.is_of_another_age(*age) {
+            deal.leave();
+            return Ok(Outcome::Left);
+        }
         let Some(step) = deal.waiting() else { return Ok(Outcome::Later) };
+        // A key that is sent for the first time may be under way when the clock jumps.
+        let now = *age;
+        let again = step.sent.is_some().then_some(age);
+        let sent = *step.sent.get_or_insert(now);
         let everywhere = step.way() == Way::Keyed && self.connections.len() > 1 && random.percent(EVERYWHERE_PERCENT);
         let answer = if everywhere {
             let step = step.clone();
@@ -87,8 +155,14 @@ impl Line {
         } else {
             self.post(node, step)
         };
+        drop(again);
         let Some(answer) = answer else { return Ok(Outcome::Silence) };
         match (answer.status, step_way(deal)) {
+            // A payer is sent back whether his page was over or not.
+            (303, Way::Form) if sent != self.shop.ages.now() => {
+                deal.leave();
+                Ok(Outcome::Left)
+            }
             (200 | 201, Way::Keyed | Way::Get | Way::Signed) | (303, Way::Form) => {
                 deal.answered(&answer)?;
                 if random.percent(REPEATED_PERCENT) {
@@ -98,7 +172,18 @@ impl Line {
                 Ok(Outcome::Answered)
             }
             // A page that says "wait": its form is sent again.
-            (200 | 202, Way::Form) | (409 | 429 | 503 | 504, _) => Ok(Outcome::Later),
+            (200 | 202, Way::Form) => Ok(Outcome::Later),
+            (409 | 429 | 503 | 504, _) => {
+                let says_when = answer.header("retry-after").is_some() || !matches!(answer.status, 429 | 503);
+                ensure!(says_when, "{}: {} does not say when to come again", deal.order, answer.short());
+                self.shop.refused.note(answer.status);
+                Ok(Outcome::Later)
+            }
+            // It was under way when the clock jumped, and what it rests on was over when it arrived.
+            (400..500, _) if sent != self.shop.ages.now() => {
+                deal.leave();
+                Ok(Outcome::Left)
+            }
             _ => bail!("{}: {} for {:?}", deal.order, answer.short(), deal.steps.last()),
         }
     }
@@ -109,11 +194,18 @@ impl Line {
     /// When the answer is another one.
     pub fn repeat(&mut self, deal: &Deal, number: usize, random: &mut Random) -> Result<Outcome> {
         let step = &deal.steps[number];
-        let Some((status, body)) = &step.answer else { return Ok(Outcome::Later) };
+        let Some((status, body)) = &step.answer else {
+            return Ok(if deal.is_left() { Outcome::Left } else { Outcome::Later });
+        };
         if step.way() == Way::Get {
             return Ok(Outcome::Answered);
         }
         let node = self.any_node(random);
+        let ages = self.shop.ages.clone();
+        let age = ages.0.read().unwrap_or_else(PoisonError::into_inner);
+        if step.sent != Some(*age) {
+            return Ok(Outcome::Left); // forgotten by now
+        }
         let Some(answer) = self.post(node, step) else { return Ok(Outcome::Silence) };
         if matches!(answer.status, 503 | 504) {
             return Ok(Outcome::Later);

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -46,12 +45,7 @@ fn limited(ground: &Ground, limit: &str) -> Result<(TempDir, PathBuf)> {
 }
 
 fn shop(product: &Product) -> Result<Shop> {
-    Ok(Shop {
-        nodes: Arc::new(vec![product.address].into()),
-        headers: product.key_headers()?,
-        account: product.account_id()?.to_owned(),
-        secret: product.notification_secret()?.to_owned(),
-    })
+    Shop::of(std::slice::from_ref(product))
 }
 
 /// No descriptor left: whoever is connected is served, whoever comes waits or is refused, and when others go all is as before.

@@ -8,7 +8,7 @@ use bytes::BufMut;
 use bytes::BytesMut;
 use futures_util::future::try_join_all;
 use kernel::{BootId, Source, Timestamp};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Row, Statement};
 
@@ -220,15 +220,24 @@ impl Trouble {
     pub(crate) fn of_postgres(error: &tokio_postgres::Error) -> Self {
         let Some(code) = error.code() else { return Trouble::Away("the connection to PostgreSQL was lost") };
         match code.code() {
+            _ if ends_connection(error) => Trouble::Away("PostgreSQL ended the connection"),
             "40001" | "40P01" | "22012" | "23505" | "55P03" => Trouble::Conflict,
             // A prepared statement that is not there, or is there already: what a pooler does with them.
             "26000" | "42P05" => Trouble::Away(UNNAMED_POOLER),
             code if code.starts_with("08") || code.starts_with("57P") => Trouble::Away("PostgreSQL ended the connection"),
             code if code.starts_with("53") => Trouble::Away("PostgreSQL has no room left"),
+            code if code.starts_with("58") => Trouble::Away("PostgreSQL's disk fails"),
             "25006" => Trouble::Away("this PostgreSQL is read-only"),
             _ => Trouble::Broken(format!("PostgreSQL refused the batch: SQLSTATE {}", code.code())),
         }
     }
+}
+
+/// A server that says so ends the connection, whatever the reason it gives; one whose disk fails under its log of changes gives up
+/// altogether. What became of a commit is not known then.
+fn ends_connection(error: &tokio_postgres::Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    matches!(severity, Some(Severity::Fatal | Severity::Panic))
 }
 
 const ROW_TYPE: &str = "SELECT c.reltype, a.atttypid, a.attname::text FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid \
@@ -471,7 +480,8 @@ impl PostgresEngine {
                 trouble = Trouble::Conflict;
             }
         }
-        if matches!(trouble, Trouble::Away(_)) && error.code() != Some(&SqlState::DISK_FULL) {
+        let goes_on = error.code() == Some(&SqlState::DISK_FULL) && !ends_connection(error);
+        if matches!(trouble, Trouble::Away(_)) && !goes_on {
             self.connection = None;
             self.in_transaction = false;
         }
@@ -497,22 +507,26 @@ impl PostgresEngine {
     /// do nothing.
     fn committed_after_all(&mut self, version: i64) -> Result<bool, Trouble> {
         let started = Instant::now();
+        let (next, mut before) = (new_mark(&self.source), None);
         loop {
-            match self.connect().and_then(|()| self.claim_mark()) {
-                Ok(found) => return Ok(found == Some(version)),
+            match self.connect().and_then(|()| self.claim_mark(next, &mut before)) {
+                Ok(()) => return Ok(before == Some(version)),
                 Err(trouble) if started.elapsed() > RESOLVE_COMMIT => return Err(trouble),
                 Err(_) => std::thread::sleep(RECONNECT_PAUSE),
             }
         }
     }
 
-    /// The mark in our node row, replaced by a new one; `None` when another process has taken the row over.
-    fn claim_mark(&mut self) -> Result<Option<i64>, Trouble> {
+    /// Replaces the mark in our node row by `next`, and says in `before` what it was; `None` when another process has taken the row over.
+    /// The answer to this commit may be lost as well: then it is called again, and what it found first stands.
+    fn claim_mark(&mut self, next: i64, before: &mut Option<i64>) -> Result<(), Trouble> {
         let boot = Value::Id(self.boot.bytes());
         self.begin_transaction()?;
         let rows = self.query("SELECT mark FROM node WHERE boot_id = $1 FOR UPDATE", std::slice::from_ref(&boot))?;
         let found = rows.first().map(|row| row.get::<_, i64>(0)).filter(|mark| *mark >= 0);
-        let next = new_mark(&self.source);
+        if found != Some(next) {
+            *before = found;
+        }
         if found.is_some() {
             self.query("UPDATE node SET mark = $1 WHERE boot_id = $2", &[Value::Int(next), boot])?;
         }
@@ -520,7 +534,7 @@ impl PostgresEngine {
         if found.is_some() {
             self.mark = next;
         }
-        Ok(found)
+        Ok(())
     }
 
     fn begin_transaction(&mut self) -> Result<(), Trouble> {

@@ -44,4 +44,17 @@ on_postgres! {
         assert_eq!(moved, acknowledged, "{unanswered} were refused");
         assert!(acknowledged > 0);
     }
+
+    async fn a_disk_that_fails_under_the_database_is_no_fault_of_the_command(place) {
+        let (store, id) = (place.open().await, owner());
+        let database = place.database();
+        let fails = "CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = \
+                     '58030'; END $$; CREATE TRIGGER fails BEFORE INSERT ON purse FOR EACH ROW EXECUTE FUNCTION fails()";
+        database.psql(fails).expect("psql");
+        let refused = store.writer().run(Open(purse(id, 1, 100))).await;
+        assert!(matches!(refused, Err(Fault::Unavailable(_))), "{:?}", refused.err());
+        database.psql("DROP TRIGGER fails ON purse").expect("psql");
+        store.writer().run(Open(purse(id, 1, 100))).await.expect("runs").expect("opens");
+        assert_eq!(amounts(&store, id).await, [100]);
+    }
 }

@@ -74,6 +74,7 @@ pub async fn check(config: &Config, settled: bool, only: &[String]) -> Result<Ch
         None => Err(NoBooks::Elsewhere("there is no access key yet, so nothing can have been charged")),
     };
     let snapshot = snapshot(config).await.map_err(of_store)?;
+    snapshot.set_right(&source).await.map_err(of_store)?;
     let snapshot_at = source.now();
     let report = inspect(snapshot, books, platform.as_ref(), &source, settled).await.map_err(of_store)?;
     file.await.expect("reading a file does not panic").map_err(of_store)?;
