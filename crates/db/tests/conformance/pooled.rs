@@ -109,3 +109,37 @@ async fn a_pooler_that_is_not_named_is_refused_in_words() {
         db::lax_settings(&pooler.url().parse().expect("a URL")).await.expect("named, it is one to work with");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_processes_than_sessions_begin_and_work_side_by_side() {
+    let (place, id) = (Place::postgres(), owner());
+    let pooler = Pooler::start(place.database(), 2).expect("PgBouncer is installed");
+    let url: DatabaseUrl = pooler.url().parse().expect("a URL");
+    // All of them find no schema and make it.
+    let opening: Vec<_> = (0..6).map(|_| tokio::spawn(Store::open(options(&url, true)))).collect();
+    let mut stores = Vec::new();
+    for opened in opening {
+        stores.push(Arc::new(opened.await.expect("joins").expect("opens")));
+    }
+    for currency in [1, 2] {
+        stores[0].writer().run(Open(purse(id, currency, 100))).await.expect("runs").expect("opens");
+    }
+    let tasks: Vec<_> = stores
+        .iter()
+        .zip([1, 2].into_iter().cycle())
+        .map(|(store, from)| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    let step = Move { owner: id, from, to: 3 - from, amount: 1, named: true };
+                    store.writer().run(step).await.expect("runs").expect("moves");
+                    assert_eq!(amounts(&store, id).await.iter().sum::<i64>(), 200);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("joins");
+    }
+    assert_eq!(amounts(&stores[5], id).await, [100, 100]);
+}
