@@ -50,12 +50,13 @@ impl Pooler {
         let folder = tempfile::Builder::new().prefix("guichet-pooler-").tempdir()?.keep();
         let configuration = format!(
             "[databases]\n* = host={} port=5432 user=postgres\n[pgbouncer]\npool_mode = transaction\nlisten_port = {PORT}\n\
-             unix_socket_dir = {}\nauth_type = any\nmax_client_conn = 200\ndefault_pool_size = {sessions}\n\
-             server_round_robin = 1\n{lines}\n",
+             unix_socket_dir = {}\nauth_type = trust\nauth_file = users\nadmin_users = postgres\nmax_client_conn = 200\ndefault_pool_size = {sessions}\n\
+             server_round_robin = 1\nserver_login_retry = 1\n{lines}\n",
             database.directory().display(),
             folder.display()
         );
         fs::write(folder.join("pgbouncer.ini"), configuration)?;
+        fs::write(folder.join("users"), "\"postgres\" \"\"\n")?;
         if let Some((user, group)) = server_user()? {
             chown(&folder, Some(user), Some(group))?;
         }

@@ -28,11 +28,12 @@ const NOT_FOR_CONNECTORS: [&str; 3] = ["web", "ledger", "guichet"];
 /// No part of the product: they may use everything, and the product uses them in its tests only.
 const TOOLS: [&str; 4] = ["testkit", "sim", "integration", "xtask"];
 /// Packages that few may name, with those who may.
-const RESERVED: [(&str, &[&str]); 9] = [
+const RESERVED: [(&str, &[&str]); 10] = [
     ("rusqlite", &["db"]),
     ("tokio-postgres", &["db"]),
     ("tokio-postgres-rustls", &["db"]),
     ("refinery", &["db"]),
+    ("refinery-core", &["db"]),
     ("axum", &["web", "guichet"]),
     ("utoipa", &["web"]),
     ("jiff", &["kernel"]),

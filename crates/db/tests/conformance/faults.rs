@@ -5,24 +5,35 @@ use std::sync::Arc;
 use db::Fault;
 
 use crate::on_postgres;
-use crate::purse::{Move, Open, TOTAL, amounts, owner, purse};
+use crate::purse::{Move, Open, Place, TOTAL, amounts, owner, purse};
+
+const CUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'guichet' AND datname = current_database()";
+
+/// Ends the sessions, or has the pooler drop its clients and what they are in the middle of.
+fn cut(place: &Place, round: usize) {
+    let Some(pooler) = place.pooler.as_ref().filter(|_| round.is_multiple_of(2)) else {
+        place.database().psql(CUT).expect("psql");
+        return;
+    };
+    for command in ["KILL", "RESUME"] {
+        pooler.console(&format!("{command} {}", place.database().name())).expect("it answers");
+    }
+}
 
 on_postgres! {
     async fn cut_connections_lose_and_double_nothing(place) {
         let (store, id) = (Arc::new(place.open().await), owner());
         store.writer().run(Open(purse(id, 1, 100_000))).await.expect("runs").expect("opens");
         store.writer().run(Open(purse(id, 2, 0))).await.expect("runs").expect("opens");
-        let database = place.database();
         let (mut acknowledged, mut unanswered) = (0, 0);
-        for _ in 0..15 {
+        for round in 0..15 {
             let tasks: Vec<_> = (0..200)
                 .map(|_| {
                     let store = store.clone();
                     tokio::spawn(async move { store.writer().run(Move { owner: id, from: 1, to: 2, amount: 1, named: true }).await })
                 })
                 .collect();
-            let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'guichet' AND datname = current_database()";
-            database.psql(cut).expect("psql");
+            cut(place, round);
             for task in tasks {
                 match task.await.expect("joins") {
                     Ok(moved) => {

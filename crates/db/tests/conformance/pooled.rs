@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use db::{Access, Fault, Store, StoreOptions};
+use db::{Access, DatabaseUrl, Fault, Store, StoreOptions};
 use futures_util::FutureExt as _;
 use kernel::Source;
 use testkit::pooler::Pooler;
 
 use crate::purse::{AMOUNTS, MIGRATIONS, Move, Open, POOLED_SESSIONS, Place, amounts, owner, purse};
+
+fn options(url: &DatabaseUrl, migrate: bool) -> StoreOptions {
+    let (url, source) = (url.clone(), Source::system());
+    StoreOptions { url, schema: None, migrations: MIGRATIONS, access: Access::Serve, migrate, source }
+}
 
 /// What each session of the pooler answers.
 fn in_each_session(place: &Place, sql: &str) -> Vec<String> {
@@ -59,12 +64,13 @@ async fn what_others_left_in_a_session_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_reads_at_once_on_few_connections_keep_apart() {
     let place = Place::pooled();
-    let store = Arc::new(place.open().await);
+    // In a schema of its own, so that a read outside of its transaction finds nothing.
+    let store = Arc::new(Store::open(StoreOptions { schema: Some("shop"), ..options(&place.url, true) }).await.expect("opens"));
     let owners: Vec<_> = (0..20).map(|_| owner()).collect();
     for (owner, amount) in owners.iter().zip(0..) {
         store.writer().run(Open(purse(*owner, 1, amount))).await.expect("runs").expect("opens");
     }
-    let tasks: Vec<_> = (0..40)
+    let tasks: Vec<_> = (0..100)
         .map(|task: usize| {
             let (store, owners) = (store.clone(), owners.clone());
             tokio::spawn(async move {
@@ -90,17 +96,9 @@ async fn a_pooler_that_is_not_named_is_refused_in_words() {
     let place = Place::postgres();
     for lines in ["", "ignore_startup_parameters = options"] {
         let pooler = Pooler::start_with(place.database(), POOLED_SESSIONS, lines).expect("PgBouncer is installed");
-        let url: db::DatabaseUrl = pooler.url_unnamed().parse().expect("a URL");
+        let url: DatabaseUrl = pooler.url_unnamed().parse().expect("a URL");
         for migrate in [true, false] {
-            let options = StoreOptions {
-                url: url.clone(),
-                schema: None,
-                migrations: MIGRATIONS,
-                access: Access::Serve,
-                migrate,
-                source: Source::system(),
-            };
-            match Store::open(options).await {
+            match Store::open(options(&url, migrate)).await {
                 Err(Fault::Address(why)) => assert!(why.contains("add pooler=transaction to the address"), "{why}"),
                 Err(Fault::Schema(why)) => assert!(!migrate, "{why}"), // the one before got no further
                 Err(other) => panic!("{other}"),
@@ -110,4 +108,38 @@ async fn a_pooler_that_is_not_named_is_refused_in_words() {
         assert!(matches!(db::lax_settings(&url).await, Err(Fault::Address(_))));
         db::lax_settings(&pooler.url().parse().expect("a URL")).await.expect("named, it is one to work with");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_processes_than_sessions_begin_and_work_side_by_side() {
+    let (place, id) = (Place::postgres(), owner());
+    let pooler = Pooler::start(place.database(), 2).expect("PgBouncer is installed");
+    let url: DatabaseUrl = pooler.url().parse().expect("a URL");
+    // All of them find no schema and make it.
+    let opening: Vec<_> = (0..6).map(|_| tokio::spawn(Store::open(options(&url, true)))).collect();
+    let mut stores = Vec::new();
+    for opened in opening {
+        stores.push(Arc::new(opened.await.expect("joins").expect("opens")));
+    }
+    for currency in [1, 2] {
+        stores[0].writer().run(Open(purse(id, currency, 100))).await.expect("runs").expect("opens");
+    }
+    let tasks: Vec<_> = stores
+        .iter()
+        .zip([1, 2].into_iter().cycle())
+        .map(|(store, from)| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    let step = Move { owner: id, from, to: 3 - from, amount: 1, named: true };
+                    store.writer().run(step).await.expect("runs").expect("moves");
+                    assert_eq!(amounts(&store, id).await.iter().sum::<i64>(), 200);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("joins");
+    }
+    assert_eq!(amounts(&stores[5], id).await, [100, 100]);
 }
