@@ -80,6 +80,7 @@ struct Key {
 
 struct Open {
     scope: Option<Scope>,
+    sent_at: Timestamp,
     /// Somebody else works under this key, or may.
     overlaps: bool,
 }
@@ -121,7 +122,7 @@ impl Auditor {
             }
             key.open.push(id);
         }
-        self.open.insert(id, Open { scope, overlaps });
+        self.open.insert(id, Open { scope, sent_at: now, overlaps });
     }
 
     /// Nobody will ever read an answer to it.
@@ -141,7 +142,9 @@ impl Auditor {
     pub fn answered(&mut self, id: u64, call: &Call, reply: &Reply, now: Timestamp, given_up: bool) -> Holds {
         let Some(open) = self.open.remove(&id) else { return Ok(()) };
         let what = || format!("{} {} is answered {} {}", call.method, call.path, reply.status, reply.code());
-        self.expected(reply, what(), given_up)?;
+        // A row that would come too late for the time in its id is not written.
+        let too_late = now.seconds_since(open.sent_at) >= db::IN_TIME_SECONDS;
+        self.expected(reply, what(), given_up || too_late)?;
         let Some(scope) = open.scope else { return Ok(()) };
         let Some(key) = self.keys.get_mut(&scope) else { return Ok(()) };
         key.open.retain(|open| *open != id);
@@ -180,13 +183,13 @@ impl Auditor {
     }
 
     /// Whether anything explains this status.
-    fn expected(&self, reply: &Reply, what: String, given_up: bool) -> Holds {
+    fn expected(&self, reply: &Reply, what: String, stood_still: bool) -> Holds {
         let page = reply.body.trim_ascii_start().first() == Some(&b'<');
         let any = |faults: &[Fault]| faults.iter().any(|fault| self.faults.rate(*fault) > 0);
         let explained = match reply.status {
             500 => any(&[Fault::Statement]),
             503 if reply.code() == "PROVIDER_UNAVAILABLE" || page && any(&NOT_SENT) => any(&NOT_SENT),
-            503 if given_up => true,
+            503 if stood_still => true,
             503 => any(&[Fault::SmallQueue, Fault::StoreAway, Fault::Statement, Fault::Conflict]),
             504 => any(&[
                 Fault::AnswerLost,
@@ -265,5 +268,26 @@ mod tests {
         let mut auditor = Auditor::new(Faults::default());
         auditor.sent(1, &call(), START);
         assert!(auditor.answered(1, &call(), &reply(400, "{}"), START, false).is_err(), "no envelope");
+    }
+
+    #[test]
+    fn only_a_node_that_stood_still_may_be_unavailable_without_a_fault() {
+        let away = r#"{"code":"SERVICE_UNAVAILABLE","messages":["later"]}"#;
+        let late = START.plus_seconds(db::IN_TIME_SECONDS);
+        for (at, given_up, holds) in [(START, false, false), (START, true, true), (late, false, true)] {
+            let mut auditor = Auditor::new(Faults::default());
+            auditor.sent(1, &call(), START);
+            assert_eq!(auditor.answered(1, &call(), &reply(503, away), at, given_up).is_ok(), holds);
+        }
+    }
+
+    #[test]
+    fn what_another_node_finished_may_be_replayed_to_whoever_asked_first() {
+        for given_up in [false, true] {
+            let mut auditor = Auditor::new(Faults::default());
+            auditor.sent(1, &call(), START);
+            let replay = Reply { replayed: true, ..reply(201, "{}") };
+            assert_eq!(auditor.answered(1, &call(), &replay, START, given_up).is_ok(), given_up);
+        }
     }
 }
