@@ -222,8 +222,11 @@ impl Trouble {
         match code.code() {
             _ if ends_connection(error) => Trouble::Away("PostgreSQL ended the connection"),
             "40001" | "40P01" | "22012" | "23505" | "55P03" => Trouble::Conflict,
-            // A prepared statement that is not there, or is there already: what a pooler does with them.
+            // A prepared statement that is not there, is there already, or is somebody else's: what a pooler does with them.
             "26000" | "42P05" => Trouble::Away(UNNAMED_POOLER),
+            "08P01" if error.as_db_error().is_some_and(|refusal| refusal.message().contains("prepared statement")) => {
+                Trouble::Away(UNNAMED_POOLER)
+            }
             code if code.starts_with("08") || code.starts_with("57P") => Trouble::Away("PostgreSQL ended the connection"),
             code if code.starts_with("53") => Trouble::Away("PostgreSQL has no room left"),
             code if code.starts_with("58") => Trouble::Away("PostgreSQL's disk fails"),
