@@ -155,7 +155,9 @@ impl Fleet {
     /// The memory of a node goes; what it stored stays. Alone, another starts at once; of several, often only after a while.
     pub fn bury(&mut self, ground: &Ground, at: usize) {
         self.seats[at].node = None;
-        let others = self.seats.iter().any(|seat| seat.node.is_some());
+        self.wake(ground.realm.now());
+        // Who stands still takes no requests: somebody must be left to ask.
+        let others = !self.working(ground.realm.now()).is_empty();
         if others && self.chance.hits(600) {
             let until = ground.realm.now().plus_seconds(self.chance.amount(1, DOWN_SECONDS_MAX));
             self.seats[at].away_until = Some(until);
@@ -168,6 +170,7 @@ impl Fleet {
     /// Starts those whose time to come back has come.
     pub fn bring_up(&mut self, ground: &Ground) {
         let now = ground.realm.now();
+        self.wake(now);
         for at in 0..self.seats.len() {
             if self.seats[at].node.is_none() && self.seats[at].away_until.is_none_or(|until| until <= now) {
                 self.start_one(ground, at);
@@ -175,9 +178,19 @@ impl Fleet {
         }
     }
 
+    /// Those who stood still for their time go on for good, also when the clock steps back a little.
+    fn wake(&mut self, now: Timestamp) {
+        for seat in &mut self.seats {
+            if seat.works(now) {
+                seat.away_until = None;
+            }
+        }
+    }
+
     /// One of several stands still for a while, as a machine that is suspended; the others do not know why.
     pub fn stop_some(&mut self, realm: &Realm) {
         let now = realm.now();
+        self.wake(now);
         let working = self.working(now);
         if working.len() < 2 || !self.chance.hits(self.pauses) {
             return;
