@@ -173,8 +173,10 @@ impl Line {
             }
             // A page that says "wait": its form is sent again.
             (200 | 202, Way::Form) => Ok(Outcome::Later),
-            (409 | 429 | 503 | 504, _) => {
-                let says_when = answer.header("retry-after").is_some() || !matches!(answer.status, 429 | 503);
+            (409 | 429 | 503 | 504, way) => {
+                // A page tells its reader in words.
+                let must = matches!(answer.status, 429 | 503) && way != Way::Form;
+                let says_when = !must || answer.header("retry-after").is_some();
                 ensure!(says_when, "{}: {} does not say when to come again", deal.order, answer.short());
                 self.shop.refused.note(answer.status);
                 Ok(Outcome::Later)
