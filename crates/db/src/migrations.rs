@@ -1,11 +1,10 @@
 //! Bringing a schema up to date: our SQL files, applied and checked by refinery.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use refinery::{AsyncMigrate, Migration as Step, Runner};
 use refinery_core::traits::r#async::{AsyncQuery, AsyncTransaction};
 use rusqlite::Connection;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio_postgres::Client;
 
 use crate::engine::{Trouble, sqlite};
@@ -95,6 +94,7 @@ fn failed(error: &refinery::Error) -> Fault {
 }
 
 const HISTORY_EXISTS_SQLITE: &str = "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'";
+const HISTORY_SQLITE: &str = "SELECT applied_on, checksum FROM refinery_schema_history";
 const HISTORY_EXISTS_POSTGRES: &str = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
 
 /// Held by whoever changes the schema.
@@ -103,12 +103,11 @@ const LOCK: &str = "SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE";
 /// How the schema of a SQLite database stands; writes nothing.
 pub(crate) fn state_sqlite(connection: &mut Connection, migrations: &[Migration]) -> Result<SchemaState, Fault> {
     let ours = steps(migrations, |migration| migration.sqlite)?;
-    let unreadable = |error| sqlite::unusable(&error, "the database file cannot be read");
-    let exists: i64 = connection.query_row(HISTORY_EXISTS_SQLITE, [], |row| row.get(0)).map_err(unreadable)?;
-    if exists == 0 {
+    if !history_of(connection)? {
         return Ok(SchemaState::Absent);
     }
-    let applied = of_sound_history(|| Runner::new(&ours).get_applied_migrations(connection))?;
+    expect_sound_history(connection)?;
+    let applied = Runner::new(&ours).get_applied_migrations(connection).map_err(|error| failed(&error))?;
     Ok(compare(&ours, &applied))
 }
 
@@ -118,16 +117,33 @@ pub(crate) fn state_sqlite(connection: &mut Connection, migrations: &[Migration]
 /// could not go on.
 pub(crate) fn migrate_sqlite(connection: &mut Connection, migrations: &[Migration]) -> Result<(), Fault> {
     let ours = steps(migrations, |migration| migration.sqlite)?;
-    of_sound_history(|| Runner::new(&ours).set_grouped(true).run(connection))?;
+    if history_of(connection)? {
+        expect_sound_history(connection)?;
+    }
+    Runner::new(&ours).set_grouped(true).run(connection).map_err(|error| failed(&error))?;
     Ok(())
 }
 
+/// Whether any migration was ever noted.
+fn history_of(connection: &Connection) -> Result<bool, Fault> {
+    let unreadable = |error| sqlite::unusable(&error, "the database file cannot be read");
+    connection.query_row(HISTORY_EXISTS_SQLITE, [], |row| row.get(0)).map_err(unreadable)
+}
+
 /// Refinery takes it for granted that its own table can be read, and panics where it cannot.
-fn of_sound_history<T>(run: impl FnOnce() -> Result<T, refinery::Error>) -> Result<T, Fault> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(ran) => ran.map_err(|error| failed(&error)),
-        Err(_) => Err(Fault::Damaged("the list of its migrations cannot be read".into())),
+fn expect_sound_history(connection: &Connection) -> Result<(), Fault> {
+    let damaged = || Fault::Damaged("the list of its migrations cannot be read".into());
+    let unreadable = |error| sqlite::damage(&error).unwrap_or_else(damaged);
+    let mut history = connection.prepare(HISTORY_SQLITE).map_err(unreadable)?;
+    let mut rows = history.query([]).map_err(unreadable)?;
+    while let Some(row) = rows.next().map_err(unreadable)? {
+        let applied_on: String = row.get(0).map_err(unreadable)?;
+        let checksum: String = row.get(1).map_err(unreadable)?;
+        if OffsetDateTime::parse(&applied_on, &Rfc3339).is_err() || checksum.parse::<u64>().is_err() {
+            return Err(damaged());
+        }
     }
+    Ok(())
 }
 
 /// How the schema of a PostgreSQL database stands; writes nothing.
