@@ -15,7 +15,7 @@ use tokio_postgres::{Row, Statement};
 
 use crate::connect::{Connector, Setting, unreachable};
 use crate::driver::Driver;
-use crate::engine::{Trouble, postgres, sqlite};
+use crate::engine::{Trouble, postgres_values, sqlite};
 use crate::fault::Fault;
 use crate::session::{Session, given};
 use crate::sql::{Record, Sql};
@@ -242,7 +242,7 @@ impl Shared {
 }
 
 pub(crate) fn record(row: &Row) -> Result<Record, tokio_postgres::Error> {
-    (0..row.len()).map(|index| postgres::read_value(row, index)).collect::<Result<_, _>>().map(Record::new)
+    (0..row.len()).map(|index| postgres_values::read_value(row, index)).collect::<Result<_, _>>().map(Record::new)
 }
 
 pub(crate) fn of_postgres(error: &tokio_postgres::Error) -> Fault {

@@ -2,6 +2,7 @@
 
 pub(crate) mod postgres;
 pub(crate) mod postgres_texts;
+pub(crate) mod postgres_values;
 pub(crate) mod sqlite;
 mod sqlite_log;
 
